@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// Builds what is out of date: `node .ci/build.mjs [--force] [core] [library] [cli] [bench]`.
+//   core     asc      assembly/                -> build/nic.debug.wasm, build/nic.wasm, build/nic.wat
+//   library  tsc      src/ and assembly/abi/   -> dist/src, dist/assembly/abi (modules and declarations)
+//   cli      esbuild  src/cli/main.ts          -> dist/src/cli/virtfn.mjs (one file that needs no other package)
+//   bench    esbuild  bench/run.ts             -> build/bench/run.mjs
+// dist/ has the shape of the checkout (dist/src, dist/assembly/abi, dist/build), so `../../build/nic.wasm`, seen from
+// src/core, is right in the sources, in the library and in the bundle.
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { build as bundle } from 'esbuild';
+
+process.chdir(join(dirname(fileURLToPath(import.meta.url)), '..'));
+
+const started = new Date();
+
+const BUNDLE = {
+  bundle: true,
+  platform: 'node',
+  target: 'node20',
+  format: 'esm',
+  sourcemap: true,
+  logLevel: 'warning',
+};
+const MAKE_REQUIRE = `import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);`;
+
+const STEPS = {
+  core: {
+    inputs: ['assembly', 'asconfig.json'],
+    outputs: ['build/nic.debug.wasm', 'build/nic.wasm', 'build/nic.wat'],
+    run() {
+      compileCore('debug', 'nic.debug', () => []);
+      compileCore('release', 'nic', (folder) => ['--textFile', join(folder, 'nic.wat')]);
+    },
+  },
+  library: {
+    needs: 'core',
+    inputs: ['src', 'assembly/abi', 'tsconfig.base.json', 'tsconfig.build.json', 'build/nic.wasm'],
+    outputs: ['dist/src/index.js', 'dist/src/index.d.ts', 'dist/build/nic.wasm'],
+    run() {
+      runTool('typescript/bin/tsc', '-p', 'tsconfig.build.json');
+      shipCore();
+    },
+  },
+  cli: {
+    needs: 'core',
+    inputs: ['src', 'assembly/abi', 'build/nic.wasm'],
+    outputs: ['dist/src/cli/virtfn.mjs', 'dist/third_party_licenses.txt', 'dist/build/nic.wasm'],
+    async run() {
+      const { metafile } = await bundle({
+        ...BUNDLE,
+        entryPoints: ['src/cli/main.ts'],
+        outfile: 'dist/src/cli/virtfn.mjs',
+        // Bundled CommonJS packages call require() for Node's own modules; an ES module has to make one for them.
+        banner: { js: `#!/usr/bin/env node\n${MAKE_REQUIRE}` },
+        metafile: true,
+      });
+      chmodSync('dist/src/cli/virtfn.mjs', 0o755);
+      writeFileSync('dist/third_party_licenses.txt', licencesOf(Object.keys(metafile.inputs)));
+      shipCore();
+    },
+  },
+  bench: {
+    needs: 'core',
+    inputs: ['src', 'assembly/abi', 'bench', 'build/nic.wasm'],
+    outputs: ['build/bench/run.mjs'],
+    async run() {
+      await bundle({
+        ...BUNDLE,
+        entryPoints: ['bench/run.ts'],
+        outfile: 'build/bench/run.mjs',
+        // benchmark.js decompiles functions, its own among them.
+        packages: 'external',
+      });
+    },
+  },
+};
+
+function runTool(tool, ...args) {
+  const { status, error } = spawnSync(process.execPath, [join('node_modules', tool), ...args], { stdio: 'inherit' });
+  if (error) throw error;
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+/** Compiles beside build/ and moves the result in at the end: who reads build/ meanwhile sees only whole files. */
+function compileCore(target, name, moreOptions) {
+  const folder = join('build', `.${process.pid}`);
+  mkdirSync(folder, { recursive: true });
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  const options = ['--target', target, '--outFile', join(folder, `${name}.wasm`), ...moreOptions(folder)];
+  runTool('assemblyscript/bin/asc.js', ...options);
+  for (const file of readdirSync(folder)) renameSync(join(folder, file), join('build', file));
+}
+
+/** What the modules of dist/ look for at `../../build`: the release core and the declaration of its exports. */
+function shipCore() {
+  mkdirSync('dist/build', { recursive: true });
+  for (const file of ['nic.wasm', 'nic.d.ts']) copyFileSync(join('build', file), join('dist/build', file));
+}
+
+/** Licence texts of the packages that a bundle contains, which their licences ask to go along. */
+function licencesOf(bundledFiles) {
+  const packages = new Set(bundledFiles.flatMap((file) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0] ?? []));
+  return [...packages]
+    .sort()
+    .map(licenceOf)
+    .join(`\n${'-'.repeat(80)}\n\n`);
+}
+
+function licenceOf(folder) {
+  const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
+  if (file === undefined) throw new Error(`${name} has no licence file that the bundle could carry`);
+  return `${name} ${version} (${license})\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`;
+}
+
+/** Change times of files and of everything below folders; `absent` stands for what does not exist. */
+function changeTimes(paths, absent) {
+  return paths.flatMap((path) => {
+    if (!existsSync(path)) return [absent];
+    const below = statSync(path).isDirectory() ? readdirSync(path, { recursive: true, encoding: 'utf8' }) : [];
+    return [path, ...below.map((name) => join(path, name))].map((name) => statSync(name).mtimeMs);
+  });
+}
+
+function isStale({ inputs, outputs }) {
+  const newestInput = Math.max(...changeTimes([...inputs, '.ci/build.mjs', 'package-lock.json'], 0));
+  return newestInput > Math.min(...changeTimes(outputs, -1));
+}
+
+async function bringUpToDate(name, isForced) {
+  const step = STEPS[name];
+  if (step.needs !== undefined) await bringUpToDate(step.needs, false);
+  if (!isForced && !isStale(step)) return;
+  console.log(`build: ${name}`);
+  await step.run();
+  // A source that changes while its step runs must be newer than the outputs.
+  for (const output of step.outputs) utimesSync(output, started, started);
+}
+
+const names = process.argv.slice(2).filter((argument) => argument !== '--force');
+const unknown = names.filter((name) => !(name in STEPS));
+if (unknown.length > 0) {
+  console.error(`build: no step '${unknown.join("', '")}'; the steps are ${Object.keys(STEPS).join(', ')}`);
+  process.exit(2);
+}
+for (const name of names.length > 0 ? names : ['core', 'library', 'cli']) {
+  await bringUpToDate(name, process.argv.includes('--force'));
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+// Hot scalars of one function: offsets from the start of its block (FN_STATE and up). Driver-visible bytes live in the
+// images (FN_CONFIG, FN_COMMON, FN_DEVICE_CFG); what is here is what the engines ask on every step.
+
+export const FN_INDEX = 0x1000; // u32, 0 = PF
+export const FN_ROUTING_ID = 0x1004; // u32
+export const FN_PRESENT = 0x1008; // u8: answers on the bus (PF always, VF while VF Enable and below NumVFs)
+export const FN_MEMORY = 0x1009; // u8: memory decode on (Memory Enable of the PF, VF MSE for VFs), power state D0
+export const FN_BUS_MASTER = 0x100a; // u8
+export const FN_LIVE = 0x100b; // u8: queues may be served (DRIVER_OK, or legacy use before it)
+export const FN_LEGACY = 0x100c; // u8: driven through the legacy interface since the last reset
+export const FN_MSIX_ENABLE = 0x100d; // u8
+export const FN_MSIX_MASKALL = 0x100e; // u8
+export const FN_RX_MODE = 0x100f; // u8, RX_MODE_* bits
+export const FN_IOAS = 0x1010; // u32, NONE if detached
+export const FN_QUEUE_COUNT = 0x1014; // u32: net queues and control queue (num_queues)
+export const FN_PAIRS = 0x1018; // u32: receive/transmit pairs that exist
+export const FN_ACTIVE_PAIRS = 0x101c; // u32: pairs in use (control command MQ)
+export const FN_HEADER_BYTES = 0x1020; // u32: virtio_net_hdr of the negotiated features
+export const FN_MAX_FRAME = 0x1024; // u32: mtu + 18 (Ethernet header and one VLAN tag)
+export const FN_MAC = 0x1028; // u64: bytes of the address, bit 48 set
+export const FN_FILTERS = 0x1030; // u32: unicast entries | multicast entries << 16
+export const FN_GENERATION = 0x1034; // u32: counts resets; late completions of an older one are dropped
+export const FN_VECTORS = 0x1038; // u32: MSI-X table size
+export const FN_INTX_LEVEL = 0x103c; // u8: the line as last signalled
+export const FN_CONFIG_READ = 0x103d; // u8: device config was read since the last change of config_generation
+export const FN_EVENT_IDX = 0x103e; // u8: negotiated
+export const FN_INDIRECT = 0x103f; // u8: negotiated
+export const FN_OFFERED = 0x1040; // u32[4] device feature words
+export const FN_DRIVER_FEATURES = 0x1050; // u32[4] driver feature words
+export const FN_CFG_READY = 0x1060; // u8: PCI_CFG window value is being fetched
+export const FN_MERGEABLE = 0x1061; // u8: MRG_RXBUF negotiated
+export const FN_FILTER_SET = 0x1062; // u8: the driver has set MAC filters or an RX mode since reset
+export const FN_ADMIN_QUEUE = 0x1064; // u32: index of the admin queue, NONE on VFs
+
+export const RX_MODE_PROMISC = 1;
+export const RX_MODE_ALLMULTI = 2;
+
+// ---- DMA context: the head of every queue and job, one outstanding read each --------------------------------------------
+export const DMA_FN = 0; // u32 address of the function block
+export const DMA_DONE_EVENT = 4; // u32 event code
+export const DMA_SEGMENTS = 8; // u32 address of {iova u64, length u32, flags u32}[]
+export const DMA_SEGMENT_COUNT = 12;
+export const DMA_BYTES = 16; // bytes to read, never more than the room at DMA_TARGET
+export const DMA_TARGET = 20; // u32 address
+export const DMA_FAULT = 24; // u32: 1 after an address that is not mapped
+export const DMA_GENERATION = 28; // u32: compared with the event's
+export const DMA_SEGMENT = 32; // the context's own segment list, two entries
+export const DMA_UP_TLPS = 64; // traffic caused so far by the owner, both directions
+export const DMA_UP_BYTES = 68;
+export const DMA_DOWN_TLPS = 72;
+export const DMA_DOWN_BYTES = 76;
+export const DMA_CONTEXT_BYTES = 80;
+export const SEGMENT_BYTES = 16;
+export const SEGMENT_LENGTH = 8;
+export const SEGMENT_FLAGS = 12;
+
+// ---- queue block ------------------------------------------------------------------------------------------------------------
+export const Q_CONTEXT = 0; // DMA context of the ring fetch
+export const Q_NOTIFY_CONTEXT = 80; // DMA context of the suppression words
+export const Q_DESC = 160; // u64
+export const Q_DRIVER = 168; // u64
+export const Q_DEVICE = 176; // u64
+export const Q_SIZE = 184; // u16
+export const Q_MAX_SIZE = 186; // u16
+export const Q_VECTOR = 188; // u16
+export const Q_ENABLED = 190; // u8
+export const Q_BROKEN = 191; // u8: stopped by a driver's mistake until reset
+export const Q_INDEX = 192; // u32
+export const Q_KIND = 196; // u8, QUEUE_*
+export const Q_KICKED = 197; // u8: doorbell not yet looked at
+export const Q_FETCH = 198; // u8, FETCH_*: ring fetch under way
+export const Q_SCHEDULED = 199; // u8: a visit is on the wheel
+export const Q_AVAIL_IDX = 200; // u16: next available entry to take
+export const Q_AVAIL_SEEN = 202; // u16: driver's index as last read
+export const Q_USED_IDX = 204; // u16: next used entry to write
+export const Q_EVENT_WRITTEN = 206; // u16: avail_event as last written
+export const Q_HEADS_AT = 208; // u16: available index of the first prefetched head
+export const Q_HEADS = 210; // u16: prefetched heads
+export const Q_NOTIFY_STATE = 212; // u8, NOTIFY_*
+export const Q_WAITING = 213; // u8: on the list of queues that wait for a job
+export const Q_AVAIL_FLAGS = 214; // u16: driver's flags as last read
+export const Q_USED_EVENT = 216; // u16: driver's used_event as last read
+export const Q_SIGNALLED = 218; // u16: used index at the last interrupt decision
+export const Q_EVENT_ARMED = 220; // u8: avail_event has been written since reset
+export const Q_JOBS = 224; // u32: jobs in work
+export const Q_FIFO_HEAD = 228; // u32: oldest job
+export const Q_FIFO_TAIL = 232;
+export const Q_NEXT_WAITING = 236;
+export const Q_HEAD_LIST = 240; // u16[16] prefetched heads
+export const Q_IDX_WORDS = 272; // u8[8]: flags, idx, used_event as they came
+export const Q_KICK_ISSUED = 280; // u64: doorbell written by the host
+export const Q_KICK_ARRIVED = 288; // u64
+export const Q_IDX_READ = 296; // u64: index back
+export const Q_RING_READ = 304; // u64: ring entries back
+export const Q_VISITED = 312; // u64: fetch started
+export const Q_NOTIFY_WORDS = 320; // u8[8]
+export const Q_USED_STAGE = 328; // u8[8]: used element on its way out
+export const HEADS_PREFETCHED = 16;
+
+export const QUEUE_RX = 0;
+export const QUEUE_TX = 1;
+export const QUEUE_CTRL = 2;
+export const QUEUE_ADMIN = 3;
+export const QUEUE_UNUSED = 4; // beyond what was negotiated
+
+export const FETCH_IDLE = 0;
+export const FETCH_IDX = 1;
+export const FETCH_RING = 2;
+
+export const NOTIFY_IDLE = 0;
+export const NOTIFY_READING = 1;
+export const NOTIFY_AGAIN = 2; // more was used while the words were read
+
+// ---- job block -----------------------------------------------------------------------------------------------------------------
+export const JOB_CONTEXT = 0;
+export const JOB_NEXT = 80; // u32: free list or FIFO of its queue
+export const JOB_QUEUE = 84;
+export const JOB_STATE = 88; // u8, JOB_*
+export const JOB_INDIRECT = 89; // u8: walking an indirect table
+export const JOB_STATUS = 90; // u8: engine-private
+export const JOB_BUSY = 91; // u8: its own event will come (delay or read under way)
+export const JOB_HEAD = 92; // u16: head of the chain
+export const JOB_TABLE = 96; // u64: table being walked
+export const JOB_TABLE_SIZE = 104; // u32: its entries
+export const JOB_DESC = 108; // u32: entry to decode next
+export const JOB_BLOCK = 112; // u32: first entry in the descriptor cache, NONE if empty
+export const JOB_BLOCK_COUNT = 116;
+export const JOB_BUDGET = 120; // u32: descriptors that may still come
+export const JOB_READABLE = 124; // u32: readable segments
+export const JOB_WRITABLE = 128; // u32: writable segments, behind the readable ones
+export const JOB_READ_BYTES = 132; // u32
+export const JOB_WRITE_BYTES = 136; // u32
+export const JOB_LENGTH = 140; // u32: bytes gathered, or frame length
+export const JOB_RESULT = 144; // u32: bytes of result
+export const JOB_FLOOD = 148; // u32: next function of a flood
+export const JOB_HEADS = 152; // u32: heads taken by a mergeable receive
+export const JOB_FIRST_IDX = 156; // u16: available index before the first head
+export const JOB_STARTED = 160; // u64 times: head taken
+export const JOB_WALKED = 168; // descriptors known
+export const JOB_GATHERED = 176; // data known
+export const JOB_EXECUTING = 184; // execution begins (in order)
+export const JOB_EXECUTED = 192;
+export const JOB_RETIRED = 200; // write-back issued
+export const JOB_OPCODE = 208; // u32, admin: opcode | group type << 16
+export const JOB_MEMBER = 212; // u32
+export const JOB_QUALIFIER = 216; // u32: status | qualifier << 16
+export const JOB_CACHE = 256; // descriptor cache, 16 entries
+export const JOB_SEGMENTS = 512; // 256 segments of SEGMENT_BYTES
+export const SEGMENTS_MAX = 256;
+export const JOB_MERGE = 4608; // {head u16, reserved u16, bytes u32}[64]
+export const MERGE_MAX = 64;
+export const JOB_BUFFER = 5120; // data read, frame with its header
+export const JOB_BUFFER_BYTES = 9472;
+export const JOB_OUT = 14592; // result to write: 2 KiB
+export const JOB_OUT_BYTES = 2048;
+
+export const JOB_FREE = 0;
+export const JOB_WALK = 1;
+export const JOB_GATHER = 2;
+export const JOB_READY = 3; // waits until it is the oldest of its queue
+export const JOB_EXECUTE = 4;
+export const JOB_RETIRE = 5;
+export const JOB_RX_HEAD = 6; // receive: needs a buffer
+export const JOB_RX_WALK = 7;

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+// Map of the arena: every byte of state that the core has, as chained offsets in linear memory. The host reads it for
+// views, snapshots and the output ring; nothing else in the repository knows these addresses.
+//
+//   0x00000  data of the compiler          0x10000  ARENA_BASE: control, parameters, configuration, counters
+//            config masks, event wheel, event nodes, output ring, posted writes, wire ring, trace ring, switch table, jobs
+//            FUNCTIONS  one block of FN_STRIDE bytes each (PF is 0, VF n is n)
+//            IOASES     one block of IOAS_STRIDE bytes each (address space of function n is n by default)
+//            WINDOW     guest memory for in-process drivers (address and size in CONTROL)
+
+export const ARENA_MAGIC = 0x76667476;
+export const ARENA_VERSION = 1;
+
+export const ARENA_BASE = 0x10000;
+
+// ---- control block -------------------------------------------------------------------------------------------------
+export const CONTROL = ARENA_BASE;
+export const CTL_MAGIC = CONTROL;
+export const CTL_VERSION = CONTROL + 4;
+export const CTL_LAYOUT_HASH = CONTROL + 8;
+export const CTL_MEMORY_BYTES = CONTROL + 12;
+export const CTL_NOW = CONTROL + 16; // u64 cycles
+export const CTL_EVENT_SEQ = CONTROL + 24; // u64, order of far events of equal time and priority
+export const CTL_EVENT_FREE = CONTROL + 32; // first free event node
+export const CTL_EVENT_COUNT = CONTROL + 36; // events pending, wheel and heap
+export const CTL_HEAP_COUNT = CONTROL + 40;
+export const CTL_WHEEL_SUMMARY = CONTROL + 44; // bit n: word n of WHEEL_BITS is not zero
+export const CTL_FUNCTIONS = CONTROL + 48; // number of functions, PF included
+export const CTL_IOAS_BASE = CONTROL + 52;
+export const CTL_WINDOW_BASE = CONTROL + 56;
+export const CTL_WINDOW_BYTES = CONTROL + 60;
+export const CTL_OUT_HEAD = CONTROL + 64; // free-running, written by the core
+export const CTL_OUT_TAIL = CONTROL + 68; // free-running, written by the host
+export const CTL_POSTED_HEAD = CONTROL + 72; // free-running bytes
+export const CTL_POSTED_TAIL = CONTROL + 76;
+export const CTL_WIRE_HEAD = CONTROL + 80; // free-running bytes
+export const CTL_WIRE_TAIL = CONTROL + 84; // written by the host
+export const CTL_UP_FREE = CONTROL + 88; // u64, cycles << 16: upstream link is free from then on
+export const CTL_DOWN_FREE = CONTROL + 96; // u64, cycles << 16
+export const CTL_WIRE_FREE = CONTROL + 104; // u64, cycles << 16
+export const CTL_UP_TLPS = CONTROL + 112; // u64
+export const CTL_UP_BYTES = CONTROL + 120; // u64
+export const CTL_DOWN_TLPS = CONTROL + 128; // u64
+export const CTL_DOWN_BYTES = CONTROL + 136; // u64
+export const CTL_JOB_FREE = CONTROL + 144; // first free job of the transmit, control and admin pool
+export const CTL_RX_JOB_FREE = CONTROL + 148; // first free job of the receive pool
+export const CTL_WAIT_HEAD = CONTROL + 152; // queues that wait for a free job
+export const CTL_WAIT_TAIL = CONTROL + 156;
+export const CTL_TRACE_HEAD = CONTROL + 160; // free-running admin trace records
+export const CTL_INBOUND_HEAD = CONTROL + 164; // free-running host writes under way
+export const CTL_INBOUND_TAIL = CONTROL + 168;
+export const CTL_CFG_DONE = CONTROL + 172; // value of the last configuration or memory read
+export const CTL_EVENTS_RUN = CONTROL + 176; // u64
+export const CTL_NUM_VFS = CONTROL + 184; // VFs that exist now
+export const CTL_JOBS_BUSY = CONTROL + 188;
+export const CTL_LAST_RID_TARGET = CONTROL + 192; // function found by the last routing-id lookup
+export const CTL_SRIOV_USED_LO = CONTROL + 196; // LIST_USE of the SR-IOV group, opcodes 0..31
+export const CTL_SELF_USED_LO = CONTROL + 200; // LIST_USE of the self group
+export const CTL_RNG = CONTROL + 208; // u64
+export const CTL_WIRE_LINK_UP = CONTROL + 216;
+export const CTL_INBOUND_LAST = CONTROL + 224; // u64 arrival of the newest posted host write
+export const CTL_MAC_DIRTY = CONTROL + 236; // the switch has to build its table again
+export const CTL_WIRE_IN_BYTES = CONTROL + 240; // frame in WIRE_INPUT, 0 if none is under way
+export const CTL_WIRE_IN_PROGRESS = CONTROL + 244; // of its way through the switch
+export const CTL_WIRE_IN_FREE = CONTROL + 248; // u64, cycles << 16
+export const CTL_SPAN = CONTROL + 232; // bytes to the end of the range of the last translation
+
+// ---- parameters and configuration ----------------------------------------------------------------------------------
+export const PARAM = ARENA_BASE + 0x400; // u32[128], indices in timing_param.ts
+export const PARAM_COUNT = 128;
+export const CONFIG = ARENA_BASE + 0x800; // u32[128], indices in nic_config.ts
+export const COUNTER = ARENA_BASE + 0xc00; // u64[128], indices in counter.ts
+export const COUNTER_COUNT = 128;
+
+// ---- configuration space masks, one set for the PF and one for all VFs ----------------------------------------------
+export const CONFIG_SPACE_BYTES = 0x1000;
+export const PF_WMASK = ARENA_BASE + 0x1000;
+export const PF_W1CMASK = PF_WMASK + CONFIG_SPACE_BYTES;
+export const VF_WMASK = PF_W1CMASK + CONFIG_SPACE_BYTES;
+export const VF_W1CMASK = VF_WMASK + CONFIG_SPACE_BYTES;
+
+// ---- event wheel: slot = {head, tail}; far events in a binary heap of node addresses ---------------------------------
+export const WHEEL_SLOTS = 1024;
+export const WHEEL = VF_W1CMASK + CONFIG_SPACE_BYTES;
+export const WHEEL_BITS = WHEEL + WHEEL_SLOTS * 8; // u32[32]
+export const EVENT_NODES = 16384;
+export const EVENT_HEAP = WHEEL_BITS + 128;
+export const EVENT_NODE = EVENT_HEAP + EVENT_NODES * 4;
+export const EVENT_NODE_BYTES = 32;
+
+// ---- output ring to the host ----------------------------------------------------------------------------------------
+export const OUT_RING = EVENT_NODE + EVENT_NODES * EVENT_NODE_BYTES;
+export const OUT_RECORDS = 8192;
+export const OUT_RECORD_BYTES = 32; // time u64, kind u32, function u32, a u32, b u32, c u32, d u32
+export const OUT_TIME = 0;
+export const OUT_KIND = 8;
+export const OUT_FUNCTION = 12;
+export const OUT_A = 16;
+export const OUT_B = 20;
+export const OUT_C = 24;
+export const OUT_D = 28;
+
+// ---- host writes on their way to the device --------------------------------------------------------------------------
+export const INBOUND = OUT_RING + OUT_RECORDS * OUT_RECORD_BYTES;
+export const INBOUND_SLOTS = 1024;
+export const INBOUND_SLOT_BYTES = 32; // issue u64, function u32, bar u32, offset u32, size u32, value u32
+
+// ---- device writes on their way to host memory -----------------------------------------------------------------------
+export const POSTED = INBOUND + INBOUND_SLOTS * INBOUND_SLOT_BYTES;
+export const POSTED_BYTES = 0x40000;
+
+// ---- frames that left on the wire, until the host has taken them ------------------------------------------------------
+export const WIRE_RING = POSTED + POSTED_BYTES;
+export const WIRE_RING_BYTES = 0x80000;
+export const WIRE_INPUT = WIRE_RING + WIRE_RING_BYTES; // one frame, written by the host before wireReceive
+export const FRAME_BYTES_MAX = 9216;
+
+// ---- admin command trace: ADMIN_TRACE_BYTES a record ------------------------------------------------------------------
+export const ADMIN_TRACE = WIRE_INPUT + 0x2400 + 0x400;
+export const ADMIN_TRACE_RECORDS = 1024;
+export const ADMIN_TRACE_BYTES = 128;
+
+// ---- MAC table of the switch: open addressing, key u64 (0 = empty), function bitmap is not kept: one owner per address ----
+export const MAC_TABLE = ADMIN_TRACE + ADMIN_TRACE_RECORDS * ADMIN_TRACE_BYTES;
+export const MAC_TABLE_SLOTS = 4096;
+export const MAC_TABLE_SLOT_BYTES = 16; // mac u64 with bit 48 set, function u32, reserved u32
+export const PORT_ACTIVE = MAC_TABLE + MAC_TABLE_SLOTS * MAC_TABLE_SLOT_BYTES; // bit n: function n takes frames
+export const PORT_PROMISC = PORT_ACTIVE + 256; // bit n: function n is promiscuous
+export const PORT_WORDS = 40; // u32 words, 1,280 functions
+
+// ---- jobs: a chain or a frame in work ----------------------------------------------------------------------------------
+export const JOBS = PORT_PROMISC + 256;
+export const JOB_POOL = 128; // transmit, control and admin
+export const RX_JOB_POOL = 128;
+export const JOB_STRIDE = 0x4180; // 16,640 bytes used; odd in lines, so that jobs spread over the cache
+
+// ---- functions -----------------------------------------------------------------------------------------------------------
+export const FUNCTIONS = JOBS + (JOB_POOL + RX_JOB_POOL) * JOB_STRIDE;
+export const FN_STRIDE = 0x3200;
+export const FUNCTIONS_MAX = 1025;
+
+export const FN_CONFIG = 0; // configuration space image, CONFIG_SPACE_BYTES
+export const FN_STATE = 0x1000; // hot scalars, see pci/function.ts
+export const FN_COMMON = 0x1100; // image of virtio_pci_common_cfg, kept up to date by writes
+export const FN_ISR = 0x1140;
+export const FN_DEVICE_CFG = 0x1160; // image of virtio_net_config
+export const FN_COUNTER = 0x1200; // u64[32], indices in counter.ts
+export const FN_FILTER = 0x1300; // MAC filter: u64[32], unicast then multicast
+export const FN_QUEUES = 0x1400; // queue blocks
+export const QUEUE_STRIDE = 0x180;
+export const QUEUES_MAX = 18; // 8 pairs, control, admin
+export const FN_MSIX_TABLE = FN_QUEUES + QUEUES_MAX * QUEUE_STRIDE;
+export const MSIX_VECTORS_MAX = 32;
+export const FN_MSIX_PBA = FN_MSIX_TABLE + MSIX_VECTORS_MAX * 16; // u32 pending bits, then 4 zero bytes
+
+// ---- I/O address spaces -----------------------------------------------------------------------------------------------------
+export const IOAS_STRIDE = 0x400;
+export const IOAS_COUNT = 0; // ranges in use
+export const IOAS_FLAGS = 4; // bit 0: allocated
+export const IOAS_RANGES = 16; // sorted by iova: iova u64, length u64, window offset u32, permissions u32
+export const IOAS_RANGE_BYTES = 24;
+export const IOAS_RANGES_MAX = 42;
+export const IOAS_EXTRA = 7; // address spaces beyond one per function
+export const IOMMU_READ = 1;
+export const IOMMU_WRITE = 2;
+
+export const NONE = 0xffffffff;

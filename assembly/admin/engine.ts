@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// The administration queue's engine: what happens to a gathered command until it is used. Commands of the queue execute
+// in order (AMB-21); fetching the next ones goes on meanwhile. With CFG_TRACE_ADMIN each command leaves a record of its
+// life, one time for each step:
+//
+//   0 opcode u16, group u16 | 4 member u32 | 8 status u16, qualifier u16 | 12 head u32 | 16 doorbell issued u64 |
+//   24 doorbell arrived | 32 visited | 40 index read | 48 ring read | 56 started | 64 descriptors known | 72 data known |
+//   80 executing | 88 executed | 96 written back | 104 notified (arrival, 0 if none) | 112 TLPs up, down u16[2] |
+//   116 bytes up u32 | 120 bytes down u32 | 124 queue's jobs u32
+import { ADMIN_TRACE, ADMIN_TRACE_BYTES, ADMIN_TRACE_RECORDS, CTL_NOW, CTL_TRACE_HEAD } from '../abi/state_map.ts';
+import {
+  DMA_DOWN_BYTES,
+  DMA_DOWN_TLPS,
+  DMA_UP_BYTES,
+  DMA_UP_TLPS,
+  JOB_BUFFER_BYTES,
+  JOB_CONTEXT,
+  JOB_EXECUTED,
+  JOB_EXECUTING,
+  JOB_GATHERED,
+  JOB_HEAD,
+  JOB_MEMBER,
+  JOB_OPCODE,
+  JOB_OUT,
+  JOB_OUT_BYTES,
+  JOB_QUALIFIER,
+  JOB_QUEUE,
+  JOB_RESULT,
+  JOB_RETIRED,
+  JOB_STARTED,
+  JOB_STATUS,
+  JOB_WALKED,
+  JOB_WRITE_BYTES,
+  Q_CONTEXT,
+  Q_IDX_READ,
+  Q_JOBS,
+  Q_KICK_ARRIVED,
+  Q_KICK_ISSUED,
+  Q_RING_READ,
+  Q_VISITED,
+} from '../abi/function_state.ts';
+import { CFG_TRACE_ADMIN } from '../abi/nic_config.ts';
+import { FC_BAD_CHAIN } from '../abi/counter.ts';
+import { OUT_ADMIN } from '../abi/event_code.ts';
+import { ADMIN_RESULT_HEADER_SIZE } from '../abi/virtio_admin.ts';
+import { P_WRITEBACK } from '../abi/timing_param.ts';
+import { config, param } from '../mem/arena.ts';
+import { postedWait } from '../pcie/requester.ts';
+import { emit } from '../sim/output.ts';
+import { isFunctional } from '../sim/time.ts';
+import { delayJob } from '../virtio/job.ts';
+import { breakQueue } from '../virtio/queue.ts';
+import { postUsedElement, postUsedIdx, scatter, signalUsed } from '../virtio/used.ts';
+import { executeCommand, executionCycles, padHeader } from './command.ts';
+
+/** Bytes of the readable part that are fetched; what a driver sends beyond is disregarded (ADM-VQ-03). */
+export const ADMIN_READ_LIMIT: u32 = JOB_BUFFER_BYTES - 64;
+
+const STEP_BEGIN = 0;
+const STEP_EXECUTED = 1;
+
+/** Takes the oldest command of the queue one step further; true when it is used and the job may go. */
+export function stepAdmin(job: usize): bool {
+  const q: usize = load<u32>(job, JOB_QUEUE);
+  if (load<u8>(job, JOB_STATUS) == STEP_BEGIN) {
+    if (load<u32>(job, JOB_WRITE_BYTES) < <u32>ADMIN_RESULT_HEADER_SIZE) {
+      breakQueue(q, FC_BAD_CHAIN); // no room for the status: there is no way to answer
+      return false;
+    }
+    padHeader(job);
+    store<u64>(job, load<u64>(CTL_NOW), JOB_EXECUTING);
+    store<u8>(job, STEP_EXECUTED, JOB_STATUS);
+    if (!isFunctional()) {
+      delayJob(job, executionCycles(job));
+      return false;
+    }
+  }
+  if (load<u8>(job, JOB_STATUS) == STEP_EXECUTED) {
+    executeCommand(job);
+    store<u64>(job, load<u64>(CTL_NOW), JOB_EXECUTED);
+    store<u8>(job, STEP_EXECUTED + 1, JOB_STATUS);
+    if (!isFunctional()) {
+      delayJob(job, param(P_WRITEBACK));
+      return false;
+    }
+  }
+  const wait = postedWait(64, JOB_OUT_BYTES);
+  if (wait != 0) {
+    delayJob(job, wait);
+    return false;
+  }
+  const stored = scatter(job, 0, job + JOB_OUT, load<u32>(job, JOB_RESULT));
+  postUsedElement(q, job, load<u16>(job, JOB_HEAD), stored);
+  postUsedIdx(q, job);
+  store<u64>(job, load<u64>(CTL_NOW), JOB_RETIRED);
+  const notified = signalUsed(q);
+  if (config(CFG_TRACE_ADMIN) != 0) trace(job, q, notified);
+  return true;
+}
+
+function trace(job: usize, q: usize, notified: u64): void {
+  const head = load<u32>(CTL_TRACE_HEAD);
+  store<u32>(CTL_TRACE_HEAD, head + 1);
+  const record: usize = ADMIN_TRACE + (head & (ADMIN_TRACE_RECORDS - 1)) * ADMIN_TRACE_BYTES;
+  store<u32>(record, load<u32>(job, JOB_OPCODE));
+  store<u32>(record, load<u32>(job, JOB_MEMBER), 4);
+  store<u32>(record, load<u32>(job, JOB_QUALIFIER), 8);
+  store<u32>(record, load<u16>(job, JOB_HEAD), 12);
+  store<u64>(record, load<u64>(q, Q_KICK_ISSUED), 16);
+  store<u64>(record, load<u64>(q, Q_KICK_ARRIVED), 24);
+  store<u64>(record, load<u64>(q, Q_VISITED), 32);
+  store<u64>(record, load<u64>(q, Q_IDX_READ), 40);
+  store<u64>(record, load<u64>(q, Q_RING_READ), 48);
+  store<u64>(record, load<u64>(job, JOB_STARTED), 56);
+  store<u64>(record, load<u64>(job, JOB_WALKED), 64);
+  store<u64>(record, load<u64>(job, JOB_GATHERED), 72);
+  store<u64>(record, load<u64>(job, JOB_EXECUTING), 80);
+  store<u64>(record, load<u64>(job, JOB_EXECUTED), 88);
+  store<u64>(record, load<u64>(job, JOB_RETIRED), 96);
+  store<u64>(record, notified, 104);
+  // the ring fetches since the last record are this command's
+  const ring = q + Q_CONTEXT;
+  store<u16>(record, <u16>(load<u32>(job, DMA_UP_TLPS) + load<u32>(ring, DMA_UP_TLPS)), 112);
+  store<u16>(record, <u16>(load<u32>(job, DMA_DOWN_TLPS) + load<u32>(ring, DMA_DOWN_TLPS)), 114);
+  store<u32>(record, load<u32>(job, DMA_UP_BYTES) + load<u32>(ring, DMA_UP_BYTES), 116);
+  store<u32>(record, load<u32>(job, DMA_DOWN_BYTES) + load<u32>(ring, DMA_DOWN_BYTES), 120);
+  store<u32>(record, load<u32>(q, Q_JOBS), 124);
+  memory.fill(ring + DMA_UP_TLPS, 0, 16);
+  emit(OUT_ADMIN, 0, <u32>record, 0, 0, 0);
+}

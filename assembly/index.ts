@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// The pins of the chip: everything that the host can do to the core. Numbers are u32 or f64 (cycles and addresses, exact
+// up to 2^53), because a u64 at the boundary costs three times the call.
+import { ARENA_BASE, CTL_MEMORY_BYTES, CTL_NOW, CTL_WINDOW_BASE, CTL_WINDOW_BYTES, NONE } from './abi/state_map.ts';
+import { FN_IOAS } from './abi/function_state.ts';
+import { functionAt } from './mem/arena.ts';
+import { createCard, memoryBytes } from './nic/topology.ts';
+import {
+  advanceTo,
+  advanceToOutput,
+  hostConfigRead,
+  hostConfigWrite,
+  hostRead,
+  hostWrite,
+  wireReceive,
+} from './nic/run.ts';
+import { decodeAddress, functionByRoutingId } from './nic/router.ts';
+import { ioasMap, ioasUnmap } from './pcie/iommu.ts';
+import { NEVER, nextEventTime } from './sim/scheduler.ts';
+
+/** Bytes of memory that a card needs, before it is created. */
+export function memoryNeeded(totalVfs: u32, windowBytes: u32): u32 {
+  return memoryBytes(totalVfs, windowBytes);
+}
+
+/** Builds the card from CONFIG and PARAM in zeroed memory; false if memory is too small. */
+export function create(): bool {
+  return createCard();
+}
+
+/** Memory read in a BAR of a function: 1, 2 or 4 naturally aligned bytes. Returns when the completion is back. */
+export function mmioRead(fn: u32, bar: u32, offset: u32, size: u32): u32 {
+  return hostRead(fn, bar, offset, size);
+}
+
+/** Memory write in a BAR of a function; posted. */
+export function mmioWrite(fn: u32, bar: u32, offset: u32, size: u32, value: u32): void {
+  hostWrite(fn, bar, offset, size, value);
+}
+
+export function configRead(fn: u32, offset: u32, size: u32): u32 {
+  return hostConfigRead(fn, offset, size);
+}
+
+export function configWrite(fn: u32, offset: u32, size: u32, value: u32): void {
+  hostConfigWrite(fn, offset, size, value);
+}
+
+/** Current time in cycles. */
+export function now(): f64 {
+  return <f64>load<u64>(CTL_NOW);
+}
+
+/** Runs up to cycle `until`; why it returned: RUN_*. */
+export function advance(until: f64, stopOnOutput: bool): i32 {
+  return advanceTo(<u64>until, stopOnOutput);
+}
+
+/** Time of the next event in cycles, Infinity if there is none. */
+export function nextEvent(): f64 {
+  const time = nextEventTime();
+  return time == NEVER ? Infinity : <f64>time;
+}
+
+/** Offers the frame of `bytes` in WIRE_INPUT to the wire port; false: the one before is still under way. */
+export function receiveFrame(bytes: u32): bool {
+  return wireReceive(bytes);
+}
+
+/** Maps [iova, iova + length) of an address space to the window at `offset`; false if refused. */
+export function dmaMap(ioas: u32, iova: f64, length: f64, offset: u32, permissions: u32): bool {
+  return ioasMap(ioas, <u64>iova, <u64>length, offset, permissions);
+}
+
+/** Unmaps whole ranges inside [iova, iova + length); bytes unmapped, -1 if a range would be cut. */
+export function dmaUnmap(ioas: u32, iova: f64, length: f64): f64 {
+  const bytes = ioasUnmap(ioas, <u64>iova, <u64>length);
+  return bytes == NEVER ? -1 : <f64>bytes;
+}
+
+/** Binds the function's requester id to an address space; NONE detaches it. */
+export function attachIoas(fn: u32, ioas: u32): void {
+  store<u32>(functionAt(fn), ioas, FN_IOAS);
+}
+
+/** Function that answers to a routing id, NONE if there is none. */
+export function findRoutingId(routingId: u32): u32 {
+  return functionByRoutingId(routingId);
+}
+
+/** function << 3 | bar that claims a memory address, NONE if nobody does; the offset is in CTL_CFG_DONE. */
+export function findAddress(address: f64): u32 {
+  return address < 0 ? NONE : decodeAddress(<u64>address);
+}
+
+/** Hash of the whole state, the guest window included; equal states give equal digests. */
+export function digest(): f64 {
+  const end: usize = load<u32>(CTL_MEMORY_BYTES);
+  let a: u64 = 0xcbf29ce484222325;
+  let b: u64 = 0x9ae16a3b2f90404f;
+  for (let at: usize = ARENA_BASE; at < end; at += 16) {
+    a = rotl(a ^ load<u64>(at), 27) * 0x9e3779b97f4a7c15;
+    b = rotl(b ^ load<u64>(at, 8), 31) * 0xc2b2ae3d27d4eb4f;
+  }
+  return <f64>((a ^ (b >> 11)) & 0x1fffffffffffff);
+}
+
+/** Address and size of the guest window in linear memory. */
+export function windowBase(): u32 {
+  return load<u32>(CTL_WINDOW_BASE);
+}
+
+export function windowBytes(): u32 {
+  return load<u32>(CTL_WINDOW_BYTES);
+}
+
+/** Runs until the next output, or until nothing is left to do: RUN_EVENT or RUN_IDLE. Time stands at the last event. */
+export function runToOutput(): i32 {
+  return advanceToOutput();
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// Access to the arena's scalars: parameters, configuration, counters, and block copies between arena and window.
+import { PARAM, CONFIG, COUNTER, FN_COUNTER, FUNCTIONS, FN_STRIDE, CTL_FUNCTIONS } from '../abi/state_map.ts';
+
+/** A timing parameter by index (timing_param.ts). */
+export function param(index: i32): u32 {
+  return load<u32>(PARAM + (index << 2));
+}
+
+/** A configuration value by index (nic_config.ts). */
+export function config(index: i32): u32 {
+  return load<u32>(CONFIG + (index << 2));
+}
+
+/** Address of a function's block; `fn` is 0 for the PF. */
+export function functionAt(fn: u32): usize {
+  return FUNCTIONS + fn * FN_STRIDE;
+}
+
+export function functionCount(): u32 {
+  return load<u32>(CTL_FUNCTIONS);
+}
+
+/** Adds to a counter of the card. */
+export function count(index: i32, amount: u64 = 1): void {
+  const at: usize = COUNTER + (index << 3);
+  store<u64>(at, load<u64>(at) + amount);
+}
+
+/** Adds to a counter of a function. */
+export function countFn(f: usize, index: i32, amount: u64 = 1): void {
+  const at = f + FN_COUNTER + (index << 3);
+  store<u64>(at, load<u64>(at) + amount);
+}
+
+/** memory.copy with a short path: most copies are of 64 bytes or fewer, where a loop beats the bulk instruction. */
+export function copyBytes(to: usize, from: usize, bytes: u32): void {
+  if (bytes > 128) {
+    memory.copy(to, from, bytes);
+    return;
+  }
+  let left = bytes;
+  while (left >= 8) {
+    store<u64>(to, load<u64>(from));
+    to += 8;
+    from += 8;
+    left -= 8;
+  }
+  if (left & 4) {
+    store<u32>(to, load<u32>(from));
+    to += 4;
+    from += 4;
+  }
+  if (left & 2) {
+    store<u16>(to, load<u16>(from));
+    to += 2;
+    from += 2;
+  }
+  if (left & 1) store<u8>(to, load<u8>(from));
+}
+
+/** Little-endian load of 1, 2 or 4 bytes. */
+export function loadSized(at: usize, size: u32): u32 {
+  if (size == 4) return load<u32>(at);
+  if (size == 2) return load<u16>(at);
+  return load<u8>(at);
+}
+
+/** Little-endian store of 1, 2 or 4 bytes. */
+export function storeSized(at: usize, size: u32, value: u32): void {
+  if (size == 4) store<u32>(at, value);
+  else if (size == 2) store<u16>(at, <u16>value);
+  else store<u8>(at, <u8>value);
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+// The control queue as far as drivers need it to come up (virtio 1.4 §5.1.6.5): RX modes, MAC table and address, number
+// of queue pairs. A command that is unknown, not negotiated or badly formed is acknowledged with VIRTIO_NET_ERR.
+import { CTL_MAC_DIRTY, CTL_NOW, FN_FILTER, PORT_PROMISC } from '../abi/state_map.ts';
+import {
+  DMA_FN,
+  FN_ACTIVE_PAIRS,
+  FN_FILTER_SET,
+  FN_FILTERS,
+  FN_INDEX,
+  FN_PAIRS,
+  FN_RX_MODE,
+  JOB_BUFFER,
+  JOB_CONTEXT,
+  JOB_EXECUTING,
+  JOB_HEAD,
+  JOB_LENGTH,
+  JOB_OUT,
+  JOB_QUEUE,
+  JOB_STATUS,
+  JOB_WRITE_BYTES,
+  RX_MODE_ALLMULTI,
+  RX_MODE_PROMISC,
+} from '../abi/function_state.ts';
+import { FC_BAD_CHAIN } from '../abi/counter.ts';
+import {
+  VIRTIO_NET_CTRL_HDR_SIZE,
+  VIRTIO_NET_CTRL_MAC,
+  VIRTIO_NET_CTRL_MAC_ADDR_SET,
+  VIRTIO_NET_CTRL_MAC_TABLE_SET,
+  VIRTIO_NET_CTRL_MQ,
+  VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET,
+  VIRTIO_NET_CTRL_RX,
+  VIRTIO_NET_CTRL_RX_ALLMULTI,
+  VIRTIO_NET_CTRL_RX_PROMISC,
+  VIRTIO_NET_ERR,
+  VIRTIO_NET_F_CTRL_MAC_ADDR,
+  VIRTIO_NET_F_CTRL_RX,
+  VIRTIO_NET_F_MQ,
+  VIRTIO_NET_MAC_SIZE,
+  VIRTIO_NET_OK,
+} from '../abi/virtio_net.ts';
+import { P_CTRL } from '../abi/timing_param.ts';
+import { param } from '../mem/arena.ts';
+import { postedWait } from '../pcie/requester.ts';
+import { isFunctional } from '../sim/time.ts';
+import { setPort } from '../virtio/device_status.ts';
+import { hasFeature } from '../virtio/features.ts';
+import { delayJob } from '../virtio/job.ts';
+import { setMac } from '../virtio/net_config.ts';
+import { breakQueue } from '../virtio/queue.ts';
+import { postUsedElement, postUsedIdx, scatter, signalUsed } from '../virtio/used.ts';
+
+const FILTERS_MAX = 32;
+const STEP_BEGIN = 0;
+const STEP_EXECUTE = 1;
+
+/** Takes the oldest command of a control queue one step further; true when it is used and the job may go. */
+export function stepControl(job: usize): bool {
+  const f: usize = load<u32>(job, JOB_CONTEXT + DMA_FN);
+  const q: usize = load<u32>(job, JOB_QUEUE);
+  if (load<u8>(job, JOB_STATUS) == STEP_BEGIN) {
+    if (load<u32>(job, JOB_WRITE_BYTES) == 0) {
+      breakQueue(q, FC_BAD_CHAIN); // nowhere to put the ack
+      return false;
+    }
+    store<u64>(job, load<u64>(CTL_NOW), JOB_EXECUTING);
+    store<u8>(job, STEP_EXECUTE, JOB_STATUS);
+    if (!isFunctional()) {
+      delayJob(job, param(P_CTRL));
+      return false;
+    }
+  }
+  const wait = postedWait(3, 32);
+  if (wait != 0) {
+    delayJob(job, wait);
+    return false;
+  }
+  store<u8>(job, execute(job, f) ? <u8>VIRTIO_NET_OK : <u8>VIRTIO_NET_ERR, JOB_OUT);
+  scatter(job, 0, job + JOB_OUT, 1);
+  postUsedElement(q, job, load<u16>(job, JOB_HEAD), 1);
+  postUsedIdx(q, job);
+  signalUsed(q);
+  return true;
+}
+
+function execute(job: usize, f: usize): bool {
+  const length = load<u32>(job, JOB_LENGTH);
+  if (length < <u32>VIRTIO_NET_CTRL_HDR_SIZE) return false;
+  const command = job + JOB_BUFFER;
+  const data = command + VIRTIO_NET_CTRL_HDR_SIZE;
+  const bytes = length - VIRTIO_NET_CTRL_HDR_SIZE;
+  const code = <u32>load<u8>(command, 1);
+  switch (<u32>load<u8>(command)) {
+    case VIRTIO_NET_CTRL_RX:
+      return hasFeature(f, VIRTIO_NET_F_CTRL_RX) && setRxMode(f, code, data, bytes);
+    case VIRTIO_NET_CTRL_MAC:
+      if (code == VIRTIO_NET_CTRL_MAC_ADDR_SET) return setAddress(f, data, bytes);
+      return code == VIRTIO_NET_CTRL_MAC_TABLE_SET && hasFeature(f, VIRTIO_NET_F_CTRL_RX) && setTable(f, data, bytes);
+    case VIRTIO_NET_CTRL_MQ:
+      return code == VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET && hasFeature(f, VIRTIO_NET_F_MQ) && setPairs(f, data, bytes);
+    default:
+      return false;
+  }
+}
+
+function setRxMode(f: usize, code: u32, data: usize, bytes: u32): bool {
+  if (bytes != 1 || code > <u32>VIRTIO_NET_CTRL_RX_ALLMULTI || load<u8>(data) > 1) return false;
+  const bit = <u8>(code == VIRTIO_NET_CTRL_RX_PROMISC ? RX_MODE_PROMISC : RX_MODE_ALLMULTI);
+  const isOn = load<u8>(data) == 1;
+  const mode = load<u8>(f, FN_RX_MODE);
+  store<u8>(f, isOn ? mode | bit : mode & ~bit, FN_RX_MODE);
+  store<u8>(f, 1, FN_FILTER_SET);
+  if (code == VIRTIO_NET_CTRL_RX_PROMISC) setPort(PORT_PROMISC, load<u32>(f, FN_INDEX), isOn);
+  return true;
+}
+
+/** ADDR_SET is taken with either feature bit (AMB-32). */
+function setAddress(f: usize, data: usize, bytes: u32): bool {
+  const isUsable = hasFeature(f, VIRTIO_NET_F_CTRL_MAC_ADDR) || hasFeature(f, VIRTIO_NET_F_CTRL_RX);
+  if (!isUsable || bytes != VIRTIO_NET_MAC_SIZE || (load<u8>(data) & 1) != 0) return false;
+  setMac(f, macAt(data));
+  return true;
+}
+
+function macAt(at: usize): u64 {
+  return (<u64>load<u32>(at)) | ((<u64>load<u16>(at, 4)) << 32);
+}
+
+/** TABLE_SET: count and addresses, unicast then multicast, replace the filter; nothing changes if they do not fit. */
+function setTable(f: usize, data: usize, bytes: u32): bool {
+  if (bytes < 4) return false;
+  const unicast = load<u32>(data);
+  if (unicast > <u32>FILTERS_MAX) return false;
+  const second = 4 + unicast * VIRTIO_NET_MAC_SIZE;
+  if (bytes < <u32>(second + 4)) return false;
+  const multicast = load<u32>(data + second);
+  if (multicast > <u32>(FILTERS_MAX - unicast) || bytes < <u32>(second + 4 + multicast * VIRTIO_NET_MAC_SIZE))
+    return false;
+  for (let i: u32 = 0; i < unicast; i++) {
+    store<u64>(f + FN_FILTER + (i << 3), macAt(data + 4 + i * VIRTIO_NET_MAC_SIZE));
+  }
+  for (let i: u32 = 0; i < multicast; i++) {
+    store<u64>(f + FN_FILTER + ((unicast + i) << 3), macAt(data + second + 4 + i * VIRTIO_NET_MAC_SIZE));
+  }
+  store<u32>(f, unicast | (multicast << 16), FN_FILTERS);
+  store<u8>(f, 1, FN_FILTER_SET);
+  store<u32>(CTL_MAC_DIRTY, 1);
+  return true;
+}
+
+function setPairs(f: usize, data: usize, bytes: u32): bool {
+  const pairs = bytes == 2 ? <u32>load<u16>(data) : 0;
+  if (pairs == 0 || pairs > load<u32>(f, FN_PAIRS)) return false;
+  store<u32>(f, pairs, FN_ACTIVE_PAIRS);
+  return true;
+}

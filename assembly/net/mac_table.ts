@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// The switch's forwarding table: exact match of a 48-bit address to a function, open addressing. Learning is off: the
+// table holds the functions' own addresses and their unicast filters, and is built again when one of them changed.
+import { CTL_MAC_DIRTY, FN_FILTER, MAC_TABLE, MAC_TABLE_SLOT_BYTES, MAC_TABLE_SLOTS, NONE } from '../abi/state_map.ts';
+import { FN_FILTERS, FN_LIVE, FN_MAC } from '../abi/function_state.ts';
+import { functionAt, functionCount } from '../mem/arena.ts';
+
+const VALID: u64 = 0x1000000000000;
+const MASK = MAC_TABLE_SLOTS - 1;
+
+function slotOf(key: u64): u32 {
+  return (<u32>((key * 0x9e3779b97f4a7c15) >> 52)) & MASK;
+}
+
+/** The function that has this address (low 48 bits, first byte lowest), NONE if nobody has. */
+export function findMac(mac: u64): u32 {
+  if (load<u32>(CTL_MAC_DIRTY) != 0) rebuild();
+  const key = mac | VALID;
+  let slot = slotOf(key);
+  while (true) {
+    const entry: usize = MAC_TABLE + slot * MAC_TABLE_SLOT_BYTES;
+    const found = load<u64>(entry);
+    if (found == key) return load<u32>(entry, 8);
+    if (found == 0) return NONE;
+    slot = (slot + 1) & MASK;
+  }
+}
+
+/** The first function to claim an address keeps it; a full table takes no more filters. */
+function insert(mac: u64, fn: u32, room: u32): u32 {
+  if (room == 0) return 0;
+  const key = mac | VALID;
+  let slot = slotOf(key);
+  while (true) {
+    const entry: usize = MAC_TABLE + slot * MAC_TABLE_SLOT_BYTES;
+    const found = load<u64>(entry);
+    if (found == key) return room;
+    if (found == 0) {
+      store<u64>(entry, key);
+      store<u32>(entry, fn, 8);
+      return room - 1;
+    }
+    slot = (slot + 1) & MASK;
+  }
+}
+
+function rebuild(): void {
+  store<u32>(CTL_MAC_DIRTY, 0);
+  memory.fill(MAC_TABLE, 0, MAC_TABLE_SLOTS * MAC_TABLE_SLOT_BYTES);
+  const functions = functionCount();
+  let room: u32 = MAC_TABLE_SLOTS - MAC_TABLE_SLOTS / 4;
+  for (let fn: u32 = 0; fn < functions; fn++) {
+    const f = functionAt(fn);
+    if (load<u8>(f, FN_LIVE) != 0) room = insert(load<u64>(f, FN_MAC), fn, room);
+  }
+  for (let fn: u32 = 0; fn < functions; fn++) {
+    const f = functionAt(fn);
+    if (load<u8>(f, FN_LIVE) == 0) continue;
+    const unicast = load<u32>(f, FN_FILTERS) & 0xffff;
+    for (let i: u32 = 0; i < unicast; i++) room = insert(load<u64>(f + FN_FILTER + (i << 3)), fn, room);
+  }
+}

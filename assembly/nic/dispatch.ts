@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one switch over event codes, and the service of queues: fetch side (take heads, walk, gather) and execution side
+// (the oldest job of the queue, in order). Engines are step functions; a step that has to wait has scheduled its event.
+import {
+  CTL_EVENTS_RUN,
+  CTL_NOW,
+  CTL_WIRE_IN_BYTES,
+  CTL_WIRE_IN_PROGRESS,
+  INBOUND,
+  INBOUND_SLOT_BYTES,
+  CTL_INBOUND_TAIL,
+  WIRE_INPUT,
+} from '../abi/state_map.ts';
+import {
+  DMA_BYTES,
+  DMA_FAULT,
+  DMA_GENERATION,
+  DMA_SEGMENT_COUNT,
+  DMA_SEGMENTS,
+  DMA_TARGET,
+  JOB_BUFFER,
+  JOB_BUFFER_BYTES,
+  JOB_BUSY,
+  JOB_EXECUTE,
+  JOB_GATHER,
+  JOB_GATHERED,
+  JOB_LENGTH,
+  JOB_QUEUE,
+  JOB_READ_BYTES,
+  JOB_READABLE,
+  JOB_READY,
+  JOB_SEGMENTS,
+  JOB_STATE,
+  JOB_WALK,
+  JOB_WALKED,
+  JOB_WRITABLE,
+  Q_AVAIL_IDX,
+  Q_CONTEXT,
+  Q_FIFO_HEAD,
+  Q_JOBS,
+  Q_KIND,
+  Q_NOTIFY_CONTEXT,
+  Q_SCHEDULED,
+  QUEUE_ADMIN,
+  QUEUE_RX,
+  QUEUE_TX,
+  QUEUE_UNUSED,
+} from '../abi/function_state.ts';
+import {
+  EV_DMA_HOST,
+  EV_FE_DONE,
+  EV_INBOUND,
+  EV_INTX,
+  EV_JOB_DONE,
+  EV_JOB_STEP,
+  EV_MSI,
+  EV_NOTIFY_DONE,
+  EV_QUEUE,
+  EV_WIRE_RX,
+  EV_WIRE_TX,
+  OUT_INTX,
+  PRIO_NORMAL,
+} from '../abi/event_code.ts';
+import { FC_BAD_DMA } from '../abi/counter.ts';
+import { P_DESCRIPTOR, P_QUEUE_JOBS } from '../abi/timing_param.ts';
+import { stepAdmin } from '../admin/engine.ts';
+import { functionAt, param } from '../mem/arena.ts';
+import { stepControl } from '../net/control.ts';
+import { stepReceive } from '../net/rx.ts';
+import { FORWARD_DONE, frameSent, forward, PORT_WIRE } from '../net/switch.ts';
+import { stepTransmit } from '../net/tx.ts';
+import { arriveMsi, deliverPosted, serveRead, startRead } from '../pcie/requester.ts';
+import { emit, hasOutputRoom } from '../sim/output.ts';
+import { eventA0, eventA1, eventCode, schedule } from '../sim/scheduler.ts';
+import { isFunctional } from '../sim/time.ts';
+import { walk, WALK_DONE, WALK_PENDING } from '../virtio/chain.ts';
+import { delayJob, finishJob, startJob, waitForJob } from '../virtio/job.ts';
+import { breakQueue, finishFetch, isRunnable, returnHeads, scheduleVisit, takeHead } from '../virtio/queue.ts';
+import { finishSignal } from '../virtio/used.ts';
+import { writeMemoryRegister } from './router.ts';
+
+/** Chains that one visit retires before other queues get their turn. */
+const VISIT_BUDGET = 64;
+/** Cycles until a frame from the wire is offered again to a card without a free receive job. */
+const WIRE_RETRY_CYCLES = 64;
+
+/** Runs one event that was taken off the wheel. */
+export function dispatch(node: usize): void {
+  const code = eventCode(node);
+  const a0 = eventA0(node);
+  const a1 = eventA1(node);
+  store<u64>(CTL_EVENTS_RUN, load<u64>(CTL_EVENTS_RUN) + 1);
+  switch (code) {
+    case EV_INBOUND:
+      arriveWrite(a0);
+      return;
+    case EV_DMA_HOST:
+      serveRead(a0, a1);
+      return;
+    case EV_FE_DONE: {
+      const q: usize = a0 - Q_CONTEXT;
+      if (load<u32>(a0, DMA_GENERATION) != a1) return;
+      finishFetch(q);
+      serviceQueue(q);
+      return;
+    }
+    case EV_JOB_DONE:
+      if (load<u32>(a0, DMA_GENERATION) != a1) return;
+      store<u8>(a0, 0, JOB_BUSY);
+      continueJob(a0);
+      serviceQueue(load<u32>(a0, JOB_QUEUE));
+      return;
+    case EV_JOB_STEP:
+      if (load<u32>(a0, DMA_GENERATION) != a1) return;
+      store<u8>(a0, 0, JOB_BUSY);
+      if (load<u8>(a0, JOB_STATE) == JOB_WALK) gather(a0);
+      serviceQueue(load<u32>(a0, JOB_QUEUE));
+      return;
+    case EV_QUEUE:
+      store<u8>(a0, 0, Q_SCHEDULED);
+      serviceQueue(a0);
+      return;
+    case EV_NOTIFY_DONE:
+      if (load<u32>(a0, DMA_GENERATION) != a1) return;
+      finishSignal(a0 - Q_NOTIFY_CONTEXT);
+      return;
+    case EV_MSI:
+      arriveMsi(a0 >> 16, a0 & 0xffff, a1);
+      return;
+    case EV_INTX:
+      deliverPosted();
+      emit(OUT_INTX, a0, a1, 0, 0, 0);
+      return;
+    case EV_WIRE_TX:
+      frameSent(a0, a1);
+      return;
+    case EV_WIRE_RX:
+      arriveFrame();
+      return;
+    default:
+      unreachable();
+  }
+}
+
+/** A posted host write reaches its register. */
+function arriveWrite(slot: u32): void {
+  const at: usize = INBOUND + slot * INBOUND_SLOT_BYTES;
+  store<u32>(CTL_INBOUND_TAIL, load<u32>(CTL_INBOUND_TAIL) + 1);
+  const f = functionAt(load<u32>(at, 8));
+  writeMemoryRegister(f, load<u32>(at, 12), load<u32>(at, 16), load<u32>(at, 20), load<u32>(at, 24), load<u64>(at));
+}
+
+/** The frame in WIRE_INPUT goes through the switch; comes back until it is through. */
+function arriveFrame(): void {
+  const bytes = load<u32>(CTL_WIRE_IN_BYTES);
+  const progress = forward(PORT_WIRE, WIRE_INPUT, bytes, load<u32>(CTL_WIRE_IN_PROGRESS));
+  store<u32>(CTL_WIRE_IN_PROGRESS, progress);
+  if (progress == FORWARD_DONE) store<u32>(CTL_WIRE_IN_BYTES, 0);
+  else schedule(isFunctional() ? 0 : WIRE_RETRY_CYCLES, EV_WIRE_RX, PRIO_NORMAL, 0, 0);
+}
+
+/** Does everything that a queue can do now: executes its oldest jobs, takes new heads. */
+export function serviceQueue(q: usize): void {
+  if (!isRunnable(q)) return;
+  const kind = load<u8>(q, Q_KIND);
+  if (kind == QUEUE_UNUSED) return;
+  let budget = VISIT_BUDGET;
+  while (true) {
+    const oldest: usize = load<u32>(q, Q_FIFO_HEAD);
+    if (oldest != 0 && load<u8>(oldest, JOB_BUSY) == 0 && isReady(oldest, kind)) {
+      if (!hasOutputRoom()) return scheduleVisit(q, 0);
+      if (stepOldest(oldest, kind)) {
+        finishJob(oldest);
+        if (--budget == 0) return scheduleVisit(q, 0);
+        continue;
+      }
+      if (!isRunnable(q)) return; // the step broke the queue
+    }
+    if (kind == QUEUE_RX) return;
+    if (load<u32>(q, Q_JOBS) >= param(P_QUEUE_JOBS)) return;
+    const head = takeHead(q, false);
+    if (head < 0) return;
+    const job = startJob(q, <u32>head);
+    if (job == 0) {
+      returnHeads(q, <u16>(load<u16>(q, Q_AVAIL_IDX) - 1));
+      return waitForJob(q);
+    }
+    continueJob(job);
+    if (!isRunnable(q)) return;
+  }
+}
+
+/** A receive job does all its steps as the oldest; other jobs come to execution with their data fetched. */
+function isReady(job: usize, kind: u8): bool {
+  return kind == QUEUE_RX || load<u8>(job, JOB_STATE) >= <u8>JOB_READY;
+}
+
+/** Takes the oldest job one step further; true when it is used. */
+function stepOldest(job: usize, kind: u8): bool {
+  if (kind == QUEUE_RX) return stepReceive(job);
+  store<u8>(job, JOB_EXECUTE, JOB_STATE);
+  if (kind == QUEUE_TX) return stepTransmit(job);
+  return kind == QUEUE_ADMIN ? stepAdmin(job) : stepControl(job);
+}
+
+/** Fetch side of a transmit, control or admin job: chain, then data. */
+function continueJob(job: usize): void {
+  const state = load<u8>(job, JOB_STATE);
+  if (state == JOB_WALK) {
+    const walked = walk(job);
+    if (walked == WALK_PENDING) return;
+    if (walked != WALK_DONE) return breakQueue(load<u32>(job, JOB_QUEUE), walked);
+    if (isFunctional()) return gather(job);
+    delayJob(job, (load<u32>(job, JOB_READABLE) + load<u32>(job, JOB_WRITABLE)) * param(P_DESCRIPTOR));
+  } else if (state == JOB_GATHER) {
+    finishGather(job);
+  }
+}
+
+/** Reads all readable segments into the job's buffer, as far as it goes; longer ones are cut. */
+function gather(job: usize): void {
+  const bytes = min<u32>(load<u32>(job, JOB_READ_BYTES), JOB_BUFFER_BYTES - 64);
+  store<u64>(job, load<u64>(CTL_NOW), JOB_WALKED);
+  store<u8>(job, JOB_GATHER, JOB_STATE);
+  store<u32>(job, bytes, JOB_LENGTH);
+  store<u32>(job, bytes, DMA_BYTES);
+  store<u32>(job, <u32>(job + JOB_SEGMENTS), DMA_SEGMENTS);
+  store<u32>(job, load<u32>(job, JOB_READABLE), DMA_SEGMENT_COUNT);
+  store<u32>(job, <u32>(job + JOB_BUFFER), DMA_TARGET);
+  store<u32>(job, 0, DMA_FAULT);
+  if (bytes == 0 || startRead(job)) finishGather(job);
+}
+
+function finishGather(job: usize): void {
+  if (load<u32>(job, DMA_FAULT) != 0) return breakQueue(load<u32>(job, JOB_QUEUE), FC_BAD_DMA);
+  store<u64>(job, load<u64>(CTL_NOW), JOB_GATHERED);
+  store<u8>(job, JOB_READY, JOB_STATE);
+}

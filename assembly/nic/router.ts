@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+// Requests that reach the card: which register of which function, and what the access does. Functions, BARs and offsets
+// come decoded from the host's region API, or are found here from an address or a routing id.
+import { CTL_CFG_DONE, FN_COMMON, FN_CONFIG, FN_DEVICE_CFG, FN_ISR, NONE } from '../abi/state_map.ts';
+import { FN_CONFIG_READ, FN_INDEX, FN_MEMORY, FN_PRESENT, FN_ROUTING_ID } from '../abi/function_state.ts';
+import {
+  CAP_VIRTIO_PCI_CFG,
+  DEVICE_BAR_OFFSET,
+  EFFECT_BUS_MASTER,
+  EFFECT_FLR,
+  EFFECT_INTX,
+  EFFECT_PCI_CFG_DATA,
+  EFFECT_VF_ENABLE,
+  EXT_CAP_SRIOV,
+  ISR_BAR_OFFSET,
+  MSIX_BAR,
+  MSIX_BAR_BYTES,
+  NOTIFY_BAR_OFFSET,
+  VIRTIO_BAR,
+  VIRTIO_BAR_BYTES,
+} from '../abi/config_layout.ts';
+import { C_UNSUPPORTED_REQUEST, FC_IGNORED_WRITES } from '../abi/counter.ts';
+import { PCI_BASE_ADDRESS_0 } from '../abi/pci_header.ts';
+import { PCI_SRIOV_BAR, PCI_SRIOV_SYS_PGSIZE } from '../abi/pci_sriov.ts';
+import {
+  VIRTIO_PCI_CAP_BAR,
+  VIRTIO_PCI_CAP_LENGTH,
+  VIRTIO_PCI_CAP_OFFSET,
+  VIRTIO_PCI_CAP_PCI_CFG_DATA,
+} from '../abi/virtio_pci_cap.ts';
+import { COMMON_SIZE } from '../abi/virtio_pci_common.ts';
+import { VIRTIO_NET_CFG_SIZE } from '../abi/virtio_net.ts';
+import { count, countFn, functionAt, functionCount, loadSized } from '../mem/arena.ts';
+import { isConfigAccess, readConfig, writeConfig } from '../pci/config_space.ts';
+import { flushPending, readMsixBar, writeMsixBar } from '../pci/msix.ts';
+import { writeCommon } from '../virtio/common_cfg.ts';
+import { updateIntx } from '../virtio/interrupt.ts';
+import { kick, visitKicked } from '../virtio/notify.ts';
+import { applyVfEnable, resetFunction } from './lifecycle.ts';
+
+/** What a read gets that nobody answers. */
+const ALL_ONES: u32 = 0xffffffff;
+
+function unsupported(size: u32): u32 {
+  count(C_UNSUPPORTED_REQUEST);
+  return size == 4 ? ALL_ONES : (1 << (size << 3)) - 1;
+}
+
+/** Memory read of 1, 2 or 4 naturally aligned bytes in a BAR; all ones if the function does not decode memory. */
+export function readMemoryRegister(f: usize, bar: u32, offset: u32, size: u32): u32 {
+  if (load<u8>(f, FN_MEMORY) == 0) return unsupported(size);
+  if (bar == VIRTIO_BAR) {
+    if (offset < <u32>COMMON_SIZE) return loadSized(f + FN_COMMON + offset, size);
+    if (offset == ISR_BAR_OFFSET) {
+      const isr = load<u8>(f, FN_ISR);
+      store<u8>(f, 0, FN_ISR);
+      updateIntx(f);
+      return isr;
+    }
+    const inDevice = offset - DEVICE_BAR_OFFSET;
+    if (inDevice < <u32>VIRTIO_NET_CFG_SIZE) {
+      store<u8>(f, 1, FN_CONFIG_READ);
+      return loadSized(f + FN_DEVICE_CFG + inDevice, size);
+    }
+    return offset < <u32>VIRTIO_BAR_BYTES ? 0 : unsupported(size);
+  }
+  if (bar == MSIX_BAR && offset < <u32>MSIX_BAR_BYTES) return readMsixBar(f, offset, size);
+  return unsupported(size);
+}
+
+/** Memory write of 1, 2 or 4 naturally aligned bytes in a BAR; `issued` is when the host sent it. */
+export function writeMemoryRegister(f: usize, bar: u32, offset: u32, size: u32, value: u32, issued: u64): void {
+  if (load<u8>(f, FN_MEMORY) == 0) {
+    count(C_UNSUPPORTED_REQUEST);
+    return;
+  }
+  if (bar == VIRTIO_BAR) {
+    if (offset < <u32>COMMON_SIZE) writeCommon(f, offset, size, value);
+    else if (offset >= <u32>NOTIFY_BAR_OFFSET && offset < <u32>VIRTIO_BAR_BYTES && size >= 2)
+      kick(f, value & 0xffff, issued);
+    else countFn(f, FC_IGNORED_WRITES);
+  } else if (bar == MSIX_BAR && offset < <u32>MSIX_BAR_BYTES) {
+    writeMsixBar(f, offset, size, value);
+  } else {
+    count(C_UNSUPPORTED_REQUEST);
+  }
+}
+
+/** Configuration read; all ones if no such function is there. */
+export function readConfigRegister(f: usize, offset: u32, size: u32): u32 {
+  if (load<u8>(f, FN_PRESENT) == 0 || !isConfigAccess(offset, size)) return unsupported(size);
+  if (offset - (CAP_VIRTIO_PCI_CFG + VIRTIO_PCI_CAP_PCI_CFG_DATA) < 4) readThroughWindow(f);
+  return readConfig(f, offset, size);
+}
+
+export function writeConfigRegister(f: usize, offset: u32, size: u32, value: u32, issued: u64): void {
+  if (load<u8>(f, FN_PRESENT) == 0 || !isConfigAccess(offset, size)) {
+    count(C_UNSUPPORTED_REQUEST);
+    return;
+  }
+  const effects = writeConfig(f, offset, size, value);
+  if (effects == 0) return;
+  if ((effects & EFFECT_FLR) != 0) {
+    resetFunction(f);
+    return;
+  }
+  if ((effects & EFFECT_VF_ENABLE) != 0) applyVfEnable();
+  if ((effects & EFFECT_BUS_MASTER) != 0) {
+    flushPending(f);
+    visitKicked(f);
+  }
+  if ((effects & EFFECT_INTX) != 0) updateIntx(f);
+  if ((effects & EFFECT_PCI_CFG_DATA) != 0) writeThroughWindow(f, issued);
+}
+
+// ---- the PCI_CFG capability: access to a BAR through configuration space (virtio 1.4 §4.1.4.9) ----------------------
+
+/** Is the window set to 1, 2 or 4 aligned bytes of a BAR? */
+function isWindowValid(cap: usize): bool {
+  const length = load<u32>(cap, VIRTIO_PCI_CAP_LENGTH);
+  const offset = load<u32>(cap, VIRTIO_PCI_CAP_OFFSET);
+  return (length == 1 || length == 2 || length == 4) && (offset & (length - 1)) == 0;
+}
+
+function readThroughWindow(f: usize): void {
+  const cap = f + FN_CONFIG + CAP_VIRTIO_PCI_CFG;
+  if (!isWindowValid(cap)) return;
+  const length = load<u32>(cap, VIRTIO_PCI_CAP_LENGTH);
+  const value = readMemoryRegister(f, load<u8>(cap, VIRTIO_PCI_CAP_BAR), load<u32>(cap, VIRTIO_PCI_CAP_OFFSET), length);
+  store<u32>(cap, value, VIRTIO_PCI_CAP_PCI_CFG_DATA);
+}
+
+function writeThroughWindow(f: usize, issued: u64): void {
+  const cap = f + FN_CONFIG + CAP_VIRTIO_PCI_CFG;
+  if (!isWindowValid(cap)) return;
+  const length = load<u32>(cap, VIRTIO_PCI_CAP_LENGTH);
+  const data = loadSized(cap + VIRTIO_PCI_CAP_PCI_CFG_DATA, length);
+  const bar = load<u8>(cap, VIRTIO_PCI_CAP_BAR);
+  writeMemoryRegister(f, bar, load<u32>(cap, VIRTIO_PCI_CAP_OFFSET), length, data, issued);
+}
+
+// ---- routing ------------------------------------------------------------------------------------------------------------
+
+/** Function with this routing id that answers on the bus, NONE if there is none. */
+export function functionByRoutingId(routingId: u32): u32 {
+  const pf = functionAt(0);
+  if (routingId == load<u32>(pf, FN_ROUTING_ID)) return 0;
+  const functions = functionCount();
+  for (let fn: u32 = 1; fn < functions; fn++) {
+    const f = functionAt(fn);
+    if (load<u32>(f, FN_ROUTING_ID) == routingId) return load<u8>(f, FN_PRESENT) != 0 ? fn : NONE;
+  }
+  return NONE;
+}
+
+/**
+ * Finds the function and BAR that claim a memory address. Returns function << 3 | bar, or NONE; the offset in the BAR is
+ * left in CTL_CFG_DONE.
+ */
+export function decodeAddress(address: u64): u32 {
+  const pf = functionAt(0);
+  for (let bar: u32 = 0; bar < 6; bar += 2) {
+    const bytes = barBytes(bar);
+    if (bytes == 0) continue;
+    const base = load<u64>(pf + FN_CONFIG + PCI_BASE_ADDRESS_0 + (bar << 2)) & ~(<u64>15);
+    if (load<u8>(pf, FN_MEMORY) != 0 && address - base < bytes) {
+      store<u32>(CTL_CFG_DONE, <u32>(address - base));
+      return bar;
+    }
+    // VF BAR k of VF n lies at start + (n - 1) * share
+    const sriov = pf + FN_CONFIG + EXT_CAP_SRIOV;
+    const share = max<u64>(bytes, (<u64>load<u32>(sriov, PCI_SRIOV_SYS_PGSIZE)) << 12);
+    const start = load<u64>(sriov + PCI_SRIOV_BAR + (bar << 2)) & ~(<u64>15);
+    const index = (address - start) / share;
+    if (address < start || index >= functionCount() - 1) continue;
+    const f = functionAt(<u32>index + 1);
+    const offset = (address - start) % share;
+    if (load<u8>(f, FN_PRESENT) == 0 || load<u8>(f, FN_MEMORY) == 0 || offset >= bytes) continue;
+    store<u32>(CTL_CFG_DONE, <u32>offset);
+    return (load<u32>(f, FN_INDEX) << 3) | bar;
+  }
+  return NONE;
+}
+
+function barBytes(bar: u32): u64 {
+  return bar == VIRTIO_BAR ? VIRTIO_BAR_BYTES : bar == MSIX_BAR ? MSIX_BAR_BYTES : 0;
+}

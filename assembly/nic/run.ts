@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+// Time goes on: the event loop, and host requests as transactions on the link. A posted write travels and arrives; a
+// read or a configuration access keeps its caller until the completion is back, while the rest of the card works on.
+import {
+  CTL_INBOUND_HEAD,
+  CTL_INBOUND_TAIL,
+  CTL_NOW,
+  CTL_WIRE_IN_BYTES,
+  CTL_WIRE_IN_FREE,
+  CTL_WIRE_IN_PROGRESS,
+  FRAME_BYTES_MAX,
+  INBOUND,
+  INBOUND_SLOT_BYTES,
+  INBOUND_SLOTS,
+} from '../abi/state_map.ts';
+import {
+  EV_INBOUND,
+  EV_WIRE_RX,
+  PRIO_NORMAL,
+  PRIO_POSTED,
+  RUN_EVENT,
+  RUN_IDLE,
+  RUN_REACHED,
+} from '../abi/event_code.ts';
+import { C_WIRE_RX_BAD_LENGTH, C_WIRE_RX_BYTES, C_WIRE_RX_FRAMES } from '../abi/counter.ts';
+import {
+  P_COMPLETER,
+  P_CONFIG_ACCESS,
+  P_REGISTER,
+  P_TLP_CPL_BYTES,
+  P_TLP_MEM_BYTES,
+  P_WIRE_BYTE_COST,
+  P_WIRE_LATENCY,
+} from '../abi/timing_param.ts';
+import { count, functionAt, param } from '../mem/arena.ts';
+import { sendDown, sendUp } from '../pcie/link.ts';
+import { deliverPosted } from '../pcie/requester.ts';
+import { hasOutput, hasOutputRoom } from '../sim/output.ts';
+import { moveTo, NEVER, nextEventTime, scheduleAt, takeEvent } from '../sim/scheduler.ts';
+import { isFunctional } from '../sim/time.ts';
+import { FORWARD_BEGIN } from '../net/switch.ts';
+import { dispatch } from './dispatch.ts';
+import { readConfigRegister, readMemoryRegister, writeConfigRegister, writeMemoryRegister } from './router.ts';
+
+const DWORD = 4;
+
+/**
+ * Runs events up to and including cycle `until`. With `stopOnOutput` it returns after the event that made output; in
+ * any case when the host has to take output before more fits.
+ */
+export function advanceTo(until: u64, stopOnOutput: bool): i32 {
+  let time = nextEventTime();
+  while (time <= until) {
+    if (!hasOutputRoom()) {
+      deliverPosted();
+      return RUN_EVENT;
+    }
+    moveTo(time);
+    let node = takeEvent();
+    while (node != 0) {
+      dispatch(node);
+      if (stopOnOutput && hasOutput()) {
+        deliverPosted();
+        return RUN_EVENT;
+      }
+      if (!hasOutputRoom()) break;
+      node = takeEvent();
+    }
+    time = nextEventTime();
+  }
+  moveTo(until);
+  deliverPosted();
+  return time == NEVER ? RUN_IDLE : RUN_REACHED;
+}
+
+/** Runs until there is output or no event is left; the clock stays at the last event. */
+export function advanceToOutput(): i32 {
+  let time = nextEventTime();
+  while (time != NEVER) {
+    if (advanceTo(time, true) == RUN_EVENT) return RUN_EVENT;
+    time = nextEventTime();
+  }
+  return RUN_IDLE;
+}
+
+/** Runs events up to `until` whatever output comes; for the short time that a host request is under way. */
+function runThrough(until: u64): void {
+  while (true) {
+    const time = nextEventTime();
+    if (time > until) break;
+    moveTo(time);
+    const node = takeEvent();
+    if (node != 0) dispatch(node);
+  }
+  moveTo(until);
+}
+
+/** Functional mode: everything that is due now is done before the caller goes on, as far as the output ring takes it. */
+function runNow(): void {
+  const time = load<u64>(CTL_NOW);
+  while (nextEventTime() == time && hasOutputRoom()) dispatch(takeEvent());
+}
+
+export function hostRead(fn: u32, bar: u32, offset: u32, size: u32): u32 {
+  const f = functionAt(fn);
+  if (isFunctional()) return readMemoryRegister(f, bar, offset, size);
+  const arrival = sendDown(1, param(P_TLP_MEM_BYTES));
+  runThrough(arrival + param(P_COMPLETER) + param(P_REGISTER));
+  const value = readMemoryRegister(f, bar, offset, size);
+  runThrough(sendUp(1, param(P_TLP_CPL_BYTES) + DWORD));
+  deliverPosted();
+  return value;
+}
+
+export function hostWrite(fn: u32, bar: u32, offset: u32, size: u32, value: u32): void {
+  const now = load<u64>(CTL_NOW);
+  if (isFunctional()) {
+    writeMemoryRegister(functionAt(fn), bar, offset, size, value, now);
+    runNow();
+    return;
+  }
+  let head = load<u32>(CTL_INBOUND_HEAD);
+  while (head - load<u32>(CTL_INBOUND_TAIL) == INBOUND_SLOTS) runThrough(nextEventTime()); // no room on the way: the host waits
+  const slot = head & (INBOUND_SLOTS - 1);
+  const at: usize = INBOUND + slot * INBOUND_SLOT_BYTES;
+  store<u64>(at, now);
+  store<u32>(at, fn, 8);
+  store<u32>(at, bar, 12);
+  store<u32>(at, offset, 16);
+  store<u32>(at, size, 20);
+  store<u32>(at, value, 24);
+  store<u32>(CTL_INBOUND_HEAD, head + 1);
+  const arrival = sendDown(1, param(P_TLP_MEM_BYTES) + DWORD);
+  scheduleAt(arrival + param(P_COMPLETER), EV_INBOUND, PRIO_POSTED, slot, 0);
+}
+
+export function hostConfigRead(fn: u32, offset: u32, size: u32): u32 {
+  const f = functionAt(fn);
+  if (isFunctional()) return readConfigRegister(f, offset, size);
+  const arrival = sendDown(1, param(P_TLP_CPL_BYTES));
+  runThrough(arrival + param(P_COMPLETER) + param(P_CONFIG_ACCESS));
+  const value = readConfigRegister(f, offset, size);
+  runThrough(sendUp(1, param(P_TLP_CPL_BYTES) + DWORD));
+  deliverPosted();
+  return value;
+}
+
+export function hostConfigWrite(fn: u32, offset: u32, size: u32, value: u32): void {
+  const f = functionAt(fn);
+  const now = load<u64>(CTL_NOW);
+  if (isFunctional()) {
+    writeConfigRegister(f, offset, size, value, now);
+    runNow();
+    return;
+  }
+  const arrival = sendDown(1, param(P_TLP_CPL_BYTES) + DWORD);
+  runThrough(arrival + param(P_COMPLETER) + param(P_CONFIG_ACCESS));
+  writeConfigRegister(f, offset, size, value, now);
+  runThrough(sendUp(1, param(P_TLP_CPL_BYTES)));
+  deliverPosted();
+}
+
+/** A frame of `bytes` in WIRE_INPUT arrives at the wire port; false while the one before is still under way. */
+export function wireReceive(bytes: u32): bool {
+  if (load<u32>(CTL_WIRE_IN_BYTES) != 0) return false;
+  if (bytes < 14 || bytes > <u32>FRAME_BYTES_MAX) {
+    count(C_WIRE_RX_BAD_LENGTH);
+    return true;
+  }
+  count(C_WIRE_RX_FRAMES);
+  count(C_WIRE_RX_BYTES, bytes);
+  store<u32>(CTL_WIRE_IN_BYTES, bytes);
+  store<u32>(CTL_WIRE_IN_PROGRESS, FORWARD_BEGIN);
+  if (isFunctional()) {
+    scheduleAt(load<u64>(CTL_NOW), EV_WIRE_RX, PRIO_NORMAL, 0, 0);
+    runNow();
+    return true;
+  }
+  const free = load<u64>(CTL_WIRE_IN_FREE);
+  const now = load<u64>(CTL_NOW) << 16;
+  const end = (free > now ? free : now) + <u64>(bytes + 24) * param(P_WIRE_BYTE_COST);
+  store<u64>(CTL_WIRE_IN_FREE, end);
+  scheduleAt(((end + 0xffff) >> 16) + param(P_WIRE_LATENCY), EV_WIRE_RX, PRIO_NORMAL, 0, 0);
+  return true;
+}

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0
+// Configuration space as hardware shows it after reset: one image of 4 KiB a function, and write masks shared by all
+// VFs (PCIe 6.0 §7.5, §9.3; virtio 1.4 §4.1.4). A VF answers FFFF as vendor and device id; filling these in is the
+// host's business (src/vfio).
+import { CONFIG_SPACE_BYTES, FN_CONFIG, PF_W1CMASK, PF_WMASK, VF_W1CMASK, VF_WMASK } from '../abi/state_map.ts';
+import { FN_INDEX, FN_VECTORS } from '../abi/function_state.ts';
+import { CFG_FIRST_VF_OFFSET, CFG_TOTAL_VFS, CFG_VF_STRIDE } from '../abi/nic_config.ts';
+import {
+  CAP_EXP,
+  CAP_MSIX,
+  CAP_PM,
+  CAP_VIRTIO_COMMON,
+  CAP_VIRTIO_DEVICE,
+  CAP_VIRTIO_ISR,
+  CAP_VIRTIO_NOTIFY,
+  CAP_VIRTIO_PCI_CFG,
+  COMMON_BAR_OFFSET,
+  DEVICE_BAR_OFFSET,
+  EXT_CAP_ARI,
+  EXT_CAP_SRIOV,
+  ISR_BAR_OFFSET,
+  LINK_SPEED,
+  LINK_WIDTH,
+  MSIX_BAR,
+  MSIX_BAR_BYTES,
+  MSIX_PBA_OFFSET,
+  MSIX_TABLE_OFFSET,
+  NOTIFY_BAR_OFFSET,
+  NOTIFY_BYTES,
+  NOTIFY_OFF_MULTIPLIER,
+  SUBSYSTEM_ID,
+  VIRTIO_BAR,
+  VIRTIO_BAR_BYTES,
+} from '../abi/config_layout.ts';
+import {
+  PCI_BASE_ADDRESS_2,
+  PCI_BASE_ADDRESS_4,
+  PCI_BASE_ADDRESS_MEM_TYPE_64,
+  PCI_CACHE_LINE_SIZE,
+  PCI_CAPABILITY_LIST,
+  PCI_CLASS_DEVICE,
+  PCI_CLASS_NETWORK_ETHERNET,
+  PCI_COMMAND,
+  PCI_COMMAND_MASTER,
+  PCI_COMMAND_WRITABLE,
+  PCI_DEVICE_ID,
+  PCI_DEVICE_ID_VIRTIO_NET,
+  PCI_INTERRUPT_LINE,
+  PCI_INTERRUPT_PIN,
+  PCI_REVISION_ID,
+  PCI_REVISION_VIRTIO,
+  PCI_STATUS,
+  PCI_STATUS_CAP_LIST,
+  PCI_STATUS_WRITE_ONE_CLEARS,
+  PCI_SUBSYSTEM_ID,
+  PCI_SUBSYSTEM_VENDOR_ID,
+  PCI_VENDOR_ID,
+  PCI_VENDOR_ID_VIRTIO,
+  PCI_VF_ID_ALL_ONES,
+} from '../abi/pci_header.ts';
+import {
+  PCI_CAP_ID_PM,
+  PCI_PM_CTRL,
+  PCI_PM_CTRL_NO_SOFT_RESET,
+  PCI_PM_CTRL_STATE_MASK,
+  PCI_PM_PMC,
+  PCI_PM_VERSION_1_2,
+} from '../abi/pci_pm.ts';
+import {
+  PCI_CAP_ID_MSIX,
+  PCI_MSIX_FLAGS,
+  PCI_MSIX_FLAGS_WRITABLE,
+  PCI_MSIX_PBA,
+  PCI_MSIX_TABLE,
+} from '../abi/pci_msix.ts';
+import {
+  PCI_CAP_ID_EXP,
+  PCI_EXP_DEVCAP,
+  PCI_EXP_DEVCAP2,
+  PCI_EXP_DEVCTL,
+  PCI_EXP_DEVCTL2,
+  PCI_EXP_DEVSTA,
+  PCI_EXP_DEVSTA_WRITE_ONE_CLEARS,
+  PCI_EXP_ENDPOINT_DEVCAP,
+  PCI_EXP_ENDPOINT_DEVCAP2,
+  PCI_EXP_ENDPOINT_DEVCTL,
+  PCI_EXP_ENDPOINT_DEVCTL2_WRITABLE,
+  PCI_EXP_ENDPOINT_DEVCTL_WRITABLE,
+  PCI_EXP_ENDPOINT_FLAGS,
+  PCI_EXP_ENDPOINT_LNKCTL_WRITABLE,
+  PCI_EXP_FLAGS,
+  PCI_EXP_LNKCAP,
+  PCI_EXP_LNKCAP2,
+  PCI_EXP_LNKCAP_MLW_SHIFT,
+  PCI_EXP_LNKCTL,
+  PCI_EXP_LNKCTL2,
+  PCI_EXP_LNKSTA,
+} from '../abi/pci_express.ts';
+import { PCI_EXT_CAP_ID_ARI, PCI_EXT_CAP_VERSION_ARI } from '../abi/pci_ari.ts';
+import {
+  PCI_EXT_CAP_ID_SRIOV,
+  PCI_EXT_CAP_VERSION_SRIOV,
+  PCI_SRIOV_BAR,
+  PCI_SRIOV_CAP,
+  PCI_SRIOV_CAP_ARI_PRESERVED,
+  PCI_SRIOV_CTRL,
+  PCI_SRIOV_CTRL_WRITABLE,
+  PCI_SRIOV_FUNC_LINK,
+  PCI_SRIOV_INITIAL_VF,
+  PCI_SRIOV_NUM_VF,
+  PCI_SRIOV_PGSIZE_4K,
+  PCI_SRIOV_PGSIZE_REQUIRED,
+  PCI_SRIOV_SUP_PGSIZE,
+  PCI_SRIOV_SYS_PGSIZE,
+  PCI_SRIOV_TOTAL_VF,
+  PCI_SRIOV_VF_DID,
+  PCI_SRIOV_VF_OFFSET,
+  PCI_SRIOV_VF_STRIDE,
+} from '../abi/pci_sriov.ts';
+import {
+  PCI_CAP_ID_VNDR,
+  VIRTIO_PCI_CAP_BAR,
+  VIRTIO_PCI_CAP_CFG_TYPE,
+  VIRTIO_PCI_CAP_COMMON_CFG,
+  VIRTIO_PCI_CAP_DEVICE_CFG,
+  VIRTIO_PCI_CAP_ISR_CFG,
+  VIRTIO_PCI_CAP_LEN,
+  VIRTIO_PCI_CAP_LENGTH,
+  VIRTIO_PCI_CAP_NOTIFY_CFG,
+  VIRTIO_PCI_CAP_NOTIFY_OFF_MULTIPLIER,
+  VIRTIO_PCI_CAP_NOTIFY_SIZE,
+  VIRTIO_PCI_CAP_OFFSET,
+  VIRTIO_PCI_CAP_PCI_CFG,
+  VIRTIO_PCI_CAP_PCI_CFG_DATA,
+  VIRTIO_PCI_CAP_PCI_CFG_SIZE,
+  VIRTIO_PCI_CAP_SIZE,
+} from '../abi/virtio_pci_cap.ts';
+import { COMMON_SIZE, ISR_SIZE } from '../abi/virtio_pci_common.ts';
+import { VIRTIO_NET_CFG_SIZE } from '../abi/virtio_net.ts';
+import { config } from '../mem/arena.ts';
+
+/** Writes the reset image of one function; afterwards its configuration space is as after power-on. */
+export function resetConfigImage(f: usize): void {
+  const isPf = load<u32>(f, FN_INDEX) == 0;
+  const c = f + FN_CONFIG;
+  memory.fill(c, 0, CONFIG_SPACE_BYTES);
+  store<u16>(c, isPf ? <u16>PCI_VENDOR_ID_VIRTIO : <u16>PCI_VF_ID_ALL_ONES, PCI_VENDOR_ID);
+  store<u16>(c, isPf ? <u16>PCI_DEVICE_ID_VIRTIO_NET : <u16>PCI_VF_ID_ALL_ONES, PCI_DEVICE_ID);
+  store<u16>(c, PCI_STATUS_CAP_LIST, PCI_STATUS);
+  store<u8>(c, PCI_REVISION_VIRTIO, PCI_REVISION_ID);
+  store<u16>(c, PCI_CLASS_NETWORK_ETHERNET, PCI_CLASS_DEVICE);
+  store<u16>(c, PCI_VENDOR_ID_VIRTIO, PCI_SUBSYSTEM_VENDOR_ID);
+  store<u16>(c, SUBSYSTEM_ID, PCI_SUBSYSTEM_ID);
+  store<u8>(c, CAP_PM, PCI_CAPABILITY_LIST);
+  if (isPf) {
+    store<u32>(c, PCI_BASE_ADDRESS_MEM_TYPE_64, PCI_BASE_ADDRESS_2);
+    store<u32>(c, PCI_BASE_ADDRESS_MEM_TYPE_64, PCI_BASE_ADDRESS_4);
+    store<u8>(c, 1, PCI_INTERRUPT_PIN);
+  }
+  powerManagement(c + CAP_PM);
+  msix(c + CAP_MSIX, load<u32>(f, FN_VECTORS));
+  express(c + CAP_EXP);
+  virtioCap(c + CAP_VIRTIO_COMMON, CAP_VIRTIO_NOTIFY, VIRTIO_PCI_CAP_COMMON_CFG, COMMON_BAR_OFFSET, COMMON_SIZE);
+  virtioCap(c + CAP_VIRTIO_NOTIFY, CAP_VIRTIO_ISR, VIRTIO_PCI_CAP_NOTIFY_CFG, NOTIFY_BAR_OFFSET, NOTIFY_BYTES);
+  store<u8>(c, VIRTIO_PCI_CAP_NOTIFY_SIZE, CAP_VIRTIO_NOTIFY + VIRTIO_PCI_CAP_LEN);
+  store<u32>(c, NOTIFY_OFF_MULTIPLIER, CAP_VIRTIO_NOTIFY + VIRTIO_PCI_CAP_NOTIFY_OFF_MULTIPLIER);
+  virtioCap(c + CAP_VIRTIO_ISR, CAP_VIRTIO_DEVICE, VIRTIO_PCI_CAP_ISR_CFG, ISR_BAR_OFFSET, ISR_SIZE);
+  virtioCap(
+    c + CAP_VIRTIO_DEVICE,
+    CAP_VIRTIO_PCI_CFG,
+    VIRTIO_PCI_CAP_DEVICE_CFG,
+    DEVICE_BAR_OFFSET,
+    VIRTIO_NET_CFG_SIZE,
+  );
+  virtioCap(c + CAP_VIRTIO_PCI_CFG, 0, VIRTIO_PCI_CAP_PCI_CFG, 0, 0);
+  store<u8>(c, VIRTIO_PCI_CAP_PCI_CFG_SIZE, CAP_VIRTIO_PCI_CFG + VIRTIO_PCI_CAP_LEN);
+  store<u8>(c, 0, CAP_VIRTIO_PCI_CFG + VIRTIO_PCI_CAP_BAR);
+  extendedHeader(c + EXT_CAP_ARI, PCI_EXT_CAP_ID_ARI, PCI_EXT_CAP_VERSION_ARI, isPf ? EXT_CAP_SRIOV : 0);
+  if (isPf) sriov(c + EXT_CAP_SRIOV);
+}
+
+function powerManagement(cap: usize): void {
+  store<u8>(cap, PCI_CAP_ID_PM);
+  store<u8>(cap, CAP_MSIX, 1);
+  store<u16>(cap, PCI_PM_VERSION_1_2, PCI_PM_PMC);
+  store<u16>(cap, PCI_PM_CTRL_NO_SOFT_RESET, PCI_PM_CTRL);
+}
+
+function msix(cap: usize, vectors: u32): void {
+  store<u8>(cap, PCI_CAP_ID_MSIX);
+  store<u8>(cap, CAP_EXP, 1);
+  store<u16>(cap, <u16>(vectors - 1), PCI_MSIX_FLAGS);
+  store<u32>(cap, MSIX_TABLE_OFFSET | MSIX_BAR, PCI_MSIX_TABLE);
+  store<u32>(cap, MSIX_PBA_OFFSET | MSIX_BAR, PCI_MSIX_PBA);
+}
+
+function express(cap: usize): void {
+  const link = LINK_SPEED | (LINK_WIDTH << PCI_EXP_LNKCAP_MLW_SHIFT);
+  store<u8>(cap, PCI_CAP_ID_EXP);
+  store<u8>(cap, CAP_VIRTIO_COMMON, 1);
+  store<u16>(cap, PCI_EXP_ENDPOINT_FLAGS, PCI_EXP_FLAGS);
+  store<u32>(cap, PCI_EXP_ENDPOINT_DEVCAP | 1, PCI_EXP_DEVCAP); // payload up to 256 bytes
+  store<u16>(cap, PCI_EXP_ENDPOINT_DEVCTL, PCI_EXP_DEVCTL);
+  store<u32>(cap, link, PCI_EXP_LNKCAP);
+  store<u16>(cap, <u16>link, PCI_EXP_LNKSTA);
+  store<u32>(cap, PCI_EXP_ENDPOINT_DEVCAP2, PCI_EXP_DEVCAP2);
+  store<u32>(cap, 0x0e, PCI_EXP_LNKCAP2); // 2.5, 5 and 8 GT/s
+  store<u16>(cap, LINK_SPEED, PCI_EXP_LNKCTL2);
+}
+
+function virtioCap(cap: usize, next: u32, cfgType: u32, offset: u32, length: u32): void {
+  store<u8>(cap, PCI_CAP_ID_VNDR);
+  store<u8>(cap, <u8>next, 1);
+  store<u8>(cap, VIRTIO_PCI_CAP_SIZE, VIRTIO_PCI_CAP_LEN);
+  store<u8>(cap, <u8>cfgType, VIRTIO_PCI_CAP_CFG_TYPE);
+  store<u8>(cap, VIRTIO_BAR, VIRTIO_PCI_CAP_BAR);
+  store<u32>(cap, offset, VIRTIO_PCI_CAP_OFFSET);
+  store<u32>(cap, length, VIRTIO_PCI_CAP_LENGTH);
+}
+
+function extendedHeader(cap: usize, id: u32, version: u32, next: u32): void {
+  store<u32>(cap, id | (version << 16) | (next << 20));
+}
+
+function sriov(cap: usize): void {
+  extendedHeader(cap, PCI_EXT_CAP_ID_SRIOV, PCI_EXT_CAP_VERSION_SRIOV, 0);
+  const total = <u16>config(CFG_TOTAL_VFS);
+  store<u32>(cap, PCI_SRIOV_CAP_ARI_PRESERVED, PCI_SRIOV_CAP);
+  store<u16>(cap, total, PCI_SRIOV_INITIAL_VF);
+  store<u16>(cap, total, PCI_SRIOV_TOTAL_VF);
+  store<u8>(cap, 0, PCI_SRIOV_FUNC_LINK);
+  store<u16>(cap, <u16>config(CFG_FIRST_VF_OFFSET), PCI_SRIOV_VF_OFFSET);
+  store<u16>(cap, <u16>config(CFG_VF_STRIDE), PCI_SRIOV_VF_STRIDE);
+  store<u16>(cap, PCI_DEVICE_ID_VIRTIO_NET, PCI_SRIOV_VF_DID);
+  store<u32>(cap, PCI_SRIOV_PGSIZE_REQUIRED, PCI_SRIOV_SUP_PGSIZE);
+  store<u32>(cap, PCI_SRIOV_PGSIZE_4K, PCI_SRIOV_SYS_PGSIZE);
+  // VF BAR0 stays zero: legacy access goes through the owner (ADM-LEG-17)
+  store<u32>(cap, PCI_BASE_ADDRESS_MEM_TYPE_64, PCI_SRIOV_BAR + (VIRTIO_BAR << 2));
+  store<u32>(cap, PCI_BASE_ADDRESS_MEM_TYPE_64, PCI_SRIOV_BAR + (MSIX_BAR << 2));
+  sizeVfBars(PCI_SRIOV_PGSIZE_4K);
+}
+
+/** Sets the size masks of the VF BARs: each VF's share is a multiple of the system page (PCIe 6.0 §9.3.3.15). */
+export function sizeVfBars(systemPageSize: u32): void {
+  const page = systemPageSize << 12;
+  const mask: usize = PF_WMASK + EXT_CAP_SRIOV + PCI_SRIOV_BAR;
+  store<u32>(mask, ~(max(page, VIRTIO_BAR_BYTES) - 1), VIRTIO_BAR << 2);
+  store<u32>(mask, 0xffffffff, (VIRTIO_BAR << 2) + 4);
+  store<u32>(mask, ~(max(page, MSIX_BAR_BYTES) - 1), MSIX_BAR << 2);
+  store<u32>(mask, 0xffffffff, (MSIX_BAR << 2) + 4);
+}
+
+/** Fills the write masks; called once at creation. */
+export function initConfigMasks(): void {
+  memory.fill(PF_WMASK, 0, CONFIG_SPACE_BYTES * 4);
+  store<u16>(PF_WMASK, PCI_COMMAND_WRITABLE, PCI_COMMAND);
+  store<u16>(VF_WMASK, PCI_COMMAND_MASTER, PCI_COMMAND);
+  store<u8>(PF_WMASK, 0xff, PCI_CACHE_LINE_SIZE);
+  store<u8>(PF_WMASK, 0xff, PCI_INTERRUPT_LINE);
+  store<u32>(PF_WMASK, ~(VIRTIO_BAR_BYTES - 1), PCI_BASE_ADDRESS_2);
+  store<u32>(PF_WMASK, 0xffffffff, PCI_BASE_ADDRESS_2 + 4);
+  store<u32>(PF_WMASK, ~(MSIX_BAR_BYTES - 1), PCI_BASE_ADDRESS_4);
+  store<u32>(PF_WMASK, 0xffffffff, PCI_BASE_ADDRESS_4 + 4);
+  maskBoth(PF_WMASK, PF_W1CMASK);
+  maskBoth(VF_WMASK, VF_W1CMASK);
+  // link and payload settings of VFs are those of the PF (PCIe 6.0 §9.3.5.4)
+  store<u16>(PF_WMASK, PCI_EXP_ENDPOINT_DEVCTL_WRITABLE, CAP_EXP + PCI_EXP_DEVCTL);
+  store<u16>(PF_WMASK, PCI_EXP_ENDPOINT_LNKCTL_WRITABLE, CAP_EXP + PCI_EXP_LNKCTL);
+  store<u16>(PF_WMASK, PCI_EXP_ENDPOINT_DEVCTL2_WRITABLE, CAP_EXP + PCI_EXP_DEVCTL2);
+  const sriovMask: usize = PF_WMASK + EXT_CAP_SRIOV;
+  store<u16>(sriovMask, PCI_SRIOV_CTRL_WRITABLE, PCI_SRIOV_CTRL);
+  store<u16>(sriovMask, 0xffff, PCI_SRIOV_NUM_VF);
+  store<u32>(sriovMask, PCI_SRIOV_PGSIZE_REQUIRED, PCI_SRIOV_SYS_PGSIZE);
+  sizeVfBars(PCI_SRIOV_PGSIZE_4K);
+}
+
+function maskBoth(wmask: usize, w1cmask: usize): void {
+  store<u16>(w1cmask, PCI_STATUS_WRITE_ONE_CLEARS, PCI_STATUS);
+  store<u16>(wmask, PCI_PM_CTRL_STATE_MASK, CAP_PM + PCI_PM_CTRL);
+  store<u16>(wmask, PCI_MSIX_FLAGS_WRITABLE, CAP_MSIX + PCI_MSIX_FLAGS);
+  store<u16>(w1cmask, PCI_EXP_DEVSTA_WRITE_ONE_CLEARS, CAP_EXP + PCI_EXP_DEVSTA);
+  store<u8>(wmask, 0xff, CAP_VIRTIO_PCI_CFG + VIRTIO_PCI_CAP_BAR);
+  store<u32>(wmask, 0xffffffff, CAP_VIRTIO_PCI_CFG + VIRTIO_PCI_CAP_OFFSET);
+  store<u32>(wmask, 0xffffffff, CAP_VIRTIO_PCI_CFG + VIRTIO_PCI_CAP_LENGTH);
+  store<u32>(wmask, 0xffffffff, CAP_VIRTIO_PCI_CFG + VIRTIO_PCI_CAP_PCI_CFG_DATA);
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Output ring: what leaves the card for the host (interrupts, frames, trace records), each with its time. The host
+// takes records after every call; run() returns early while there is less than half of the ring left.
+import {
+  CTL_NOW,
+  CTL_OUT_HEAD,
+  CTL_OUT_TAIL,
+  CTL_WIRE_HEAD,
+  CTL_WIRE_TAIL,
+  OUT_A,
+  OUT_B,
+  OUT_C,
+  OUT_D,
+  OUT_FUNCTION,
+  OUT_KIND,
+  OUT_RECORD_BYTES,
+  OUT_RECORDS,
+  OUT_RING,
+  OUT_TIME,
+  WIRE_RING_BYTES,
+} from '../abi/state_map.ts';
+
+export function emit(kind: u32, fn: u32, a: u32, b: u32, c: u32, d: u32): void {
+  const head = load<u32>(CTL_OUT_HEAD);
+  assert(head - load<u32>(CTL_OUT_TAIL) < <u32>OUT_RECORDS); // outputs of one call are bounded by half of the ring
+  const record: usize = OUT_RING + (head & (OUT_RECORDS - 1)) * OUT_RECORD_BYTES;
+  store<u64>(record, load<u64>(CTL_NOW), OUT_TIME);
+  store<u32>(record, kind, OUT_KIND);
+  store<u32>(record, fn, OUT_FUNCTION);
+  store<u32>(record, a, OUT_A);
+  store<u32>(record, b, OUT_B);
+  store<u32>(record, c, OUT_C);
+  store<u32>(record, d, OUT_D);
+  store<u32>(CTL_OUT_HEAD, head + 1);
+}
+
+export function hasOutput(): bool {
+  return load<u32>(CTL_OUT_HEAD) != load<u32>(CTL_OUT_TAIL);
+}
+
+/** False while the host has to take output before more work is done. */
+export function hasOutputRoom(): bool {
+  return (
+    load<u32>(CTL_OUT_HEAD) - load<u32>(CTL_OUT_TAIL) < <u32>(OUT_RECORDS / 2) &&
+    load<u32>(CTL_WIRE_HEAD) - load<u32>(CTL_WIRE_TAIL) < <u32>(WIRE_RING_BYTES / 2)
+  );
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// Walk of a descriptor chain (virtio 1.4 §2.7.5, §2.7.5.3): descriptors are fetched in blocks, every rule that a driver
+// can break is checked, and the result is a list of segments: readable ones first, then writable ones. The walk is
+// resumable: it returns WALK_PENDING while a block is fetched, and goes on where it stopped.
+import { NONE } from '../abi/state_map.ts';
+import {
+  DMA_FAULT,
+  FN_INDIRECT,
+  DMA_FN,
+  JOB_BLOCK,
+  JOB_BLOCK_COUNT,
+  JOB_BUDGET,
+  JOB_BUSY,
+  JOB_CACHE,
+  JOB_CONTEXT,
+  JOB_DESC,
+  JOB_INDIRECT,
+  JOB_READ_BYTES,
+  JOB_READABLE,
+  JOB_SEGMENTS,
+  JOB_TABLE,
+  JOB_TABLE_SIZE,
+  JOB_WRITABLE,
+  JOB_WRITE_BYTES,
+  SEGMENT_BYTES,
+  SEGMENT_LENGTH,
+  SEGMENTS_MAX,
+} from '../abi/function_state.ts';
+import {
+  FC_BAD_DMA,
+  FC_BAD_HEAD,
+  FC_BAD_INDIRECT,
+  FC_BAD_LENGTH,
+  FC_BAD_LOOP,
+  FC_BAD_NEXT,
+  FC_BAD_ORDER,
+} from '../abi/counter.ts';
+import { P_DESCRIPTOR_BLOCK } from '../abi/timing_param.ts';
+import {
+  VIRTQ_DESC_F_INDIRECT,
+  VIRTQ_DESC_F_NEXT,
+  VIRTQ_DESC_F_WRITE,
+  VIRTQ_DESC_FLAGS,
+  VIRTQ_DESC_LEN,
+  VIRTQ_DESC_NEXT,
+  VIRTQ_DESC_SIZE,
+} from '../abi/virtio_ring.ts';
+import { param } from '../mem/arena.ts';
+import { prepareRead, startRead } from '../pcie/requester.ts';
+
+export const WALK_DONE = 0;
+export const WALK_PENDING = -1;
+// positive results are the counter of the rule that was broken
+
+/** Takes the walk as far as it goes. */
+export function walk(job: usize): i32 {
+  const f: usize = load<u32>(job, JOB_CONTEXT + DMA_FN);
+  while (true) {
+    const index = load<u32>(job, JOB_DESC);
+    const tableSize = load<u32>(job, JOB_TABLE_SIZE);
+    if (index >= tableSize)
+      return load<u32>(job, JOB_BLOCK) == NONE && load<u8>(job, JOB_INDIRECT) == 0 ? FC_BAD_HEAD : FC_BAD_NEXT;
+    const block = load<u32>(job, JOB_BLOCK);
+    if (block == NONE || index - block >= load<u32>(job, JOB_BLOCK_COUNT)) {
+      if (!fetchBlock(job, index, tableSize)) {
+        store<u8>(job, 1, JOB_BUSY);
+        return WALK_PENDING;
+      }
+      continue;
+    }
+    if (load<u32>(job, JOB_CONTEXT + DMA_FAULT) != 0) return FC_BAD_DMA;
+    const desc = job + JOB_CACHE + (index - block) * VIRTQ_DESC_SIZE;
+    const length = load<u32>(desc, VIRTQ_DESC_LEN);
+    const flags = load<u16>(desc, VIRTQ_DESC_FLAGS);
+    const budget = load<u32>(job, JOB_BUDGET);
+    if (budget == 0) return FC_BAD_LOOP;
+    store<u32>(job, budget - 1, JOB_BUDGET);
+    if ((flags & VIRTQ_DESC_F_INDIRECT) != 0) {
+      const isWrong =
+        load<u8>(f, FN_INDIRECT) == 0 ||
+        load<u8>(job, JOB_INDIRECT) != 0 ||
+        (flags & VIRTQ_DESC_F_NEXT) != 0 ||
+        length == 0 ||
+        (length & (VIRTQ_DESC_SIZE - 1)) != 0;
+      if (isWrong) return FC_BAD_INDIRECT;
+      store<u8>(job, 1, JOB_INDIRECT);
+      store<u64>(job, load<u64>(desc), JOB_TABLE);
+      store<u32>(job, length / VIRTQ_DESC_SIZE, JOB_TABLE_SIZE);
+      store<u32>(job, 0, JOB_DESC);
+      store<u32>(job, NONE, JOB_BLOCK);
+      continue;
+    }
+    const broken = addSegment(job, load<u64>(desc), length, (flags & VIRTQ_DESC_F_WRITE) != 0);
+    if (broken != 0) return broken;
+    if ((flags & VIRTQ_DESC_F_NEXT) == 0) return WALK_DONE;
+    store<u32>(job, load<u16>(desc, VIRTQ_DESC_NEXT), JOB_DESC);
+  }
+}
+
+/** Reads the block that holds entry `index`; true if it is there at once. */
+function fetchBlock(job: usize, index: u32, tableSize: u32): bool {
+  // an indirect table is read from its start, as far as the cache reaches; the ring's table in aligned blocks
+  const isIndirect = load<u8>(job, JOB_INDIRECT) != 0;
+  const blockSize = isIndirect ? 16 : param(P_DESCRIPTOR_BLOCK);
+  const block = index & ~(blockSize - 1);
+  const entries = min(blockSize, tableSize - block);
+  store<u32>(job, block, JOB_BLOCK);
+  store<u32>(job, entries, JOB_BLOCK_COUNT);
+  prepareRead(
+    job,
+    load<u64>(job, JOB_TABLE) + <u64>block * VIRTQ_DESC_SIZE,
+    entries * VIRTQ_DESC_SIZE,
+    job + JOB_CACHE,
+  );
+  return startRead(job);
+}
+
+function addSegment(job: usize, addr: u64, length: u32, isWritable: bool): i32 {
+  const readable = load<u32>(job, JOB_READABLE);
+  const writable = load<u32>(job, JOB_WRITABLE);
+  if (readable + writable == SEGMENTS_MAX) return FC_BAD_LOOP;
+  const segment = job + JOB_SEGMENTS + (readable + writable) * SEGMENT_BYTES;
+  store<u64>(segment, addr);
+  store<u32>(segment, length, SEGMENT_LENGTH);
+  if (isWritable) {
+    const sum = <u64>load<u32>(job, JOB_WRITE_BYTES) + length;
+    if (sum > 0xffffffff) return FC_BAD_LENGTH;
+    store<u32>(job, writable + 1, JOB_WRITABLE);
+    store<u32>(job, <u32>sum, JOB_WRITE_BYTES);
+    return 0;
+  }
+  if (writable != 0) return FC_BAD_ORDER;
+  const sum = <u64>load<u32>(job, JOB_READ_BYTES) + length;
+  if (sum > 0xffffffff) return FC_BAD_LENGTH;
+  store<u32>(job, readable + 1, JOB_READABLE);
+  store<u32>(job, <u32>sum, JOB_READ_BYTES);
+  return 0;
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// Device status and reset (virtio 1.4 §2.1, §2.4, §4.1.4.3).
+//
+//   0 -> ACKNOWLEDGE -> DRIVER -> FEATURES_OK -> DRIVER_OK        any state -> 0 by writing 0
+//                                  (refused: the bit stays clear)   DEVICE_NEEDS_RESET is set by the device only
+//
+// A driver cannot clear a bit except by reset; DRIVER_OK without FEATURES_OK is not taken (the legacy interface has its
+// own rules: virtio/legacy_window.ts).
+import {
+  CTL_MAC_DIRTY,
+  CTL_SELF_USED_LO,
+  CTL_SRIOV_USED_LO,
+  FN_COMMON,
+  FN_ISR,
+  NONE,
+  PORT_ACTIVE,
+  PORT_PROMISC,
+} from '../abi/state_map.ts';
+import {
+  FN_ADMIN_QUEUE,
+  FN_DRIVER_FEATURES,
+  FN_FILTER_SET,
+  FN_FILTERS,
+  FN_GENERATION,
+  FN_INDEX,
+  FN_LEGACY,
+  FN_LIVE,
+  FN_OFFERED,
+  FN_QUEUE_COUNT,
+  FN_RX_MODE,
+  Q_DESC,
+  Q_DEVICE,
+  Q_DRIVER,
+  Q_ENABLED,
+  Q_MAX_SIZE,
+  Q_SIZE,
+  Q_VECTOR,
+} from '../abi/function_state.ts';
+import { FC_RESETS } from '../abi/counter.ts';
+import {
+  STATUS_DEVICE_NEEDS_RESET,
+  STATUS_DRIVER_OK,
+  STATUS_FEATURES_OK,
+  STATUS_ACKNOWLEDGE,
+  STATUS_DRIVER,
+  STATUS_FAILED,
+} from '../abi/device_status.ts';
+import {
+  COMMON_ADMIN_QUEUE_INDEX,
+  COMMON_ADMIN_QUEUE_NUM,
+  COMMON_CONFIG_GENERATION,
+  COMMON_CONFIG_MSIX_VECTOR,
+  COMMON_DEVICE_FEATURE,
+  COMMON_DEVICE_STATUS,
+  COMMON_NUM_QUEUES,
+  COMMON_SIZE,
+  VIRTIO_MSI_NO_VECTOR,
+} from '../abi/virtio_pci_common.ts';
+import { countFn } from '../mem/arena.ts';
+import { applyFeatures, isAcceptable } from './features.ts';
+import { updateIntx } from './interrupt.ts';
+import { abandonJobs } from './job.ts';
+import { resetNetConfig } from './net_config.ts';
+import { queueAt, resetQueuePosition } from './queue.ts';
+import { refreshQueueWindow } from './queue_window.ts';
+
+const DRIVER_BITS = STATUS_ACKNOWLEDGE + STATUS_DRIVER + STATUS_DRIVER_OK + STATUS_FEATURES_OK + STATUS_FAILED;
+
+/** A write to device_status through the modern interface. */
+export function writeDeviceStatus(f: usize, value: u32): void {
+  if (value == 0) {
+    resetDevice(f);
+    return;
+  }
+  const old = <u32>load<u8>(f, FN_COMMON + COMMON_DEVICE_STATUS);
+  let status = old | (value & DRIVER_BITS);
+  const rising = status & ~old;
+  if ((rising & STATUS_FEATURES_OK) != 0) {
+    if (isAcceptable(f)) applyFeatures(f);
+    else status &= ~STATUS_FEATURES_OK;
+  }
+  if ((rising & STATUS_DRIVER_OK) != 0 && (status & STATUS_FEATURES_OK) == 0) status &= ~STATUS_DRIVER_OK;
+  store<u8>(f, <u8>status, FN_COMMON + COMMON_DEVICE_STATUS);
+  if ((status & ~old & STATUS_DRIVER_OK) != 0) goLive(f);
+}
+
+/** From now on queues are served and the switch forwards to the function. */
+export function goLive(f: usize): void {
+  if ((load<u8>(f, FN_COMMON + COMMON_DEVICE_STATUS) & STATUS_DEVICE_NEEDS_RESET) != 0) return;
+  store<u8>(f, 1, FN_LIVE);
+  setPort(PORT_ACTIVE, load<u32>(f, FN_INDEX), true);
+  store<u32>(CTL_MAC_DIRTY, 1);
+}
+
+/** Sets or clears the bit of a function in one of the switch's port maps. */
+export function setPort(map: usize, fn: u32, isOn: bool): void {
+  const word = map + ((fn >> 5) << 2);
+  const bit: u32 = 1 << (fn & 31);
+  store<u32>(word, isOn ? load<u32>(word) | bit : load<u32>(word) & ~bit);
+}
+
+/** Device reset: everything that a driver set is gone, nothing under way comes out any more. */
+export function resetDevice(f: usize): void {
+  countFn(f, FC_RESETS);
+  store<u32>(f, load<u32>(f, FN_GENERATION) + 1, FN_GENERATION);
+  store<u8>(f, 0, FN_LIVE);
+  store<u8>(f, 0, FN_LEGACY);
+  store<u8>(f, 0, FN_RX_MODE);
+  store<u8>(f, 0, FN_FILTER_SET);
+  store<u32>(f, 0, FN_FILTERS);
+  store<u8>(f, 0, FN_ISR);
+  memory.fill(f + FN_DRIVER_FEATURES, 0, 16);
+  const fn = load<u32>(f, FN_INDEX);
+  setPort(PORT_ACTIVE, fn, false);
+  setPort(PORT_PROMISC, fn, false);
+  store<u32>(CTL_MAC_DIRTY, 1);
+  const queues = load<u32>(f, FN_QUEUE_COUNT);
+  for (let i: u32 = 0; i < queues; i++) resetQueue(queueAt(f, i), f);
+  const admin = load<u32>(f, FN_ADMIN_QUEUE);
+  if (admin != NONE) {
+    resetQueue(queueAt(f, admin), f);
+    store<u32>(CTL_SRIOV_USED_LO, 0);
+    store<u32>(CTL_SELF_USED_LO, 0);
+  }
+  applyFeatures(f);
+
+  const c = f + FN_COMMON;
+  const generation = load<u8>(c, COMMON_CONFIG_GENERATION);
+  memory.fill(c, 0, COMMON_SIZE);
+  store<u8>(c, generation, COMMON_CONFIG_GENERATION);
+  store<u32>(c, load<u32>(f, FN_OFFERED), COMMON_DEVICE_FEATURE);
+  store<u16>(c, VIRTIO_MSI_NO_VECTOR, COMMON_CONFIG_MSIX_VECTOR);
+  store<u16>(c, <u16>queues, COMMON_NUM_QUEUES);
+  if (admin != NONE) {
+    store<u16>(c, <u16>admin, COMMON_ADMIN_QUEUE_INDEX);
+    store<u16>(c, 1, COMMON_ADMIN_QUEUE_NUM);
+  }
+  resetNetConfig(f);
+  refreshQueueWindow(f);
+  updateIntx(f);
+}
+
+/** Queue back to its state after device reset; work in progress is abandoned. */
+export function resetQueue(q: usize, f: usize): void {
+  abandonJobs(q);
+  resetQueuePosition(q, f);
+  store<u64>(q, 0, Q_DESC);
+  store<u64>(q, 0, Q_DRIVER);
+  store<u64>(q, 0, Q_DEVICE);
+  store<u16>(q, load<u16>(q, Q_MAX_SIZE), Q_SIZE);
+  store<u16>(q, VIRTIO_MSI_NO_VECTOR, Q_VECTOR);
+  store<u8>(q, 0, Q_ENABLED);
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// Notifications to the driver: used buffers and configuration changes, over MSI-X or, on the PF, INTx with the ISR
+// register (virtio 1.4 §4.1.4.5, §4.1.5.1.2, §4.1.5.3, §4.1.5.4), and DEVICE_NEEDS_RESET (§2.1.2).
+import { FN_COMMON, FN_CONFIG, FN_ISR } from '../abi/state_map.ts';
+import { FN_INDEX, FN_INTX_LEVEL, FN_LIVE, FN_MSIX_ENABLE, FN_VECTORS } from '../abi/function_state.ts';
+import { FC_INTERRUPTS } from '../abi/counter.ts';
+import { EV_INTX, OUT_INTX, PRIO_POSTED } from '../abi/event_code.ts';
+import { PCI_COMMAND, PCI_COMMAND_INTX_DISABLE, PCI_STATUS, PCI_STATUS_INTERRUPT } from '../abi/pci_header.ts';
+import {
+  COMMON_CONFIG_GENERATION,
+  COMMON_CONFIG_MSIX_VECTOR,
+  COMMON_DEVICE_STATUS,
+  ISR_STATUS_CONFIG,
+  ISR_STATUS_QUEUE,
+} from '../abi/virtio_pci_common.ts';
+import { STATUS_DEVICE_NEEDS_RESET, STATUS_DRIVER_OK } from '../abi/device_status.ts';
+import { countFn } from '../mem/arena.ts';
+import { raiseVector } from '../pci/msix.ts';
+import { sendUp } from '../pcie/link.ts';
+import { emit } from '../sim/output.ts';
+import { scheduleAt } from '../sim/scheduler.ts';
+import { isFunctional } from '../sim/time.ts';
+
+/** Used-buffer notification of a queue with `vector`; the arrival cycle of its message, 0 if none went out. */
+export function notifyUsed(f: usize, vector: u32): u64 {
+  if (load<u8>(f, FN_MSIX_ENABLE) != 0) {
+    return vector < load<u32>(f, FN_VECTORS) ? raiseVector(f, vector) : 0;
+  }
+  store<u8>(f, load<u8>(f, FN_ISR) | ISR_STATUS_QUEUE, FN_ISR);
+  updateIntx(f);
+  return 0;
+}
+
+/** Configuration change notification. ISR bit 1 is set in both modes (AMB-18). */
+export function notifyConfig(f: usize): void {
+  store<u8>(f, load<u8>(f, FN_ISR) | ISR_STATUS_CONFIG, FN_ISR);
+  if (load<u8>(f, FN_MSIX_ENABLE) != 0) {
+    const vector = <u32>load<u16>(f, FN_COMMON + COMMON_CONFIG_MSIX_VECTOR);
+    if (vector < load<u32>(f, FN_VECTORS)) raiseVector(f, vector);
+    return;
+  }
+  updateIntx(f);
+}
+
+/** A device configuration field changed by the device itself. */
+export function deviceConfigChanged(f: usize): void {
+  store<u8>(f, load<u8>(f, FN_COMMON + COMMON_CONFIG_GENERATION) + 1, FN_COMMON + COMMON_CONFIG_GENERATION);
+  if ((load<u8>(f, FN_COMMON + COMMON_DEVICE_STATUS) & STATUS_DRIVER_OK) != 0) notifyConfig(f);
+}
+
+/** Interrupt Status of the PF follows the ISR bits; the line follows Interrupt Status unless disabled. VFs have no INTx. */
+export function updateIntx(f: usize): void {
+  if (load<u32>(f, FN_INDEX) != 0) return;
+  const status = load<u16>(f, FN_CONFIG + PCI_STATUS);
+  const isAsserted = load<u8>(f, FN_MSIX_ENABLE) == 0 && load<u8>(f, FN_ISR) != 0;
+  store<u16>(f, isAsserted ? status | PCI_STATUS_INTERRUPT : status & ~PCI_STATUS_INTERRUPT, FN_CONFIG + PCI_STATUS);
+  const isDisabled = (load<u16>(f, FN_CONFIG + PCI_COMMAND) & PCI_COMMAND_INTX_DISABLE) != 0;
+  const level: u8 = isAsserted && !isDisabled ? 1 : 0;
+  if (level == load<u8>(f, FN_INTX_LEVEL)) return;
+  store<u8>(f, level, FN_INTX_LEVEL);
+  if (level != 0) countFn(f, FC_INTERRUPTS);
+  if (isFunctional()) emit(OUT_INTX, 0, level, 0, 0, 0);
+  else scheduleAt(sendUp(1, INTX_MESSAGE_BYTES), EV_INTX, PRIO_POSTED, 0, level); // Assert_INTA, Deassert_INTA
+}
+
+const INTX_MESSAGE_BYTES = 24; // message TLP, 4 DW header
+
+/** An unrecoverable mistake of the driver: counted by cause, told to the driver, the device stops. */
+export function breakDevice(f: usize, cause: i32): void {
+  countFn(f, cause);
+  const status = load<u8>(f, FN_COMMON + COMMON_DEVICE_STATUS);
+  if ((status & STATUS_DEVICE_NEEDS_RESET) != 0) return;
+  store<u8>(f, status | STATUS_DEVICE_NEEDS_RESET, FN_COMMON + COMMON_DEVICE_STATUS);
+  store<u8>(f, 0, FN_LIVE);
+  if ((status & STATUS_DRIVER_OK) != 0) notifyConfig(f);
+}

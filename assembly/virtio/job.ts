@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+// Jobs: one chain in work (transmit, control, admin) or one frame to be received. Two fixed pools, so that receiving
+// always goes on while transmitting is blocked. The jobs of a queue form a FIFO; only the oldest executes and retires.
+import {
+  CTL_JOB_FREE,
+  CTL_JOBS_BUSY,
+  CTL_NOW,
+  CTL_RX_JOB_FREE,
+  CTL_WAIT_HEAD,
+  CTL_WAIT_TAIL,
+  JOB_POOL,
+  JOB_STRIDE,
+  JOBS,
+  NONE,
+  RX_JOB_POOL,
+} from '../abi/state_map.ts';
+import {
+  DMA_DONE_EVENT,
+  DMA_DOWN_BYTES,
+  DMA_DOWN_TLPS,
+  DMA_FN,
+  DMA_GENERATION,
+  DMA_UP_BYTES,
+  DMA_UP_TLPS,
+  JOB_BLOCK,
+  JOB_BUDGET,
+  JOB_BUSY,
+  JOB_CONTEXT,
+  JOB_DESC,
+  JOB_FREE,
+  JOB_HEAD,
+  JOB_HEADS,
+  JOB_INDIRECT,
+  JOB_LENGTH,
+  JOB_NEXT,
+  JOB_QUEUE,
+  JOB_READ_BYTES,
+  JOB_READABLE,
+  JOB_RESULT,
+  JOB_STARTED,
+  JOB_STATE,
+  JOB_STATUS,
+  JOB_TABLE,
+  JOB_TABLE_SIZE,
+  JOB_WALK,
+  JOB_WRITABLE,
+  JOB_WRITE_BYTES,
+  Q_CONTEXT,
+  Q_DESC,
+  Q_FIFO_HEAD,
+  Q_FIFO_TAIL,
+  Q_JOBS,
+  Q_NEXT_WAITING,
+  Q_SIZE,
+  Q_WAITING,
+} from '../abi/function_state.ts';
+import { EV_JOB_DONE, EV_JOB_STEP, PRIO_NORMAL } from '../abi/event_code.ts';
+import { FC_CHAINS } from '../abi/counter.ts';
+import { countFn } from '../mem/arena.ts';
+import { cancelRead } from '../pcie/requester.ts';
+import { schedule } from '../sim/scheduler.ts';
+import { scheduleVisit } from './queue.ts';
+
+export function initJobs(): void {
+  for (let i = 0; i < JOB_POOL + RX_JOB_POOL; i++) {
+    const job: usize = JOBS + i * JOB_STRIDE;
+    const isLast = i == JOB_POOL - 1 || i == JOB_POOL + RX_JOB_POOL - 1;
+    store<u32>(job, isLast ? 0 : <u32>(job + JOB_STRIDE), JOB_NEXT);
+  }
+  store<u32>(CTL_JOB_FREE, JOBS);
+  store<u32>(CTL_RX_JOB_FREE, JOBS + JOB_POOL * JOB_STRIDE);
+}
+
+/** Takes a job for the chain `head` of a queue and puts it at the end of the queue's FIFO; 0 if none is free. */
+export function startJob(q: usize, head: u32): usize {
+  const job: usize = load<u32>(CTL_JOB_FREE);
+  if (job == 0) return 0;
+  store<u32>(CTL_JOB_FREE, load<u32>(job, JOB_NEXT));
+  enqueue(q, job);
+  beginWalk(job, q, head);
+  store<u8>(job, JOB_WALK, JOB_STATE);
+  store<u64>(job, load<u64>(CTL_NOW), JOB_STARTED);
+  return job;
+}
+
+/** Takes a job for a frame that waits for buffers of a receive queue; 0 if none is free. */
+export function startReceiveJob(q: usize): usize {
+  const job: usize = load<u32>(CTL_RX_JOB_FREE);
+  if (job == 0) return 0;
+  store<u32>(CTL_RX_JOB_FREE, load<u32>(job, JOB_NEXT));
+  enqueue(q, job);
+  return job;
+}
+
+export function hasReceiveJob(): bool {
+  return load<u32>(CTL_RX_JOB_FREE) != 0;
+}
+
+function enqueue(q: usize, job: usize): void {
+  store<u32>(job, load<u32>(q, Q_CONTEXT + DMA_FN), JOB_CONTEXT + DMA_FN);
+  store<u32>(job, EV_JOB_DONE, JOB_CONTEXT + DMA_DONE_EVENT);
+  store<u32>(job, 0, DMA_UP_TLPS);
+  store<u32>(job, 0, DMA_UP_BYTES);
+  store<u32>(job, 0, DMA_DOWN_TLPS);
+  store<u32>(job, 0, DMA_DOWN_BYTES);
+  store<u32>(job, <u32>q, JOB_QUEUE);
+  store<u32>(job, 0, JOB_NEXT);
+  store<u8>(job, 0, JOB_STATUS);
+  store<u8>(job, 0, JOB_BUSY);
+  store<u32>(job, 0, JOB_HEADS);
+  store<u32>(job, 0, JOB_RESULT);
+  store<u32>(job, 0, JOB_LENGTH);
+  store<u32>(job, 0, JOB_READABLE);
+  store<u32>(job, 0, JOB_WRITABLE);
+  store<u32>(job, 0, JOB_READ_BYTES);
+  store<u32>(job, 0, JOB_WRITE_BYTES);
+  const tail: usize = load<u32>(q, Q_FIFO_TAIL);
+  if (tail == 0) store<u32>(q, <u32>job, Q_FIFO_HEAD);
+  else store<u32>(tail, <u32>job, JOB_NEXT);
+  store<u32>(q, <u32>job, Q_FIFO_TAIL);
+  store<u32>(q, load<u32>(q, Q_JOBS) + 1, Q_JOBS);
+  store<u32>(CTL_JOBS_BUSY, load<u32>(CTL_JOBS_BUSY) + 1);
+}
+
+/** Points the walk of a job at the chain `head`; segments collected so far stay. */
+export function beginWalk(job: usize, q: usize, head: u32): void {
+  const size = <u32>load<u16>(q, Q_SIZE);
+  countFn(load<u32>(job, JOB_CONTEXT + DMA_FN), FC_CHAINS);
+  store<u16>(job, <u16>head, JOB_HEAD);
+  store<u8>(job, 0, JOB_INDIRECT);
+  store<u64>(job, load<u64>(q, Q_DESC), JOB_TABLE);
+  store<u32>(job, size, JOB_TABLE_SIZE);
+  store<u32>(job, head, JOB_DESC);
+  store<u32>(job, NONE, JOB_BLOCK);
+  store<u32>(job, size, JOB_BUDGET);
+}
+
+/** Takes the oldest job off its queue and gives it back; wakes a queue that waits for one. */
+export function finishJob(job: usize): void {
+  const q: usize = load<u32>(job, JOB_QUEUE);
+  const next = load<u32>(job, JOB_NEXT);
+  store<u32>(q, next, Q_FIFO_HEAD);
+  if (next == 0) store<u32>(q, 0, Q_FIFO_TAIL);
+  store<u32>(q, load<u32>(q, Q_JOBS) - 1, Q_JOBS);
+  release(job);
+}
+
+function release(job: usize): void {
+  cancelRead(job);
+  store<u8>(job, JOB_FREE, JOB_STATE);
+  const receivePool: usize = JOBS + JOB_POOL * JOB_STRIDE;
+  const pool: usize = job < receivePool ? CTL_JOB_FREE : CTL_RX_JOB_FREE;
+  store<u32>(job, load<u32>(pool), JOB_NEXT);
+  store<u32>(pool, <u32>job);
+  store<u32>(CTL_JOBS_BUSY, load<u32>(CTL_JOBS_BUSY) - 1);
+  if (load<u32>(CTL_WAIT_HEAD) != 0 && pool == CTL_JOB_FREE) wakeWaiting();
+}
+
+/** Gives back all jobs of a queue, whatever they wait for; late completions find another generation. */
+export function abandonJobs(q: usize): void {
+  let job: usize = load<u32>(q, Q_FIFO_HEAD);
+  while (job != 0) {
+    const next: usize = load<u32>(job, JOB_NEXT);
+    release(job);
+    job = next;
+  }
+  store<u32>(q, 0, Q_FIFO_HEAD);
+  store<u32>(q, 0, Q_FIFO_TAIL);
+  store<u32>(q, 0, Q_JOBS);
+}
+
+/** Remembers that a queue found no free job. */
+export function waitForJob(q: usize): void {
+  if (load<u8>(q, Q_WAITING) != 0) return;
+  store<u8>(q, 1, Q_WAITING);
+  store<u32>(q, 0, Q_NEXT_WAITING);
+  const tail: usize = load<u32>(CTL_WAIT_TAIL);
+  if (tail == 0) store<u32>(CTL_WAIT_HEAD, <u32>q);
+  else store<u32>(tail, <u32>q, Q_NEXT_WAITING);
+  store<u32>(CTL_WAIT_TAIL, <u32>q);
+}
+
+function wakeWaiting(): void {
+  const q: usize = load<u32>(CTL_WAIT_HEAD);
+  const next = load<u32>(q, Q_NEXT_WAITING);
+  store<u32>(CTL_WAIT_HEAD, next);
+  if (next == 0) store<u32>(CTL_WAIT_TAIL, 0);
+  store<u8>(q, 0, Q_WAITING);
+  scheduleVisit(q, 0);
+}
+
+/** Continues the job after `cycles`. */
+export function delayJob(job: usize, cycles: u64): void {
+  store<u8>(job, 1, JOB_BUSY);
+  schedule(cycles, EV_JOB_STEP, PRIO_NORMAL, <u32>job, load<u32>(job, DMA_GENERATION));
+}

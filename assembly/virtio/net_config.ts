@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// virtio_net_config (virtio 1.4 §5.1.4) as an image, and its writes: read-only for modern drivers; a legacy driver may
+// write the six bytes of mac, which take effect at once.
+import { CTL_MAC_DIRTY, FN_DEVICE_CFG } from '../abi/state_map.ts';
+import { FN_INDEX, FN_MAC, FN_MAX_FRAME, FN_PAIRS } from '../abi/function_state.ts';
+import { CFG_MAC_HI, CFG_MAC_LO, CFG_MTU } from '../abi/nic_config.ts';
+import {
+  VIRTIO_NET_CFG_DUPLEX,
+  VIRTIO_NET_CFG_MAC,
+  VIRTIO_NET_CFG_MAX_VIRTQUEUE_PAIRS,
+  VIRTIO_NET_CFG_MTU,
+  VIRTIO_NET_CFG_SIZE,
+  VIRTIO_NET_CFG_SPEED,
+  VIRTIO_NET_CFG_STATUS,
+  VIRTIO_NET_DUPLEX_UNKNOWN,
+  VIRTIO_NET_MAC_SIZE,
+  VIRTIO_NET_S_LINK_UP,
+  VIRTIO_NET_SPEED_UNKNOWN,
+} from '../abi/virtio_net.ts';
+import { config } from '../mem/arena.ts';
+
+const ETHERNET_AND_VLAN = 18;
+const MAC_VALID: u64 = 0x1000000000000; // bit 48: an address is there
+
+/** Address of function `fn` from the configuration: the PF's, with the number added to the last three bytes. */
+function defaultMac(fn: u32): u64 {
+  const base = (<u64>config(CFG_MAC_LO)) | ((<u64>config(CFG_MAC_HI)) << 32);
+  const tail =
+    (((<u32>(base >> 24)) & 0xff) << 16) | (((<u32>(base >> 32)) & 0xff) << 8) | ((<u32>(base >> 40)) & 0xff);
+  const sum = tail + fn;
+  return (
+    (base & 0xffffff) |
+    ((<u64>((sum >> 16) & 0xff)) << 24) |
+    ((<u64>((sum >> 8) & 0xff)) << 32) |
+    ((<u64>(sum & 0xff)) << 40)
+  );
+}
+
+/** Device configuration as after power-on. */
+export function resetNetConfig(f: usize): void {
+  const c = f + FN_DEVICE_CFG;
+  memory.fill(c, 0, VIRTIO_NET_CFG_SIZE);
+  setMac(f, defaultMac(load<u32>(f, FN_INDEX)));
+  store<u16>(c, VIRTIO_NET_S_LINK_UP, VIRTIO_NET_CFG_STATUS);
+  store<u16>(c, <u16>load<u32>(f, FN_PAIRS), VIRTIO_NET_CFG_MAX_VIRTQUEUE_PAIRS);
+  store<u16>(c, <u16>config(CFG_MTU), VIRTIO_NET_CFG_MTU);
+  store<u32>(c, VIRTIO_NET_SPEED_UNKNOWN, VIRTIO_NET_CFG_SPEED);
+  store<u8>(c, VIRTIO_NET_DUPLEX_UNKNOWN, VIRTIO_NET_CFG_DUPLEX);
+  store<u32>(f, config(CFG_MTU) + ETHERNET_AND_VLAN, FN_MAX_FRAME);
+}
+
+/** Gives the function the address in the low 48 bits of `mac` (first byte lowest). */
+export function setMac(f: usize, mac: u64): void {
+  const c = f + FN_DEVICE_CFG + VIRTIO_NET_CFG_MAC;
+  store<u32>(c, <u32>mac);
+  store<u16>(c, <u16>(mac >> 32), 4);
+  store<u64>(f, (mac & 0xffffffffffff) | MAC_VALID, FN_MAC);
+  store<u32>(CTL_MAC_DIRTY, 1);
+}
+
+/** True if the access lies inside one field of the structure, as the legacy access commands demand. */
+export function isInsideNetField(offset: u32, size: u32): bool {
+  const end = offset + size;
+  if (end > <u32>VIRTIO_NET_CFG_SIZE || size == 0) return false;
+  if (offset < <u32>VIRTIO_NET_CFG_STATUS) return end <= <u32>VIRTIO_NET_MAC_SIZE;
+  if (offset < <u32>VIRTIO_NET_CFG_SPEED) return end <= (offset & ~1) + 2; // status, pairs, mtu
+  if (offset < <u32>VIRTIO_NET_CFG_DUPLEX) return end <= <u32>VIRTIO_NET_CFG_DUPLEX;
+  if (offset < 18) return size == 1; // duplex, rss_max_key_size
+  if (offset < 20) return end <= 20; // rss_max_indirection_table_length
+  return end <= (offset & ~3) + 4; // supported_hash_types, supported_tunnel_types
+}
+
+/** A legacy driver's write of bytes at `source`; only mac is writable. */
+export function writeLegacyNetConfig(f: usize, offset: u32, size: u32, source: usize): void {
+  if (offset >= <u32>VIRTIO_NET_MAC_SIZE) return;
+  let mac = load<u64>(f, FN_MAC);
+  for (let i: u32 = 0; i < size; i++) {
+    const shift = <u64>((offset + i) << 3);
+    mac = (mac & ~((<u64>0xff) << shift)) | ((<u64>load<u8>(source + i)) << shift);
+  }
+  setMac(f, mac);
+}

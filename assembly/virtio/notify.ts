@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// Available buffer notifications (virtio 1.4 §4.1.5.2): a doorbell names its queue by the 16-bit value written, the
+// address only has to lie in the notification structure. That makes the member-BAR address of LEGACY_NOTIFY_INFO
+// good for every queue.
+import { CTL_NOW } from '../abi/state_map.ts';
+import { FN_LIVE, FN_QUEUE_COUNT, Q_ENABLED, Q_KICK_ARRIVED, Q_KICK_ISSUED, Q_KICKED } from '../abi/function_state.ts';
+import { FC_DOORBELLS, FC_DOORBELLS_IGNORED } from '../abi/counter.ts';
+import { P_DOORBELL } from '../abi/timing_param.ts';
+import { countFn, param } from '../mem/arena.ts';
+import { scheduleVisit, schedulerDelay } from './queue.ts';
+import { findQueue } from './queue_window.ts';
+
+/** A doorbell for queue `index`, written by the host at cycle `issued`. */
+export function kick(f: usize, index: u32, issued: u64): void {
+  const q = findQueue(f, index);
+  if (q == 0 || load<u8>(f, FN_LIVE) == 0 || load<u8>(q, Q_ENABLED) == 0) {
+    countFn(f, FC_DOORBELLS_IGNORED);
+    return;
+  }
+  countFn(f, FC_DOORBELLS);
+  store<u8>(q, 1, Q_KICKED);
+  store<u64>(q, issued, Q_KICK_ISSUED);
+  store<u64>(q, load<u64>(CTL_NOW), Q_KICK_ARRIVED);
+  scheduleVisit(q, param(P_DOORBELL) + schedulerDelay());
+}
+
+/** Visits every queue that has an unanswered doorbell (bus mastering came back). */
+export function visitKicked(f: usize): void {
+  const queues = load<u32>(f, FN_QUEUE_COUNT) + 1;
+  for (let i: u32 = 0; i < queues; i++) {
+    const q = findQueue(f, i);
+    if (q != 0 && load<u8>(q, Q_KICKED) != 0) scheduleVisit(q, 0);
+  }
+}

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+// A split virtqueue as the device holds it (virtio 1.4 §2.7): where it lies, how far it is, and the fetch of available
+// heads. The available index and the ring entries are read by DMA into a small prefetch list; takeHead() hands them out.
+import { CTL_NOW, FN_QUEUES, QUEUE_STRIDE } from '../abi/state_map.ts';
+import {
+  DMA_BYTES,
+  DMA_DONE_EVENT,
+  DMA_FAULT,
+  DMA_FN,
+  FETCH_IDLE,
+  FETCH_IDX,
+  FETCH_RING,
+  FN_BUS_MASTER,
+  FN_EVENT_IDX,
+  FN_LIVE,
+  HEADS_PREFETCHED,
+  NOTIFY_IDLE,
+  Q_AVAIL_FLAGS,
+  Q_AVAIL_IDX,
+  Q_AVAIL_SEEN,
+  Q_BROKEN,
+  Q_CONTEXT,
+  Q_DEVICE,
+  Q_DRIVER,
+  Q_ENABLED,
+  Q_EVENT_ARMED,
+  Q_EVENT_WRITTEN,
+  Q_FETCH,
+  Q_FIFO_HEAD,
+  Q_FIFO_TAIL,
+  Q_HEAD_LIST,
+  Q_HEADS,
+  Q_HEADS_AT,
+  Q_IDX_READ,
+  Q_IDX_WORDS,
+  Q_JOBS,
+  Q_KICKED,
+  Q_NOTIFY_CONTEXT,
+  Q_NOTIFY_STATE,
+  Q_RING_READ,
+  Q_SCHEDULED,
+  Q_SIGNALLED,
+  Q_SIZE,
+  Q_USED_EVENT,
+  Q_USED_IDX,
+  Q_VISITED,
+} from '../abi/function_state.ts';
+import { EV_FE_DONE, EV_NOTIFY_DONE, EV_QUEUE, PRIO_LATE } from '../abi/event_code.ts';
+import { FC_BAD_AVAIL_IDX, FC_BAD_DMA } from '../abi/counter.ts';
+import { P_SCHEDULER } from '../abi/timing_param.ts';
+import { VIRTQ_AVAIL_FLAGS, VIRTQ_AVAIL_RING, VIRTQ_USED_RING, VIRTQ_USED_ELEM_SIZE } from '../abi/virtio_ring.ts';
+import { param } from '../mem/arena.ts';
+import { appendRead, cancelRead, postWrite, prepareRead, startRead } from '../pcie/requester.ts';
+import { schedule } from '../sim/scheduler.ts';
+import { isFunctional } from '../sim/time.ts';
+import { breakDevice } from './interrupt.ts';
+
+/** takeHead: the ring fetch is under way, EV_FE_DONE will come. */
+export const HEAD_PENDING = -1;
+/** takeHead: the driver has made nothing available. */
+export const HEAD_NONE = -2;
+/** takeHead: the queue was stopped by a driver's mistake. */
+export const HEAD_BROKEN = -3;
+
+export function queueAt(f: usize, index: u32): usize {
+  return f + FN_QUEUES + index * QUEUE_STRIDE;
+}
+
+/** Queue state after device or queue reset; placement registers are the business of common_cfg. */
+export function resetQueuePosition(q: usize, f: usize): void {
+  cancelRead(q + Q_CONTEXT);
+  cancelRead(q + Q_NOTIFY_CONTEXT);
+  store<u32>(q, <u32>f, Q_CONTEXT + DMA_FN);
+  store<u32>(q, <u32>f, Q_NOTIFY_CONTEXT + DMA_FN);
+  store<u32>(q, EV_FE_DONE, Q_CONTEXT + DMA_DONE_EVENT);
+  store<u32>(q, EV_NOTIFY_DONE, Q_NOTIFY_CONTEXT + DMA_DONE_EVENT);
+  store<u8>(q, 0, Q_BROKEN);
+  store<u8>(q, 0, Q_KICKED);
+  store<u8>(q, FETCH_IDLE, Q_FETCH);
+  store<u8>(q, NOTIFY_IDLE, Q_NOTIFY_STATE);
+  store<u8>(q, 0, Q_EVENT_ARMED);
+  store<u16>(q, 0, Q_AVAIL_IDX);
+  store<u16>(q, 0, Q_AVAIL_SEEN);
+  store<u16>(q, 0, Q_USED_IDX);
+  store<u16>(q, 0, Q_SIGNALLED);
+  store<u16>(q, 0, Q_HEADS);
+  store<u16>(q, 0, Q_AVAIL_FLAGS);
+  store<u16>(q, 0, Q_USED_EVENT);
+  store<u32>(q, 0, Q_JOBS);
+  store<u32>(q, 0, Q_FIFO_HEAD);
+  store<u32>(q, 0, Q_FIFO_TAIL);
+}
+
+/** May the device take buffers from this queue now? */
+export function isRunnable(q: usize): bool {
+  const f: usize = load<u32>(q, Q_CONTEXT + DMA_FN);
+  return (
+    load<u8>(f, FN_LIVE) != 0 &&
+    load<u8>(f, FN_BUS_MASTER) != 0 &&
+    load<u8>(q, Q_ENABLED) != 0 &&
+    load<u8>(q, Q_BROKEN) == 0
+  );
+}
+
+/** Puts a visit of the queue on the wheel, if none is there. */
+export function scheduleVisit(q: usize, delay: u32): void {
+  if (load<u8>(q, Q_SCHEDULED) != 0) return;
+  store<u8>(q, 1, Q_SCHEDULED);
+  schedule(isFunctional() ? 0 : delay, EV_QUEUE, PRIO_LATE, <u32>q, 0);
+}
+
+/** Stops the queue: the driver broke a rule, the device needs a reset. `cause` is a counter index. */
+export function breakQueue(q: usize, cause: i32): void {
+  store<u8>(q, 1, Q_BROKEN);
+  breakDevice(load<u32>(q, Q_CONTEXT + DMA_FN), cause);
+}
+
+/**
+ * Next available head: its descriptor index, or HEAD_*. `mayRead`: the index may be fetched although no doorbell came
+ * (receive queues look for buffers when a frame is there).
+ */
+export function takeHead(q: usize, mayRead: bool): i32 {
+  while (true) {
+    const availIdx = load<u16>(q, Q_AVAIL_IDX);
+    const at = <u16>(availIdx - load<u16>(q, Q_HEADS_AT));
+    if (at < load<u16>(q, Q_HEADS)) {
+      store<u16>(q, availIdx + 1, Q_AVAIL_IDX);
+      return load<u16>(q + Q_HEAD_LIST + ((<usize>at) << 1));
+    }
+    if (load<u8>(q, Q_FETCH) != FETCH_IDLE) return HEAD_PENDING;
+    if (availIdx != load<u16>(q, Q_AVAIL_SEEN)) {
+      if (!fetchRing(q)) return HEAD_PENDING;
+    } else {
+      if (!mayRead && load<u8>(q, Q_KICKED) == 0) {
+        // going idle: with EVENT_IDX tell the driver where the next doorbell is wanted, then look once more, because
+        // the driver may have published in between (the read cannot pass the write)
+        if (!armEvent(q)) return HEAD_NONE;
+      }
+      mayRead = false;
+      store<u8>(q, 0, Q_KICKED);
+      if (!fetchIdx(q)) return HEAD_PENDING;
+    }
+    if (load<u8>(q, Q_BROKEN) != 0) return HEAD_BROKEN;
+  }
+}
+
+/** Writes avail_event = next index; false if it stands there already or EVENT_IDX is off. */
+function armEvent(q: usize): bool {
+  const f: usize = load<u32>(q, Q_CONTEXT + DMA_FN);
+  if (load<u8>(f, FN_EVENT_IDX) == 0) return false;
+  const availIdx = load<u16>(q, Q_AVAIL_IDX);
+  if (load<u8>(q, Q_EVENT_ARMED) != 0 && load<u16>(q, Q_EVENT_WRITTEN) == availIdx) return false;
+  store<u8>(q, 1, Q_EVENT_ARMED);
+  store<u16>(q, availIdx, Q_EVENT_WRITTEN);
+  const at = load<u64>(q, Q_DEVICE) + VIRTQ_USED_RING + <u64>load<u16>(q, Q_SIZE) * VIRTQ_USED_ELEM_SIZE;
+  postWrite(q + Q_CONTEXT, at, 2, q + Q_EVENT_WRITTEN);
+  return true;
+}
+
+function fetchIdx(q: usize): bool {
+  const f: usize = load<u32>(q, Q_CONTEXT + DMA_FN);
+  const driver = load<u64>(q, Q_DRIVER);
+  store<u64>(q, load<u64>(CTL_NOW), Q_VISITED);
+  store<u8>(q, FETCH_IDX, Q_FETCH);
+  prepareRead(q + Q_CONTEXT, driver + VIRTQ_AVAIL_FLAGS, 4, q + Q_IDX_WORDS);
+  if (load<u8>(f, FN_EVENT_IDX) != 0) {
+    appendRead(q + Q_CONTEXT, driver + VIRTQ_AVAIL_RING + ((<u64>load<u16>(q, Q_SIZE)) << 1), 2);
+  }
+  if (!startRead(q + Q_CONTEXT)) return false;
+  finishFetch(q);
+  return true;
+}
+
+function fetchRing(q: usize): bool {
+  const availIdx = load<u16>(q, Q_AVAIL_IDX);
+  const size = load<u16>(q, Q_SIZE);
+  const slot = availIdx & (size - 1);
+  let heads = <u32>(<u16>(load<u16>(q, Q_AVAIL_SEEN) - availIdx));
+  heads = min(heads, <u32>(size - slot)); // up to the end of the ring
+  heads = min(heads, HEADS_PREFETCHED);
+  store<u16>(q, availIdx, Q_HEADS_AT);
+  store<u16>(q, 0, Q_HEADS);
+  store<u8>(q, FETCH_RING, Q_FETCH);
+  prepareRead(
+    q + Q_CONTEXT,
+    load<u64>(q, Q_DRIVER) + VIRTQ_AVAIL_RING + ((<u64>slot) << 1),
+    heads << 1,
+    q + Q_HEAD_LIST,
+  );
+  if (!startRead(q + Q_CONTEXT)) return false;
+  finishFetch(q);
+  return true;
+}
+
+/** EV_FE_DONE, or at once in functional mode: the words fetched are taken over. */
+export function finishFetch(q: usize): void {
+  const fetch = load<u8>(q, Q_FETCH);
+  store<u8>(q, FETCH_IDLE, Q_FETCH);
+  if (load<u32>(q, Q_CONTEXT + DMA_FAULT) != 0) {
+    breakQueue(q, FC_BAD_DMA);
+    return;
+  }
+  if (fetch == FETCH_RING) {
+    store<u16>(q, <u16>(load<u32>(q, Q_CONTEXT + DMA_BYTES) >> 1), Q_HEADS);
+    store<u64>(q, load<u64>(CTL_NOW), Q_RING_READ);
+    return;
+  }
+  store<u64>(q, load<u64>(CTL_NOW), Q_IDX_READ);
+  store<u16>(q, load<u16>(q, Q_IDX_WORDS), Q_AVAIL_FLAGS);
+  store<u16>(q, load<u16>(q, Q_IDX_WORDS + 4), Q_USED_EVENT);
+  const seen = load<u16>(q, Q_IDX_WORDS + 2);
+  if (<u16>(seen - load<u16>(q, Q_AVAIL_IDX)) > load<u16>(q, Q_SIZE)) {
+    breakQueue(q, FC_BAD_AVAIL_IDX);
+    return;
+  }
+  store<u16>(q, seen, Q_AVAIL_SEEN);
+}
+
+/** Gives heads back that were taken but not used: they will be fetched again. */
+export function returnHeads(q: usize, firstIdx: u16): void {
+  store<u16>(q, firstIdx, Q_AVAIL_IDX);
+  store<u16>(q, 0, Q_HEADS);
+}
+
+/** Cycles from a doorbell to the visit of its queue. */
+export function schedulerDelay(): u32 {
+  return param(P_SCHEDULER);
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// The registers of common configuration that follow queue_select: a window of 36 bytes that is filled when the
+// selection or the queue changes, so that every read is a plain load.
+import { FN_COMMON, NONE } from '../abi/state_map.ts';
+import {
+  FN_ADMIN_QUEUE,
+  FN_QUEUE_COUNT,
+  Q_DESC,
+  Q_DEVICE,
+  Q_DRIVER,
+  Q_ENABLED,
+  Q_SIZE,
+  Q_VECTOR,
+} from '../abi/function_state.ts';
+import {
+  COMMON_QUEUE_DESC,
+  COMMON_QUEUE_DEVICE,
+  COMMON_QUEUE_DRIVER,
+  COMMON_QUEUE_ENABLE,
+  COMMON_QUEUE_MSIX_VECTOR,
+  COMMON_QUEUE_NOTIF_CONFIG_DATA,
+  COMMON_QUEUE_NOTIFY_OFF,
+  COMMON_QUEUE_RESET,
+  COMMON_QUEUE_SELECT,
+  COMMON_QUEUE_SIZE,
+  VIRTIO_MSI_NO_VECTOR,
+} from '../abi/virtio_pci_common.ts';
+import { queueAt } from './queue.ts';
+
+/** The queue with this index, 0 if the function has none. */
+export function findQueue(f: usize, index: u32): usize {
+  if (index < load<u32>(f, FN_QUEUE_COUNT)) return queueAt(f, index);
+  const admin = load<u32>(f, FN_ADMIN_QUEUE);
+  return admin != NONE && index == admin ? queueAt(f, index) : 0;
+}
+
+/** The queue that queue_select names, 0 if there is none. */
+export function selectedQueue(f: usize): usize {
+  return findQueue(f, load<u16>(f, FN_COMMON + COMMON_QUEUE_SELECT));
+}
+
+export function refreshQueueWindow(f: usize): void {
+  const c = f + FN_COMMON;
+  const q = selectedQueue(f);
+  if (q == 0) {
+    memory.fill(c + COMMON_QUEUE_SIZE, 0, COMMON_QUEUE_RESET + 2 - COMMON_QUEUE_SIZE);
+    store<u16>(c, VIRTIO_MSI_NO_VECTOR, COMMON_QUEUE_MSIX_VECTOR);
+    return;
+  }
+  const index = load<u16>(c, COMMON_QUEUE_SELECT);
+  store<u16>(c, load<u16>(q, Q_SIZE), COMMON_QUEUE_SIZE);
+  store<u16>(c, load<u16>(q, Q_VECTOR), COMMON_QUEUE_MSIX_VECTOR);
+  store<u16>(c, load<u8>(q, Q_ENABLED), COMMON_QUEUE_ENABLE);
+  store<u16>(c, index, COMMON_QUEUE_NOTIFY_OFF);
+  store<u64>(c, load<u64>(q, Q_DESC), COMMON_QUEUE_DESC);
+  store<u64>(c, load<u64>(q, Q_DRIVER), COMMON_QUEUE_DRIVER);
+  store<u64>(c, load<u64>(q, Q_DEVICE), COMMON_QUEUE_DEVICE);
+  store<u16>(c, index, COMMON_QUEUE_NOTIF_CONFIG_DATA);
+  store<u16>(c, 0, COMMON_QUEUE_RESET);
+}

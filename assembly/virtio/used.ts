@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// Completion of buffers (virtio 1.4 §2.7.8): bytes into the writable segments, used element, used index, then the
+// decision whether to notify (§2.7.7.2, §2.7.10). The driver's suppression words were read together with its index; if
+// that copy says "notify", the message goes at once. If it says "be silent", the words are read again after the used
+// index was written, because the driver may have changed its mind in between.
+import {
+  DMA_FAULT,
+  DMA_FN,
+  FN_EVENT_IDX,
+  JOB_CONTEXT,
+  JOB_READABLE,
+  JOB_SEGMENTS,
+  JOB_WRITABLE,
+  NOTIFY_AGAIN,
+  NOTIFY_IDLE,
+  NOTIFY_READING,
+  Q_AVAIL_FLAGS,
+  Q_CONTEXT,
+  Q_DEVICE,
+  Q_DRIVER,
+  Q_NOTIFY_CONTEXT,
+  Q_NOTIFY_STATE,
+  Q_NOTIFY_WORDS,
+  Q_SIGNALLED,
+  Q_SIZE,
+  Q_USED_EVENT,
+  Q_USED_IDX,
+  Q_USED_STAGE,
+  Q_VECTOR,
+  SEGMENT_BYTES,
+  SEGMENT_LENGTH,
+} from '../abi/function_state.ts';
+import { FC_BAD_DMA, FC_INTERRUPTS_SUPPRESSED } from '../abi/counter.ts';
+import {
+  VIRTQ_AVAIL_F_NO_INTERRUPT,
+  VIRTQ_AVAIL_RING,
+  VIRTQ_USED_ELEM_SIZE,
+  VIRTQ_USED_IDX,
+  VIRTQ_USED_RING,
+} from '../abi/virtio_ring.ts';
+import { countFn } from '../mem/arena.ts';
+import { postWrite, prepareRead, startRead } from '../pcie/requester.ts';
+import { notifyUsed } from './interrupt.ts';
+import { breakQueue } from './queue.ts';
+
+/** Posts `bytes` from `source` into the writable segments of a job, starting `skip` bytes in; returns the bytes stored. */
+export function scatter(job: usize, skip: u32, source: usize, bytes: u32): u32 {
+  let segment = job + JOB_SEGMENTS + load<u32>(job, JOB_READABLE) * SEGMENT_BYTES;
+  let left = bytes;
+  for (let n = load<u32>(job, JOB_WRITABLE); n > 0 && left > 0; n--) {
+    const length = load<u32>(segment, SEGMENT_LENGTH);
+    if (skip >= length) {
+      skip -= length;
+    } else {
+      const span = min(length - skip, left);
+      postWrite(job + JOB_CONTEXT, load<u64>(segment) + skip, span, source);
+      source += span;
+      left -= span;
+      skip = 0;
+    }
+    segment += SEGMENT_BYTES;
+  }
+  return bytes - left;
+}
+
+/** Posts a used element; the index follows with postUsedIdx. */
+export function postUsedElement(q: usize, context: usize, head: u32, length: u32): void {
+  const usedIdx = load<u16>(q, Q_USED_IDX);
+  const slot = <u64>(usedIdx & (load<u16>(q, Q_SIZE) - 1));
+  store<u32>(q, head, Q_USED_STAGE);
+  store<u32>(q, length, Q_USED_STAGE + 4);
+  const at = load<u64>(q, Q_DEVICE) + VIRTQ_USED_RING + slot * VIRTQ_USED_ELEM_SIZE;
+  postWrite(context, at, VIRTQ_USED_ELEM_SIZE, q + Q_USED_STAGE);
+  store<u16>(q, usedIdx + 1, Q_USED_IDX);
+}
+
+export function postUsedIdx(q: usize, context: usize): void {
+  postWrite(context, load<u64>(q, Q_DEVICE) + VIRTQ_USED_IDX, 2, q + Q_USED_IDX);
+}
+
+/** Notifies the driver of what was used since the last decision, if it wants to know; arrival cycle or 0. */
+export function signalUsed(q: usize): u64 {
+  if (load<u8>(q, Q_NOTIFY_STATE) != NOTIFY_IDLE) {
+    store<u8>(q, NOTIFY_AGAIN, Q_NOTIFY_STATE);
+    return 0;
+  }
+  if (isWanted(q)) return sendSignal(q);
+  const f: usize = load<u32>(q, Q_CONTEXT + DMA_FN);
+  const driver = load<u64>(q, Q_DRIVER);
+  const at = load<u8>(f, FN_EVENT_IDX) != 0 ? driver + VIRTQ_AVAIL_RING + ((<u64>load<u16>(q, Q_SIZE)) << 1) : driver;
+  store<u8>(q, NOTIFY_READING, Q_NOTIFY_STATE);
+  prepareRead(q + Q_NOTIFY_CONTEXT, at, 2, q + Q_NOTIFY_WORDS);
+  if (!startRead(q + Q_NOTIFY_CONTEXT)) return 0;
+  return finishSignal(q);
+}
+
+/** EV_NOTIFY_DONE, or at once in functional mode: decides with fresh words. */
+export function finishSignal(q: usize): u64 {
+  const again = load<u8>(q, Q_NOTIFY_STATE) == NOTIFY_AGAIN;
+  store<u8>(q, NOTIFY_IDLE, Q_NOTIFY_STATE);
+  if (load<u32>(q, Q_NOTIFY_CONTEXT + DMA_FAULT) != 0) {
+    breakQueue(q, FC_BAD_DMA);
+    return 0;
+  }
+  const f: usize = load<u32>(q, Q_CONTEXT + DMA_FN);
+  const word = load<u16>(q, Q_NOTIFY_WORDS);
+  if (load<u8>(f, FN_EVENT_IDX) != 0) store<u16>(q, word, Q_USED_EVENT);
+  else store<u16>(q, word, Q_AVAIL_FLAGS);
+  if (isWanted(q)) return sendSignal(q);
+  if (again) return signalUsed(q);
+  countFn(f, FC_INTERRUPTS_SUPPRESSED);
+  store<u16>(q, load<u16>(q, Q_USED_IDX), Q_SIGNALLED);
+  return 0;
+}
+
+/** By the words as last read: does the driver want a notification for the entries since the last decision? */
+function isWanted(q: usize): bool {
+  const f: usize = load<u32>(q, Q_CONTEXT + DMA_FN);
+  if (load<u8>(f, FN_EVENT_IDX) == 0) return (load<u16>(q, Q_AVAIL_FLAGS) & VIRTQ_AVAIL_F_NO_INTERRUPT) == 0;
+  const usedIdx = load<u16>(q, Q_USED_IDX);
+  const event = load<u16>(q, Q_USED_EVENT);
+  return <u16>(usedIdx - event - 1) < <u16>(usedIdx - load<u16>(q, Q_SIGNALLED));
+}
+
+function sendSignal(q: usize): u64 {
+  store<u16>(q, load<u16>(q, Q_USED_IDX), Q_SIGNALLED);
+  return notifyUsed(load<u32>(q, Q_CONTEXT + DMA_FN), load<u16>(q, Q_VECTOR));
+}

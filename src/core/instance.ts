@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// One instance of the compiled core with its memory: the only place that instantiates, and the only one that knows the
+// arena's addresses through views. Memory has a fixed size, so the views stay valid for the life of the instance.
+import type * as pins from '../../build/nic.d.ts';
+
+import {
+  ARENA_BASE,
+  ARENA_MAGIC,
+  ARENA_VERSION,
+  CONFIG,
+  CTL_LAYOUT_HASH,
+  CTL_MAGIC,
+  CTL_VERSION,
+  PARAM,
+} from '../../assembly/abi/state_map.ts';
+import { NicError } from '../util/errors.ts';
+
+/** The functions that the core exports. */
+export type Pins = typeof pins.__AdaptedExports;
+
+const PAGE_BYTES = 65536;
+
+/** A core in its memory. */
+export interface CoreInstance {
+  readonly pins: Pins;
+  readonly u8: Uint8Array;
+  readonly u16: Uint16Array;
+  readonly u32: Uint32Array;
+  readonly f64: Float64Array;
+  /** Little-endian reader for 64-bit values. */
+  readonly view: DataView;
+  /** Address and size of the guest window. */
+  readonly windowBase: number;
+  readonly windowBytes: number;
+}
+
+/** Words to put in place before the card is built. */
+export interface CoreSetup {
+  readonly totalVfs: number;
+  readonly windowBytes: number;
+  /** CONFIG words by index. */
+  readonly config: ReadonlyMap<number, number>;
+  /** PARAM words by index. */
+  readonly params: ReadonlyMap<number, number>;
+}
+
+function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): Pins {
+  const env = {
+    memory,
+    // asserts of the debug build end here
+    abort: (): never => {
+      throw new NicError('CORE_TRAP', 'the model broke one of its own rules; this is a bug in virtfn');
+    },
+  };
+  return new WebAssembly.Instance(module, { env }).exports as unknown as Pins;
+}
+
+/** Builds a card in a new instance. Throws NicError MEMORY when the memory cannot be had. */
+export function createInstance(module: WebAssembly.Module, setup: CoreSetup): CoreInstance {
+  const probe = instantiate(module, new WebAssembly.Memory({ initial: 16 }));
+  const bytes = probe.memoryNeeded(setup.totalVfs, setup.windowBytes) >>> 0;
+  const pages = Math.ceil(bytes / PAGE_BYTES);
+  let memory: WebAssembly.Memory;
+  try {
+    memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+  } catch {
+    throw new NicError('MEMORY', `${bytes} bytes of memory for the card cannot be had; ask for a smaller window`);
+  }
+  const core = instantiate(module, memory);
+  const u32 = new Uint32Array(memory.buffer);
+  for (const [index, value] of setup.config) u32[CONFIG / 4 + index] = value;
+  for (const [index, value] of setup.params) u32[PARAM / 4 + index] = value;
+  if (!core.create()) throw new NicError('MEMORY', `the core refuses ${bytes} bytes of memory as too small`);
+  return {
+    pins: core,
+    u8: new Uint8Array(memory.buffer),
+    u16: new Uint16Array(memory.buffer),
+    u32,
+    f64: new Float64Array(memory.buffer),
+    view: new DataView(memory.buffer),
+    windowBase: core.windowBase() >>> 0,
+    windowBytes: core.windowBytes() >>> 0,
+  };
+}
+
+/** Copy of the whole state, the guest window included. */
+export function takeSnapshot(core: CoreInstance): Uint8Array {
+  return core.u8.slice(ARENA_BASE);
+}
+
+/** Puts a snapshot back. Throws NicError SNAPSHOT if it is of another version, layout or configuration. */
+export function putSnapshot(core: CoreInstance, snapshot: Uint8Array): void {
+  const header = new DataView(snapshot.buffer, snapshot.byteOffset, snapshot.byteLength);
+  const word = (address: number): number => header.getUint32(address - ARENA_BASE, true);
+  const isWhole = snapshot.byteLength === core.u8.length - ARENA_BASE;
+  if (!isWhole || word(CTL_MAGIC) !== ARENA_MAGIC || word(CTL_VERSION) !== ARENA_VERSION) {
+    throw new NicError(
+      'SNAPSHOT',
+      `${snapshot.byteLength} bytes are no snapshot of this card; take one from this card`,
+    );
+  }
+  if (word(CTL_LAYOUT_HASH) !== core.u32[CTL_LAYOUT_HASH / 4]) {
+    throw new NicError('SNAPSHOT', 'the snapshot is of a card of another configuration; restore it into an equal card');
+  }
+  core.u8.set(snapshot, ARENA_BASE);
+}

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// The compiled module, from the file in Node. A browser compiles the module itself and hands it to createNic.
+import { readFileSync } from 'node:fs';
+
+import { NicError } from '../util/errors.ts';
+import { DEBUG_CORE_URL, RELEASE_CORE_URL } from './wasm_path.ts';
+
+/** Builds of the core: release, or debug with its asserts. */
+export type CoreBuild = 'release' | 'debug';
+
+const modules = new Map<CoreBuild, WebAssembly.Module>();
+
+/** Compiles a build of the core once. Throws NicError CORE_MISSING if it was not built. */
+export function loadCore(build: CoreBuild = 'release'): WebAssembly.Module {
+  const known = modules.get(build);
+  if (known !== undefined) return known;
+  const url = build === 'release' ? RELEASE_CORE_URL : DEBUG_CORE_URL;
+  let bytes: Uint8Array<ArrayBuffer>;
+  try {
+    bytes = new Uint8Array(readFileSync(url));
+  } catch {
+    throw new NicError('CORE_MISSING', `${url.pathname} is not there; run "npm run build:core"`);
+  }
+  const module = new WebAssembly.Module(bytes);
+  modules.set(build, module);
+  return module;
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a card is made of: options with defaults, checked all at once before anything is built.
+import * as C from '../../assembly/abi/nic_config.ts';
+import { NicError } from '../util/errors.ts';
+import type { NicMode, ProfileOverrides } from './profile.ts';
+
+/** Options of createNic; everything has a default. */
+export interface NicConfig {
+  /** `timed`: every step costs what the profile says. `functional`: the same behaviour without delay. Default timed. */
+  readonly mode?: NicMode;
+  /** Overrides of timing parameters by name, see profileParameters(). */
+  readonly profile?: ProfileOverrides;
+  /** TotalVFs, 1..1024. Default 8. */
+  readonly totalVfs?: number;
+  /** First VF Offset: routing id of VF 1 less that of the PF. Default 1. */
+  readonly firstVfOffset?: number;
+  /** VF Stride. Default 1. */
+  readonly vfStride?: number;
+  /** Routing id of the PF, bus << 8 | device << 3 | function. Default 0x0100 (01:00.0). */
+  readonly routingId?: number;
+  /** Descriptors in each net queue, a power of two from 2 to 256. Default 256. */
+  readonly queueSize?: number;
+  /** Descriptors in the admin queue, likewise. Default 256. */
+  readonly adminQueueSize?: number;
+  /** Receive/transmit queue pairs of the PF, 1..8. Default 1. */
+  readonly pfQueuePairs?: number;
+  /** Pairs of each VF. Default 1. */
+  readonly vfQueuePairs?: number;
+  /** MSI-X vectors of the PF, 2..32. Default one for each queue, one for the configuration. */
+  readonly pfVectors?: number;
+  readonly vfVectors?: number;
+  /** 68..9000. Default 1500. */
+  readonly mtu?: number;
+  /** Address of the PF; VF n has the number added to the last three bytes. Default 02:76:66:00:00:00. */
+  readonly mac?: string;
+  /** Feature bits that are not offered, by number. */
+  readonly withoutFeatures?: readonly number[];
+  /** Offer the legacy access commands. Default true. */
+  readonly legacy?: boolean;
+  /** `host`: frames that leave on the wire come to onFrame. `discard`: they are counted. Default host. */
+  readonly wire?: 'host' | 'discard';
+  /** Bytes of guest memory inside the card's address space. Default 8 MiB. */
+  readonly windowBytes?: number;
+  /** Whole window at iova 0 for every function, without any mapping by the caller. Default false. */
+  readonly identityDma?: boolean;
+  /** LIST_QUERY and LIST_USE of the SR-IOV group work while VF Enable is clear (AMB-01). Default true. */
+  readonly lenientSriovLists?: boolean;
+  /** A record of each admin command's life goes to onAdminCommand. Default false. */
+  readonly traceAdmin?: boolean;
+}
+
+/** A configuration with every value filled in. */
+export interface ResolvedConfig extends Required<Omit<NicConfig, 'profile'>> {
+  readonly words: ReadonlyMap<number, number>;
+}
+
+const MAC = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i;
+
+/** Fills defaults in and checks. Throws NicError CONFIG that names every bad value. */
+export function resolveConfig(config: NicConfig): ResolvedConfig {
+  const problems: string[] = [];
+  const check = (isGood: boolean, name: string, value: unknown, remedy: string): void => {
+    if (!isGood) problems.push(`${name} = ${String(value)}: ${remedy}`);
+  };
+  const whole = (name: string, value: number, low: number, high: number): number => {
+    const isGood = Number.isInteger(value) && value >= low && value <= high;
+    check(isGood, name, value, `a whole number from ${low} to ${high} is needed`);
+    return value;
+  };
+  const ringSize = (name: string, value: number): number => {
+    whole(name, value, 2, 256);
+    check((value & (value - 1)) === 0, name, value, 'a power of two is needed');
+    return value;
+  };
+
+  const totalVfs = whole('totalVfs', config.totalVfs ?? 8, 1, 1024);
+  const firstVfOffset = whole('firstVfOffset', config.firstVfOffset ?? 1, 1, 0xffff);
+  const vfStride = whole('vfStride', config.vfStride ?? 1, 1, 0xffff);
+  const routingId = whole('routingId', config.routingId ?? 0x0100, 0, 0xffff);
+  const lastRoutingId = routingId + firstVfOffset + (totalVfs - 1) * vfStride;
+  check(
+    lastRoutingId <= 0xffff,
+    'vfStride',
+    vfStride,
+    `the last VF would have routing id ${lastRoutingId}, beyond bus 255`,
+  );
+  const queueSize = ringSize('queueSize', config.queueSize ?? 256);
+  const adminQueueSize = ringSize('adminQueueSize', config.adminQueueSize ?? 256);
+  const pfQueuePairs = whole('pfQueuePairs', config.pfQueuePairs ?? 1, 1, 8);
+  const vfQueuePairs = whole('vfQueuePairs', config.vfQueuePairs ?? 1, 1, 8);
+  const pfVectors = whole('pfVectors', config.pfVectors ?? 2 * pfQueuePairs + 3, 2, 32);
+  const vfVectors = whole('vfVectors', config.vfVectors ?? 2 * vfQueuePairs + 2, 2, 32);
+  const mtu = whole('mtu', config.mtu ?? 1500, 68, 9000);
+  const windowBytes = whole('windowBytes', config.windowBytes ?? 8 << 20, 4096, 2 ** 30);
+  check(windowBytes % 4096 === 0, 'windowBytes', windowBytes, 'a multiple of 4096 is needed');
+  const mac = config.mac ?? '02:76:66:00:00:00';
+  const isMac = MAC.test(mac);
+  check(isMac, 'mac', mac, 'six bytes in hexadecimal with colons are needed');
+  const bytes = isMac ? mac.split(':').map((part) => Number.parseInt(part, 16)) : [0, 0, 0, 0, 0, 0];
+  check((bytes[0]! & 1) === 0, 'mac', mac, 'a unicast address is needed');
+  const withoutFeatures = config.withoutFeatures ?? [];
+  let mask0 = 0xffffffff;
+  let mask1 = 0xffffffff;
+  for (const bit of withoutFeatures) {
+    check(Number.isInteger(bit) && bit >= 0 && bit < 64, 'withoutFeatures', bit, 'bit numbers from 0 to 63 are needed');
+    check(bit !== 32, 'withoutFeatures', bit, 'VIRTIO_F_VERSION_1 is always offered');
+    if (bit < 32) mask0 = (mask0 & ~(1 << bit)) >>> 0;
+    else mask1 = (mask1 & ~(1 << (bit - 32))) >>> 0;
+  }
+  if (problems.length > 0) throw new NicError('CONFIG', `configuration of the card: ${problems.join('; ')}`);
+
+  const legacy = config.legacy ?? true;
+  const wire = config.wire ?? 'host';
+  const identityDma = config.identityDma ?? false;
+  const lenientSriovLists = config.lenientSriovLists ?? true;
+  const traceAdmin = config.traceAdmin ?? false;
+  const words = new Map<number, number>([
+    [C.CFG_TOTAL_VFS, totalVfs],
+    [C.CFG_FIRST_VF_OFFSET, firstVfOffset],
+    [C.CFG_VF_STRIDE, vfStride],
+    [C.CFG_PF_ROUTING_ID, routingId],
+    [C.CFG_QUEUE_SIZE, queueSize],
+    [C.CFG_ADMIN_QUEUE_SIZE, adminQueueSize],
+    [C.CFG_PF_PAIRS, pfQueuePairs],
+    [C.CFG_VF_PAIRS, vfQueuePairs],
+    [C.CFG_PF_VECTORS, pfVectors],
+    [C.CFG_VF_VECTORS, vfVectors],
+    [C.CFG_MTU, mtu],
+    [C.CFG_MAC_LO, (bytes[0]! | (bytes[1]! << 8) | (bytes[2]! << 16) | (bytes[3]! << 24)) >>> 0],
+    [C.CFG_MAC_HI, bytes[4]! | (bytes[5]! << 8)],
+    [C.CFG_FEATURES_MASK_0, mask0],
+    [C.CFG_FEATURES_MASK_1, mask1],
+    [C.CFG_LEGACY, legacy ? 1 : 0],
+    [C.CFG_WIRE_MODE, wire === 'host' ? 1 : 0],
+    [C.CFG_WINDOW_BYTES, windowBytes],
+    [C.CFG_SRIOV_LIST_LENIENT, lenientSriovLists ? 1 : 0],
+    [C.CFG_TRACE_ADMIN, traceAdmin ? 1 : 0],
+    [C.CFG_IDENTITY_DMA, identityDma ? 1 : 0],
+  ]);
+  return {
+    mode: config.mode ?? 'timed',
+    totalVfs,
+    firstVfOffset,
+    vfStride,
+    routingId,
+    queueSize,
+    adminQueueSize,
+    pfQueuePairs,
+    vfQueuePairs,
+    pfVectors,
+    vfVectors,
+    mtu,
+    mac,
+    withoutFeatures,
+    legacy,
+    wire,
+    windowBytes,
+    identityDma,
+    lenientSriovLists,
+    traceAdmin,
+    words,
+  };
+}

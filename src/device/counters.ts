@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Counters of the card and of its functions, by name.
+import * as K from '../../assembly/abi/counter.ts';
+import { COUNTER, FN_COUNTER, FN_STRIDE, FUNCTIONS } from '../../assembly/abi/state_map.ts';
+import type { CoreInstance } from '../core/instance.ts';
+
+/** Counter values by name; exact up to 2^53. */
+export type Counters = Readonly<Record<string, number>>;
+
+function named(prefix: string): [string, number][] {
+  return Object.entries(K)
+    .filter(([name]) => name.startsWith(prefix) && !name.endsWith('_COUNT'))
+    .map(([name, index]) => [name.slice(prefix.length).toLowerCase(), index]);
+}
+
+const CARD = named('C_');
+const FUNCTION = named('FC_');
+
+function read(core: CoreInstance, at: number, names: readonly [string, number][]): Counters {
+  return Object.fromEntries(names.map(([name, index]) => [name, Number(core.view.getBigUint64(at + index * 8, true))]));
+}
+
+/** Counters of the whole card. */
+export function cardCounters(core: CoreInstance): Counters {
+  return read(core, COUNTER, CARD);
+}
+
+/** Counters of one function, 0 for the PF. */
+export function functionCounters(core: CoreInstance, fn: number): Counters {
+  return read(core, FUNCTIONS + fn * FN_STRIDE + FN_COUNTER, FUNCTION);
+}

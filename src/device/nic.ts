@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: Apache-2.0
+// The handle of a card: register access, time, address spaces, outputs, snapshots. Synchronous throughout. What comes
+// out of the card (interrupts, frames, records) reaches its handlers before the call that caused it returns.
+import { OUT_ADMIN, OUT_FRAME, OUT_INTX, OUT_MSI, RUN_EVENT, RUN_IDLE } from '../../assembly/abi/event_code.ts';
+import {
+  CTL_CFG_DONE,
+  CTL_DOWN_BYTES,
+  CTL_DOWN_TLPS,
+  CTL_EVENTS_RUN,
+  CTL_IOAS_BASE,
+  CTL_OUT_HEAD,
+  CTL_OUT_TAIL,
+  CTL_UP_BYTES,
+  CTL_UP_TLPS,
+  CTL_WIRE_TAIL,
+  FN_STRIDE,
+  FRAME_BYTES_MAX,
+  FUNCTIONS,
+  IOAS_COUNT,
+  IOAS_EXTRA,
+  IOAS_FLAGS,
+  IOAS_STRIDE,
+  MSIX_VECTORS_MAX,
+  NONE,
+  OUT_A,
+  OUT_B,
+  OUT_C,
+  OUT_D,
+  OUT_FUNCTION,
+  OUT_KIND,
+  OUT_RECORD_BYTES,
+  OUT_RECORDS,
+  OUT_RING,
+  OUT_TIME,
+  WIRE_INPUT,
+} from '../../assembly/abi/state_map.ts';
+import { FN_PRESENT, FN_ROUTING_ID } from '../../assembly/abi/function_state.ts';
+import { createInstance, putSnapshot, takeSnapshot, type CoreInstance, type Pins } from '../core/instance.ts';
+import { loadCore, type CoreBuild } from '../core/load.ts';
+import { NicError } from '../util/errors.ts';
+import { readAdminRecord, type AdminRecord } from './admin_record.ts';
+import { resolveConfig, type NicConfig, type ResolvedConfig } from './config.ts';
+import { cardCounters, functionCounters, type Counters } from './counters.ts';
+import { resolveProfile, type ResolvedProfile } from './profile.ts';
+
+/** Why advance() returned. */
+export type AdvanceReason = 'reached' | 'event' | 'idle';
+
+/** An MSI-X message at the host, or a change of the PF's INTx line (`vector` is then the level, `address` 0). */
+export type InterruptHandler = (vector: number, timeCycles: number) => void;
+
+/** A message signalled interrupt with what it carries, for hosts that route it themselves. */
+export interface MsiMessage {
+  readonly fn: number;
+  readonly vector: number;
+  readonly address: number;
+  readonly data: number;
+  readonly timeCycles: number;
+}
+
+/** Traffic on the link since creation, headers and framing included. */
+export interface LinkTraffic {
+  readonly tlpsUp: number;
+  readonly tlpsDown: number;
+  readonly bytesUp: number;
+  readonly bytesDown: number;
+}
+
+const ENTRY_END = 8; // before a frame in the wire ring: where the tail goes, and the length
+const COUNTER_HIGH = 0x1_0000_0000;
+
+/** A card. Function 0 is the PF, function n is VF n (member id n of the SR-IOV group). */
+export class Nic {
+  readonly config: ResolvedConfig;
+  readonly profile: ResolvedProfile;
+  /** The core's views, for the layers that need memory (address spaces, drivers' windows). */
+  readonly core: CoreInstance;
+  private readonly pins: Pins;
+  private readonly u32: Uint32Array;
+  private readonly vectors: (InterruptHandler | null)[];
+  private intx: InterruptHandler | null = null;
+  private frames: ((frame: Uint8Array, fn: number, timeCycles: number) => void) | null = null;
+  private messages: ((message: MsiMessage) => void) | null = null;
+  private records: ((record: AdminRecord) => void) | null = null;
+  private isDraining = false;
+  private windowUsed = 0;
+
+  constructor(module: WebAssembly.Module, config: NicConfig) {
+    this.config = resolveConfig(config);
+    this.profile = resolveProfile(this.config.mode, config.profile);
+    this.core = createInstance(module, {
+      totalVfs: this.config.totalVfs,
+      windowBytes: this.config.windowBytes,
+      config: this.config.words,
+      params: this.profile.words,
+    });
+    this.pins = this.core.pins;
+    this.u32 = this.core.u32;
+    this.vectors = Array.from({ length: (this.config.totalVfs + 1) * MSIX_VECTORS_MAX }, () => null);
+  }
+
+  // ---- register access ------------------------------------------------------------------------------------------------
+
+  /** Memory read of 1, 2 or 4 naturally aligned bytes in a BAR; all ones where no register answers. */
+  read(fn: number, bar: number, offset: number, size: number): number {
+    const value = this.pins.mmioRead(fn, bar, offset, size) >>> 0;
+    if (this.u32[CTL_OUT_HEAD >> 2] !== this.u32[CTL_OUT_TAIL >> 2]) this.drain();
+    return value;
+  }
+
+  /** Posted memory write in a BAR. */
+  write(fn: number, bar: number, offset: number, size: number, value: number): void {
+    this.pins.mmioWrite(fn, bar, offset, size, value);
+    if (this.u32[CTL_OUT_HEAD >> 2] !== this.u32[CTL_OUT_TAIL >> 2]) this.drain();
+  }
+
+  /** Configuration read of 1, 2 or 4 aligned bytes as the hardware answers it. */
+  configRead(fn: number, offset: number, size: number): number {
+    const value = this.pins.configRead(fn, offset, size) >>> 0;
+    if (this.u32[CTL_OUT_HEAD >> 2] !== this.u32[CTL_OUT_TAIL >> 2]) this.drain();
+    return value;
+  }
+
+  configWrite(fn: number, offset: number, size: number, value: number): void {
+    this.pins.configWrite(fn, offset, size, value);
+    if (this.u32[CTL_OUT_HEAD >> 2] !== this.u32[CTL_OUT_TAIL >> 2]) this.drain();
+  }
+
+  /** Function that answers to a routing id; -1 if none does. */
+  functionAt(routingId: number): number {
+    const fn = this.pins.findRoutingId(routingId) >>> 0;
+    return fn === NONE ? -1 : fn;
+  }
+
+  /** Who claims a memory address on the bus; null if nobody does. */
+  decode(address: number): { fn: number; bar: number; offset: number } | null {
+    const found = this.pins.findAddress(address) >>> 0;
+    if (found === NONE) return null;
+    return { fn: found >> 3, bar: found & 7, offset: this.u32[CTL_CFG_DONE >> 2]! };
+  }
+
+  routingId(fn: number): number {
+    return this.u32[(this.functionBase(fn) + FN_ROUTING_ID) >> 2]!;
+  }
+
+  /** Does the function answer on the bus? The PF always, a VF while it is enabled. */
+  isPresent(fn: number): boolean {
+    return this.core.u8[this.functionBase(fn) + FN_PRESENT] !== 0;
+  }
+
+  private functionBase(fn: number): number {
+    if (!Number.isInteger(fn) || fn < 0 || fn > this.config.totalVfs) {
+      throw new NicError('FUNCTION', `function ${fn} does not exist; 0 is the PF, VFs are 1..${this.config.totalVfs}`);
+    }
+    return FUNCTIONS + fn * FN_STRIDE;
+  }
+
+  // ---- time ---------------------------------------------------------------------------------------------------------------
+
+  /** Core cycles since creation. */
+  now(): number {
+    return this.pins.now();
+  }
+
+  /** Core cycles as picoseconds. */
+  toPs(cycles: number): number {
+    return cycles * this.profile.clockPs;
+  }
+
+  /** Cycle of the next event inside the card; Infinity if nothing is left to do. */
+  nextEventTime(): number {
+    return this.pins.nextEvent();
+  }
+
+  /** Runs up to cycle `until`. With `stopOnOutput` it returns behind the first output. */
+  advance(until: number, stopOnOutput = false): { now: number; why: AdvanceReason } {
+    while (true) {
+      const why = this.pins.advance(Math.max(until, this.pins.now()), stopOnOutput);
+      this.drain();
+      if (why === RUN_EVENT && !stopOnOutput) continue; // the output ring was full
+      return { now: this.pins.now(), why: why === RUN_EVENT ? 'event' : why === RUN_IDLE ? 'idle' : 'reached' };
+    }
+  }
+
+  /** Runs to the next output; false if the card went idle without any. Time stands at the last event. */
+  runToOutput(): boolean {
+    const why = this.pins.runToOutput();
+    this.drain();
+    return why === RUN_EVENT;
+  }
+
+  // ---- outputs ----------------------------------------------------------------------------------------------------------------
+
+  /** Handler of one MSI-X vector; null takes it away. */
+  onVector(fn: number, vector: number, handler: InterruptHandler | null): void {
+    this.vectors[fn * MSIX_VECTORS_MAX + vector] = handler;
+  }
+
+  /** Handler of the PF's INTx line; gets the new level. */
+  onIntx(handler: InterruptHandler | null): void {
+    this.intx = handler;
+  }
+
+  /** Handler of every MSI-X message, beside those of the vectors. */
+  onMessage(handler: ((message: MsiMessage) => void) | null): void {
+    this.messages = handler;
+  }
+
+  /** Handler of frames that leave on the wire. The bytes are valid during the call. */
+  onFrame(handler: ((frame: Uint8Array, fn: number, timeCycles: number) => void) | null): void {
+    this.frames = handler;
+  }
+
+  /** Handler of admin command records; needs `traceAdmin`. */
+  onAdminCommand(handler: ((record: AdminRecord) => void) | null): void {
+    this.records = handler;
+  }
+
+  /** Offers a frame to the wire port; false while the one before is still arriving. */
+  receiveFrame(frame: Uint8Array): boolean {
+    if (frame.length < 14 || frame.length > FRAME_BYTES_MAX) {
+      throw new NicError('FRAME', `a frame of ${frame.length} bytes cannot arrive; 14..${FRAME_BYTES_MAX} can`);
+    }
+    this.core.u8.set(frame, WIRE_INPUT);
+    const isTaken = this.pins.receiveFrame(frame.length);
+    this.drain();
+    return Boolean(isTaken);
+  }
+
+  private drain(): void {
+    if (this.isDraining) return; // a handler called in; the loop below goes on
+    this.isDraining = true;
+    try {
+      const { u32 } = this;
+      while (u32[CTL_OUT_HEAD >> 2] !== u32[CTL_OUT_TAIL >> 2]) {
+        const tail = u32[CTL_OUT_TAIL >> 2]!;
+        this.deliver((OUT_RING + (tail & (OUT_RECORDS - 1)) * OUT_RECORD_BYTES) >> 2);
+        u32[CTL_OUT_TAIL >> 2] = tail + 1;
+      }
+    } finally {
+      this.isDraining = false;
+    }
+  }
+
+  private deliver(record: number): void {
+    const { u32 } = this;
+    const kind = u32[record + (OUT_KIND >> 2)]!;
+    const fn = u32[record + (OUT_FUNCTION >> 2)]!;
+    const a = u32[record + (OUT_A >> 2)]!;
+    const b = u32[record + (OUT_B >> 2)]!;
+    const time = u32[record + (OUT_TIME >> 2)]! + u32[record + (OUT_TIME >> 2) + 1]! * COUNTER_HIGH;
+    if (kind === OUT_MSI) {
+      if (this.messages !== null) {
+        const address = u32[record + (OUT_C >> 2)]! + u32[record + (OUT_D >> 2)]! * COUNTER_HIGH;
+        this.messages({ fn, vector: a, address, data: b, timeCycles: time });
+      }
+      const handler = this.vectors[fn * MSIX_VECTORS_MAX + a];
+      if (handler) handler(a, time);
+    } else if (kind === OUT_FRAME) {
+      // the frame is free to be overwritten once the tail has moved past it
+      const end = u32[(a - ENTRY_END) >> 2]!;
+      try {
+        if (this.frames !== null) this.frames(this.core.u8.subarray(a, a + b), fn, time);
+      } finally {
+        u32[CTL_WIRE_TAIL >> 2] = end;
+      }
+    } else if (kind === OUT_INTX) {
+      if (this.intx !== null) this.intx(a, time);
+    } else if (kind === OUT_ADMIN) {
+      if (this.records !== null) this.records(readAdminRecord(this.core, a));
+    }
+  }
+
+  // ---- address spaces ---------------------------------------------------------------------------------------------------------
+
+  /** Number of a free address space. Throws NicError ENOSPC when all are taken. */
+  allocateIoas(): number {
+    const count = this.config.totalVfs + 1 + IOAS_EXTRA;
+    for (let ioas = this.config.identityDma ? this.config.totalVfs + 1 : 0; ioas < count; ioas++) {
+      const flags = (this.u32[CTL_IOAS_BASE >> 2]! + ioas * IOAS_STRIDE + IOAS_FLAGS) >> 2;
+      if (this.u32[flags] === 0) {
+        this.u32[flags] = 1;
+        return ioas;
+      }
+    }
+    throw new NicError('ENOSPC', `all ${count} address spaces of the card are in use; destroy one first`);
+  }
+
+  freeIoas(ioas: number): void {
+    const at = this.u32[CTL_IOAS_BASE >> 2]! + ioas * IOAS_STRIDE;
+    this.u32[(at + IOAS_COUNT) >> 2] = 0;
+    this.u32[(at + IOAS_FLAGS) >> 2] = 0;
+  }
+
+  /** Maps window bytes at `offset` to `iova`; false if the range overlaps, wraps, or no range is left. */
+  mapIoas(ioas: number, iova: number, length: number, offset: number, permissions: number): boolean {
+    return Boolean(this.pins.dmaMap(ioas, iova, length, offset, permissions));
+  }
+
+  /** Bytes unmapped; -1 if a mapping lies only partly inside. */
+  unmapIoas(ioas: number, iova: number, length: number): number {
+    return this.pins.dmaUnmap(ioas, iova, length);
+  }
+
+  /** Binds a function's requester id to an address space; null detaches it. */
+  attachIoas(fn: number, ioas: number | null): void {
+    this.functionBase(fn);
+    this.pins.attachIoas(fn, ioas ?? NONE);
+  }
+
+  /** Takes `bytes` of the guest window for a driver; returns their offset in the window. */
+  takeWindow(bytes: number): number {
+    const size = Math.ceil(bytes / 4096) * 4096;
+    if (this.windowUsed + size > this.config.windowBytes) {
+      const left = this.config.windowBytes - this.windowUsed;
+      throw new NicError('ENOMEM', `${size} bytes of guest memory asked for, ${left} left; raise windowBytes`);
+    }
+    const offset = this.windowUsed;
+    this.windowUsed += size;
+    return offset;
+  }
+
+  // ---- state ---------------------------------------------------------------------------------------------------------------------
+
+  /** Counters of the card. */
+  counters(): Counters {
+    return cardCounters(this.core);
+  }
+
+  /** Counters of one function. */
+  functionCounters(fn: number): Counters {
+    this.functionBase(fn);
+    return functionCounters(this.core, fn);
+  }
+
+  linkTraffic(): LinkTraffic {
+    return {
+      tlpsUp: this.wide(CTL_UP_TLPS),
+      tlpsDown: this.wide(CTL_DOWN_TLPS),
+      bytesUp: this.wide(CTL_UP_BYTES),
+      bytesDown: this.wide(CTL_DOWN_BYTES),
+    };
+  }
+
+  /** Events that the card has run since creation. */
+  eventsRun(): number {
+    return this.wide(CTL_EVENTS_RUN);
+  }
+
+  private wide(address: number): number {
+    return this.u32[address >> 2]! + this.u32[(address >> 2) + 1]! * COUNTER_HIGH;
+  }
+
+  /** Hash of the whole state, guest window included. */
+  digest(): string {
+    return this.pins.digest().toString(16);
+  }
+
+  /** Copy of the whole state. Handlers and what drivers keep in JavaScript are not part of it. */
+  snapshot(): Uint8Array {
+    return takeSnapshot(this.core);
+  }
+
+  restore(snapshot: Uint8Array): void {
+    putSnapshot(this.core, snapshot);
+  }
+
+  /** Bytes that each VF adds to the card. */
+  bytesPerVf(): number {
+    return FN_STRIDE + IOAS_STRIDE;
+  }
+}
+
+/** Where the compiled core comes from, if not from the release file. */
+export interface CreateOptions {
+  readonly build?: CoreBuild;
+  /** A module that the caller compiled, in a browser for instance. */
+  readonly module?: WebAssembly.Module;
+}
+
+/** Creates a card. Throws NicError CONFIG or PROFILE that names every bad value. */
+export function createNic(config: NicConfig = {}, options: CreateOptions = {}): Nic {
+  return new Nic(options.module ?? loadCore(options.build), config);
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Guest-side drivers: what runs on top of a VfioDevice, in the order in which one would build it up.
+export { AdminClient } from './admin_client.ts';
+export type { AdminClientOptions, AdminResult } from './admin_client.ts';
+export { DEVICE_PARTS_COMMANDS, LEGACY_COMMANDS } from './admin_setup.ts';
+export { ControlQueue } from './control_queue.ts';
+export { DeviceFaultError } from './device_fault.ts';
+export type { DeviceFaultCode } from './device_fault.ts';
+export { RxQueue, TxQueue } from './net_queues.ts';
+export type { NetQueueLayout, ReceiveHandler, RxQueueOptions, TxQueueOptions } from './net_queues.ts';
+export { probeVirtioPci } from './pci_probe.ts';
+export type { MsixCapability, VirtioPciLayout, VirtioStructure } from './pci_probe.ts';
+export { PfDriver } from './pf_driver.ts';
+export type { PfDriverOptions } from './pf_driver.ts';
+export type { Clock, DmaMemory } from './platform.ts';
+export { SplitRing } from './split_ring.ts';
+export type { Doorbell, SplitRingOptions } from './split_ring.ts';
+export { Sriov } from './sriov.ts';
+export type { SriovOptions, VfBar } from './sriov.ts';
+export type { UsedHandler, VectorPolicy, VectorUser } from './vector_policy.ts';
+export { VirtioLegacy } from './virtio_legacy.ts';
+export type { LegacyQueuePlan } from './virtio_legacy.ts';
+export { VirtioModern } from './virtio_modern.ts';
+export type { QueuePlan, VirtioModernOptions } from './virtio_modern.ts';
+export { VirtioNet } from './virtio_net.ts';
+export type { VirtioNetOptions } from './virtio_net.ts';
+export { VirtioNetLegacy } from './virtio_net_legacy.ts';
+export type { VirtioNetLegacyOptions } from './virtio_net_legacy.ts';

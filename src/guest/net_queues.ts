@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: Apache-2.0
+// The data path of a network driver: one transmit and one receive queue over a split ring, the same for the modern and
+// the legacy driver. Buffers are made once; the descriptor that heads a chain is also the number of its buffer, so nothing
+// is allocated or looked up per frame. Headers stay zero on transmit: no offload is used (virtio 1.4 §5.1.6).
+import { VIRTIO_NET_HDR_NUM_BUFFERS } from '../../assembly/abi/virtio_net.ts';
+import { NicError } from '../util/errors.ts';
+import { alignUp, type DmaMemory } from './platform.ts';
+import type { Doorbell, SplitRing } from './split_ring.ts';
+
+const BUFFER_ALIGN = 64;
+/** Packets that Linux takes in one go; when half of them have come, the receive ring is filled up again. */
+const POLL_BUDGET = 64;
+/** Longest packet that mergeable buffers carry without offloads that are not negotiated here. */
+const MAX_MERGED_BYTES = 0x10000;
+
+/**
+ * Takes one received frame: `length` bytes of `bytes` from `offset`, without the virtio-net header, valid during the call.
+ */
+export type ReceiveHandler = (bytes: Uint8Array, offset: number, length: number) => void;
+
+export interface NetQueueLayout {
+  /** 12, or 10 for a legacy device without mergeable buffers. */
+  readonly headerBytes: number;
+  /** The header needs a descriptor of its own: legacy framing without VIRTIO_F_ANY_LAYOUT. */
+  readonly hasSeparateHeader: boolean;
+}
+
+export interface TxQueueOptions extends NetQueueLayout {
+  readonly maxFrameBytes: number;
+  /** Interrupts for every used buffer; otherwise only while the ring is full, and used buffers are reclaimed on send. */
+  readonly wantsInterrupts?: boolean;
+}
+
+/** A transmit queue with a buffer per descriptor. */
+export class TxQueue {
+  readonly ring: SplitRing;
+  readonly maxFrameBytes: number;
+  /** Frames and bytes handed to the device; refused for want of room; completed by the device. */
+  frames = 0;
+  bytes = 0;
+  refused = 0;
+  completed = 0;
+  /** Called when a full ring has room again. */
+  onSpace: (() => void) | null = null;
+
+  private readonly u8: Uint8Array;
+  private readonly doorbell: Doorbell;
+  private readonly headerBytes: number;
+  private readonly hasSeparateHeader: boolean;
+  private readonly wantsInterrupts: boolean;
+  private readonly descriptors: number;
+  private readonly frameOffset: number;
+  private readonly stride: number;
+  private readonly bufferAt: number;
+  private readonly bufferIova: number;
+  private isFull = false;
+
+  constructor(ring: SplitRing, memory: DmaMemory, doorbell: Doorbell, options: TxQueueOptions) {
+    this.ring = ring;
+    this.u8 = memory.u8;
+    this.doorbell = doorbell;
+    this.headerBytes = options.headerBytes;
+    this.hasSeparateHeader = options.hasSeparateHeader;
+    this.maxFrameBytes = options.maxFrameBytes;
+    this.wantsInterrupts = options.wantsInterrupts ?? false;
+    this.descriptors = options.hasSeparateHeader ? 2 : 1;
+    this.frameOffset = options.hasSeparateHeader ? alignUp(options.headerBytes, 16) : options.headerBytes;
+    this.stride = alignUp(this.frameOffset + options.maxFrameBytes, BUFFER_ALIGN);
+    this.bufferAt = memory.alloc(this.stride * ring.size, BUFFER_ALIGN);
+    this.bufferIova = memory.iova(this.bufferAt);
+    this.start();
+  }
+
+  /** The queue for a ring: `old`, with its buffers and counters, where it fits, otherwise a new one. */
+  static over(
+    old: TxQueue | undefined,
+    ring: SplitRing,
+    memory: DmaMemory,
+    doorbell: Doorbell,
+    options: TxQueueOptions,
+  ): TxQueue {
+    const isSame =
+      old?.ring === ring &&
+      old.headerBytes === options.headerBytes &&
+      old.hasSeparateHeader === options.hasSeparateHeader &&
+      old.maxFrameBytes === options.maxFrameBytes;
+    if (!isSame) return new TxQueue(ring, memory, doorbell, options);
+    old.start();
+    return old;
+  }
+
+  private start(): void {
+    this.isFull = false;
+    if (!this.wantsInterrupts) this.ring.disableInterrupts();
+  }
+
+  /** Where the next frame is to be written in the memory's u8; -1 while the ring is full. */
+  reserve(): number {
+    if (!this.hasSpace()) {
+      this.reclaim();
+      if (!this.hasSpace() && !this.waitForSpace()) return -1;
+    }
+    return this.bufferAt + this.ring.nextHead * this.stride + this.frameOffset;
+  }
+
+  /** Adds the frame of `length` bytes that was written where reserve() said; flush() shows it to the device. */
+  commit(length: number): void {
+    if (length < 1 || length > this.maxFrameBytes) this.refuseLength(length);
+    const head = this.ring.nextHead;
+    const iova = this.bufferIova + head * this.stride;
+    const isAdded = this.hasSeparateHeader
+      ? this.ring.addPair(iova, this.headerBytes, iova + this.frameOffset, length, false, head)
+      : this.ring.addOne(iova, this.headerBytes + length, false, head);
+    if (!isAdded) throw new NicError('RING_FULL', `commit() without reserve() on queue ${this.ring.queue}`);
+    this.frames++;
+    this.bytes += length;
+  }
+
+  /** Makes everything committed available, and notifies the device where it wants that. */
+  flush(): void {
+    if (this.ring.publish()) this.doorbell.notify(this.ring.queue);
+  }
+
+  /** Copies a frame and sends it; false while the ring is full. */
+  send(frame: Uint8Array): boolean {
+    if (!this.enqueue(frame)) return false;
+    this.flush();
+    return true;
+  }
+
+  /** As send(), without flush(): for frames that more frames follow. */
+  enqueue(frame: Uint8Array): boolean {
+    if (frame.length > this.maxFrameBytes) this.refuseLength(frame.length);
+    const at = this.reserve();
+    if (at < 0) return false;
+    this.u8.set(frame, at);
+    this.commit(frame.length);
+    return true;
+  }
+
+  /** Takes back what the device has sent. */
+  reclaim(): void {
+    while (this.ring.takeUsed()) this.completed++;
+  }
+
+  /** Handler of the queue's interrupt. */
+  readonly onUsed = (): void => {
+    do {
+      this.ring.disableInterrupts();
+      this.reclaim();
+    } while ((this.wantsInterrupts || !this.hasSpace()) && this.ring.enableInterrupts());
+    if (this.isFull && this.hasSpace()) {
+      this.isFull = false;
+      if (this.onSpace !== null) this.onSpace();
+    }
+  };
+
+  private hasSpace(): boolean {
+    return this.ring.freeCount >= this.descriptors;
+  }
+
+  private waitForSpace(): boolean {
+    if (this.ring.enableInterrupts()) this.reclaim();
+    if (this.hasSpace()) {
+      if (!this.wantsInterrupts) this.ring.disableInterrupts();
+      return true;
+    }
+    this.isFull = true;
+    this.refused++;
+    return false;
+  }
+
+  private refuseLength(length: number): never {
+    const { queue } = this.ring;
+    throw new NicError('FRAME_LENGTH', `frame of ${length} bytes, queue ${queue} takes 1 to ${this.maxFrameBytes}`);
+  }
+}
+
+export interface RxQueueOptions extends NetQueueLayout {
+  /** VIRTIO_NET_F_MRG_RXBUF: a packet may span buffers. */
+  readonly isMergeable: boolean;
+  /** Bytes of each buffer, header included. */
+  readonly bufferBytes: number;
+}
+
+/** A receive queue that keeps its ring full of buffers. */
+export class RxQueue {
+  readonly ring: SplitRing;
+  /** Frames and bytes received, frames over several buffers, and packets dropped because their lengths cannot be. */
+  frames = 0;
+  bytes = 0;
+  merged = 0;
+  lengthErrors = 0;
+  onReceive: ReceiveHandler | null = null;
+
+  private readonly u8: Uint8Array;
+  private readonly u16: Uint16Array;
+  private readonly doorbell: Doorbell;
+  private readonly headerBytes: number;
+  private readonly hasSeparateHeader: boolean;
+  private readonly isMergeable: boolean;
+  private readonly bufferBytes: number;
+  private readonly descriptors: number;
+  private readonly refillAbove: number;
+  private readonly frameOffset: number;
+  private readonly stride: number;
+  private readonly bufferAt: number;
+  private readonly bufferIova: number;
+  private assembly: Uint8Array | null = null;
+  private isPolling = false;
+
+  constructor(ring: SplitRing, memory: DmaMemory, doorbell: Doorbell, options: RxQueueOptions) {
+    this.ring = ring;
+    this.u8 = memory.u8;
+    this.u16 = memory.u16;
+    this.doorbell = doorbell;
+    this.headerBytes = options.headerBytes;
+    this.isMergeable = options.isMergeable;
+    // Packets over several buffers follow their header directly, whatever the framing.
+    this.hasSeparateHeader = options.hasSeparateHeader && !options.isMergeable;
+    this.bufferBytes = options.bufferBytes;
+    this.descriptors = this.hasSeparateHeader ? 2 : 1;
+    this.refillAbove = Math.min(POLL_BUDGET, ring.size) / 2;
+    this.frameOffset = this.hasSeparateHeader ? alignUp(options.headerBytes, 16) : options.headerBytes;
+    this.stride = alignUp(this.frameOffset + options.bufferBytes - options.headerBytes, BUFFER_ALIGN);
+    this.bufferAt = memory.alloc(this.stride * ring.size, BUFFER_ALIGN);
+    this.bufferIova = memory.iova(this.bufferAt);
+  }
+
+  /** The queue for a ring: `old`, with its buffers and counters, where it fits, otherwise a new one. */
+  static over(
+    old: RxQueue | undefined,
+    ring: SplitRing,
+    memory: DmaMemory,
+    doorbell: Doorbell,
+    options: RxQueueOptions,
+  ): RxQueue {
+    const isSame =
+      old?.ring === ring &&
+      old.headerBytes === options.headerBytes &&
+      old.hasSeparateHeader === (options.hasSeparateHeader && !options.isMergeable) &&
+      old.isMergeable === options.isMergeable &&
+      old.bufferBytes === options.bufferBytes;
+    return isSame ? old : new RxQueue(ring, memory, doorbell, options);
+  }
+
+  /** Posts every free buffer. */
+  fill(): void {
+    while (this.ring.freeCount >= this.descriptors) this.post();
+    if (this.ring.publish()) this.doorbell.notify(this.ring.queue);
+  }
+
+  /** Handler of the queue's interrupt: delivers everything that came. */
+  readonly onUsed = (): void => {
+    if (this.isPolling) return;
+    do {
+      this.ring.disableInterrupts();
+      this.poll();
+    } while (this.ring.enableInterrupts());
+  };
+
+  /** Delivers the packets that the device returned; fills the ring when enough descriptors are free. Returns their number. */
+  poll(): number {
+    if (this.isPolling) return 0;
+    const before = this.frames;
+    this.isPolling = true;
+    try {
+      while (this.ring.takeUsed()) this.receive();
+    } finally {
+      this.isPolling = false;
+    }
+    if (this.ring.freeCount > this.refillAbove) this.fill();
+    return this.frames - before;
+  }
+
+  private receive(): void {
+    const at = this.bufferAt + this.ring.usedToken * this.stride;
+    const length = this.ring.usedLength - this.headerBytes;
+    const buffers = this.isMergeable ? this.u16[(at + VIRTIO_NET_HDR_NUM_BUFFERS) >>> 1]! : 1;
+    if (buffers > 1) {
+      this.receiveMerged(at, length, buffers);
+      return;
+    }
+    if (length < 1 || buffers === 0) this.lengthErrors++;
+    else this.deliver(this.u8, at + this.frameOffset, length);
+  }
+
+  /** Puts a packet together from `buffers` used buffers, of which the first has been taken. */
+  private receiveMerged(at: number, firstLength: number, buffers: number): void {
+    const packet = (this.assembly ??= new Uint8Array(MAX_MERGED_BYTES));
+    let isBad = firstLength < 1;
+    let length = 0;
+    let from = at + this.frameOffset;
+    let part = firstLength;
+    let taken = 1;
+    for (;;) {
+      if (!isBad && length + part <= packet.length) packet.set(this.u8.subarray(from, from + part), length);
+      else isBad = true;
+      length += part;
+      if (taken === buffers) break;
+      if (!this.ring.takeUsed()) {
+        isBad = true;
+        break;
+      }
+      taken++;
+      from = this.bufferAt + this.ring.usedToken * this.stride;
+      part = this.ring.usedLength;
+    }
+    if (isBad) {
+      this.lengthErrors++;
+    } else {
+      this.merged++;
+      this.deliver(packet, 0, length);
+    }
+  }
+
+  private deliver(bytes: Uint8Array, offset: number, length: number): void {
+    this.frames++;
+    this.bytes += length;
+    if (this.onReceive !== null) this.onReceive(bytes, offset, length);
+  }
+
+  private post(): void {
+    const head = this.ring.nextHead;
+    const iova = this.bufferIova + head * this.stride;
+    if (this.hasSeparateHeader) {
+      const frameBytes = this.bufferBytes - this.headerBytes;
+      this.ring.addPair(iova, this.headerBytes, iova + this.frameOffset, frameBytes, true, head);
+    } else {
+      this.ring.addOne(iova, this.bufferBytes, true, head);
+    }
+  }
+}

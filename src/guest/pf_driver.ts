@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// The driver of the physical function as Linux's virtio-pci and virtio-net together are it: network queues, admin queue
+// and the VFs. The other functions' drivers and the variant driver reach the admin queue through it.
+import { STATUS_DRIVER_OK } from '../../assembly/abi/device_status.ts';
+import { VIRTIO_F_ADMIN_VQ, VIRTIO_F_SR_IOV } from '../../assembly/abi/virtio_features.ts';
+import { VfioError } from '../util/errors.ts';
+import type { VfioDevice } from '../vfio/vfio_device.ts';
+import { AdminClient, type AdminClientOptions } from './admin_client.ts';
+import { DEVICE_PARTS_COMMANDS, LEGACY_COMMANDS } from './admin_setup.ts';
+import type { Clock, DmaMemory } from './platform.ts';
+import { Sriov, type SriovOptions } from './sriov.ts';
+import { VirtioModern, type VirtioModernOptions } from './virtio_modern.ts';
+import { VirtioNet, type VirtioNetOptions } from './virtio_net.ts';
+
+export interface PfDriverOptions extends Omit<VirtioNetOptions, 'admin'>, SriovOptions, VirtioModernOptions {
+  /** Admin commands to use where the device lists them; the default is Linux's with legacy support, 0x3e7fc. */
+  readonly wantedCommands?: number;
+  readonly admin?: AdminClientOptions;
+}
+
+/** A PF under its driver. */
+export class PfDriver {
+  readonly transport: VirtioModern;
+  readonly net: VirtioNet;
+  /** Usable after start() where the device offers VIRTIO_F_ADMIN_VQ. */
+  readonly admin: AdminClient;
+  /** Null where the function has no SR-IOV capability. */
+  readonly sriov: Sriov | null;
+
+  constructor(device: VfioDevice, memory: DmaMemory, clock: Clock, options: PfDriverOptions = {}) {
+    const { admin, wantedCommands = LEGACY_COMMANDS | DEVICE_PARTS_COMMANDS, ...net } = options;
+    this.transport = new VirtioModern(device, options);
+    this.admin = new AdminClient(memory, clock, this.transport, admin);
+    this.net = new VirtioNet(this.transport, memory, clock, { ...net, admin: { client: this.admin, wantedCommands } });
+    const { sriov } = this.transport.layout;
+    this.sriov = sriov === 0 ? null : new Sriov(device, sriov, clock, options);
+    this.sriov?.discover();
+  }
+
+  get hasAdminQueue(): boolean {
+    return this.transport.hasFeature(VIRTIO_F_ADMIN_VQ);
+  }
+
+  /** Brings the PF up; admin commands are ready when it returns. */
+  start(): void {
+    this.net.start();
+  }
+
+  /** Takes the VFs away and resets the PF. */
+  stop(): void {
+    if (this.sriov !== null && this.sriov.numVfs > 0) this.sriov.disable();
+    this.net.stop();
+  }
+
+  /** What writing `sriov_numvfs` does, with its errors: ERANGE, EBUSY, EINVAL; ENOENT where there is no SR-IOV. */
+  setNumVfs(numVfs: number): void {
+    const { sriov } = this;
+    if (sriov === null || sriov.totalVfs === 0) throw new VfioError('ENOENT', 'the function has no VFs');
+    if (!Number.isInteger(numVfs) || numVfs < 0 || numVfs > sriov.totalVfs) {
+      throw new VfioError('ERANGE', `${numVfs} VFs: 0 to ${sriov.totalVfs} are possible`);
+    }
+    if (numVfs === sriov.numVfs) return;
+    if (numVfs > 0 && sriov.numVfs > 0) {
+      throw new VfioError('EBUSY', `${sriov.numVfs} VFs exist; go to 0 first`);
+    }
+    if ((this.transport.status() & STATUS_DRIVER_OK) === 0) throw new VfioError('EBUSY', 'the PF is not running');
+    if (!this.transport.hasFeature(VIRTIO_F_SR_IOV)) throw new VfioError('EINVAL', 'VIRTIO_F_SR_IOV is not negotiated');
+    if (numVfs === 0) sriov.disable();
+    else sriov.enable(numVfs);
+  }
+}

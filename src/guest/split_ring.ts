@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: Apache-2.0
+// The driver's side of a split virtqueue (virtio 1.4 §2.7): descriptor free list, indirect tables, available and used
+// ring, event index. What the driver must remember (free list, chains in flight) stays in private arrays, never in memory
+// that the device can write; ids, lengths and the index read from the used ring are checked before they are used.
+//
+//   modern   three blocks                         legacy   one block, 4096-aligned, given to the device as a page number
+//   desc 16n | avail 6+2n | used 6+8n             desc 16n | avail 6+2n | pad to 4096 | used 6+8n
+import { LEGACY_VRING_ALIGN } from '../../assembly/abi/virtio_pci_legacy.ts';
+import {
+  VIRTQ_AVAIL_ALIGN,
+  VIRTQ_AVAIL_F_NO_INTERRUPT,
+  VIRTQ_DESC_ALIGN,
+  VIRTQ_DESC_F_INDIRECT,
+  VIRTQ_DESC_F_NEXT,
+  VIRTQ_DESC_F_WRITE,
+  VIRTQ_DESC_SIZE,
+  VIRTQ_MAX_SIZE,
+  VIRTQ_USED_ALIGN,
+  VIRTQ_USED_F_NO_NOTIFY,
+} from '../../assembly/abi/virtio_ring.ts';
+import { NicError } from '../util/errors.ts';
+import { DeviceFaultError } from './device_fault.ts';
+import { alignUp, type DmaMemory } from './platform.ts';
+
+const DESC_DWORDS = VIRTQ_DESC_SIZE / 4;
+const TWO_TO_32 = 0x1_0000_0000;
+
+/** How a driver tells the device that it made buffers available. */
+export interface Doorbell {
+  notify(queue: number): void;
+}
+
+export interface SplitRingOptions {
+  /** Virtqueue index, for messages. */
+  readonly queue: number;
+  /** Number of descriptors: a power of two up to 32768. */
+  readonly size: number;
+  readonly layout: 'modern' | 'legacy';
+  /** VIRTIO_F_EVENT_IDX was negotiated. */
+  readonly hasEventIdx?: boolean;
+  /** Entries of each head's indirect table; 0 (the default) where VIRTIO_F_INDIRECT_DESC was not negotiated. */
+  readonly indirectEntries?: number;
+  /** Legacy devices may write anything as the length of a transmitted packet: false leaves it unchecked. */
+  readonly checksUsedLength?: boolean;
+}
+
+/** One split virtqueue as its driver holds it. Tokens are the caller's numbers: what was added comes back with them. */
+export class SplitRing {
+  readonly queue: number;
+  readonly size: number;
+  readonly hasEventIdx: boolean;
+  readonly indirectEntries: number;
+  /** Device addresses of the three parts. */
+  readonly descIova: number;
+  readonly availIova: number;
+  readonly usedIova: number;
+  /** Token and written length of the element that takeUsed() returned last. */
+  usedToken = 0;
+  usedLength = 0;
+
+  private readonly u16: Uint16Array;
+  private readonly u32: Uint32Array;
+  private readonly mask: number;
+
+  private readonly checksUsedLength: boolean;
+  // Places of the parts as element positions in u16 and u32.
+  private readonly desc32: number;
+  private readonly avail16: number;
+  private readonly used16: number;
+  private readonly used32: number;
+  private readonly usedEvent16: number;
+  private readonly availEvent16: number;
+  private readonly indirect32: number;
+  private readonly indirectIova: number;
+
+  private readonly next: Uint16Array;
+  private readonly chainTail: Uint16Array;
+  private readonly chainLength: Uint16Array;
+  private readonly chainWritable: Float64Array;
+  private readonly chainToken: Uint32Array;
+  private freeHead = 0;
+  private free = 0;
+  private chains = 0;
+  private availIdx = 0;
+  private publishedIdx = 0;
+  private lastUsedIdx = 0;
+  private wantsInterrupts = true;
+
+  // The chain under construction.
+  private readonly stagedIova: Float64Array;
+  private readonly stagedLength: Uint32Array;
+  private staged = 0;
+  private stagedReadable = 0;
+
+  constructor(memory: DmaMemory, options: SplitRingOptions) {
+    const { size, layout } = options;
+    if (size < 1 || size > VIRTQ_MAX_SIZE || (size & (size - 1)) !== 0) {
+      throw new NicError('RING_SIZE', `ring size ${size} is not a power of two from 1 to ${VIRTQ_MAX_SIZE}`);
+    }
+    this.u16 = memory.u16;
+    this.u32 = memory.u32;
+    this.queue = options.queue;
+    this.size = size;
+    this.mask = size - 1;
+    this.hasEventIdx = options.hasEventIdx ?? false;
+    this.checksUsedLength = options.checksUsedLength ?? true;
+    this.indirectEntries = options.indirectEntries ?? 0;
+
+    const availBytes = 6 + 2 * size;
+    const usedBytes = 6 + 8 * size;
+    let desc: number;
+    let avail: number;
+    let used: number;
+    if (layout === 'legacy') {
+      const usedStart = alignUp(VIRTQ_DESC_SIZE * size + availBytes, LEGACY_VRING_ALIGN);
+      desc = memory.alloc(usedStart + usedBytes, LEGACY_VRING_ALIGN);
+      avail = desc + VIRTQ_DESC_SIZE * size;
+      used = desc + usedStart;
+    } else {
+      desc = memory.alloc(VIRTQ_DESC_SIZE * size, VIRTQ_DESC_ALIGN);
+      avail = memory.alloc(availBytes, VIRTQ_AVAIL_ALIGN);
+      used = memory.alloc(usedBytes, VIRTQ_USED_ALIGN);
+    }
+    this.descIova = memory.iova(desc);
+    this.availIova = memory.iova(avail);
+    this.usedIova = memory.iova(used);
+    this.desc32 = desc >>> 2;
+    this.avail16 = avail >>> 1;
+    this.used16 = used >>> 1;
+    this.used32 = used >>> 2;
+    this.usedEvent16 = this.avail16 + 2 + size;
+    this.availEvent16 = this.used16 + 2 + 4 * size;
+    const indirect =
+      this.indirectEntries > 0 ? memory.alloc(size * this.indirectEntries * VIRTQ_DESC_SIZE, VIRTQ_DESC_ALIGN) : 0;
+    this.indirect32 = indirect >>> 2;
+    this.indirectIova = this.indirectEntries > 0 ? memory.iova(indirect) : 0;
+
+    this.next = new Uint16Array(size);
+    this.chainTail = new Uint16Array(size);
+    this.chainLength = new Uint16Array(size);
+    this.chainWritable = new Float64Array(size);
+    this.chainToken = new Uint32Array(size);
+    this.stagedIova = new Float64Array(size);
+    this.stagedLength = new Uint32Array(size);
+    this.clear();
+  }
+
+  /** Descriptors that are not part of a chain in flight. */
+  get freeCount(): number {
+    return this.free;
+  }
+
+  /** Chains that the device has and has not returned yet. */
+  get inFlight(): number {
+    return this.chains;
+  }
+
+  /** The descriptor that the next chain will start with: an index for per-descriptor buffers. */
+  get nextHead(): number {
+    return this.freeHead;
+  }
+
+  /** Back to the state after construction; only while the device does not use the ring (after its reset). */
+  clear(): void {
+    const { u16, u32, size } = this;
+    u32.fill(0, this.desc32, this.desc32 + DESC_DWORDS * size);
+    u16.fill(0, this.avail16, this.usedEvent16 + 1);
+    u16.fill(0, this.used16, this.availEvent16 + 1);
+    for (let i = 0; i < size; i++) this.next[i] = i + 1;
+    this.chainLength.fill(0);
+    this.freeHead = 0;
+    this.free = size;
+    this.chains = 0;
+    this.availIdx = 0;
+    this.publishedIdx = 0;
+    this.lastUsedIdx = 0;
+    this.wantsInterrupts = true;
+    this.staged = 0;
+    this.stagedReadable = 0;
+  }
+
+  /** Makes a chain of one buffer available; false where no descriptor is free. */
+  addOne(iova: number, length: number, writable: boolean, token: number): boolean {
+    if (this.free === 0) return false;
+    const head = this.freeHead;
+    this.writeDescriptor(this.desc32 + DESC_DWORDS * head, iova, length, writable ? VIRTQ_DESC_F_WRITE : 0, 0);
+    this.expose(head, head, 1, writable ? length : 0, token);
+    return true;
+  }
+
+  /** Makes a chain of two buffers with the same direction available; false where fewer than two descriptors are free. */
+  addPair(iova0: number, length0: number, iova1: number, length1: number, writable: boolean, token: number): boolean {
+    if (this.free < 2) return false;
+    const head = this.freeHead;
+    const tail = this.next[head]!;
+    const flags = writable ? VIRTQ_DESC_F_WRITE : 0;
+    this.writeDescriptor(this.desc32 + DESC_DWORDS * head, iova0, length0, flags | VIRTQ_DESC_F_NEXT, tail);
+    this.writeDescriptor(this.desc32 + DESC_DWORDS * tail, iova1, length1, flags, 0);
+    this.expose(head, tail, 2, writable ? length0 + length1 : 0, token);
+    return true;
+  }
+
+  /** Appends a buffer to the chain under construction; device-readable buffers come first. */
+  push(iova: number, length: number, writable: boolean): void {
+    const at = this.staged;
+    if (at === this.size)
+      throw new NicError('RING_CHAIN', `chain of more than ${this.size} buffers on queue ${this.queue}`);
+    if (!writable) {
+      if (this.stagedReadable !== at) {
+        throw new NicError('RING_CHAIN', `device-readable buffer behind a writable one on queue ${this.queue}`);
+      }
+      this.stagedReadable = at + 1;
+    }
+    this.stagedIova[at] = iova;
+    this.stagedLength[at] = length;
+    this.staged = at + 1;
+  }
+
+  /** Makes the pushed chain available, through an indirect table where it fits one; false, chain dropped, where no room is. */
+  commit(token: number): boolean {
+    const count = this.staged;
+    const readable = this.stagedReadable;
+    this.staged = 0;
+    this.stagedReadable = 0;
+    if (count === 0) throw new NicError('RING_CHAIN', `empty chain on queue ${this.queue}`);
+    const isIndirect = count > 1 && count <= this.indirectEntries;
+    if (this.free < (isIndirect ? 1 : count)) return false;
+
+    let writableBytes = 0;
+    for (let i = readable; i < count; i++) writableBytes += this.stagedLength[i]!;
+    const head = this.freeHead;
+    if (isIndirect) {
+      const table = head * this.indirectEntries;
+      for (let i = 0; i < count; i++) {
+        const more = i + 1 < count;
+        const flags = (i >= readable ? VIRTQ_DESC_F_WRITE : 0) | (more ? VIRTQ_DESC_F_NEXT : 0);
+        const at = this.indirect32 + DESC_DWORDS * (table + i);
+        this.writeDescriptor(at, this.stagedIova[i]!, this.stagedLength[i]!, flags, more ? i + 1 : 0);
+      }
+      const iova = this.indirectIova + VIRTQ_DESC_SIZE * table;
+      const at = this.desc32 + DESC_DWORDS * head;
+      this.writeDescriptor(at, iova, VIRTQ_DESC_SIZE * count, VIRTQ_DESC_F_INDIRECT, 0);
+      this.expose(head, head, 1, writableBytes, token);
+      return true;
+    }
+    let slot = head;
+    let tail = head;
+    for (let i = 0; i < count; i++) {
+      const more = i + 1 < count;
+      const flags = (i >= readable ? VIRTQ_DESC_F_WRITE : 0) | (more ? VIRTQ_DESC_F_NEXT : 0);
+      tail = slot;
+      slot = this.next[slot]!;
+      const at = this.desc32 + DESC_DWORDS * tail;
+      this.writeDescriptor(at, this.stagedIova[i]!, this.stagedLength[i]!, flags, more ? slot : 0);
+    }
+    this.expose(head, tail, count, writableBytes, token);
+    return true;
+  }
+
+  /** Moves the available index over everything added since; true where the device wants an available buffer notification. */
+  publish(): boolean {
+    const old = this.publishedIdx;
+    const now = this.availIdx;
+    if (old === now) return false;
+    this.u16[this.avail16 + 1] = now;
+    this.publishedIdx = now;
+    if (!this.hasEventIdx) return (this.u16[this.used16]! & VIRTQ_USED_F_NO_NOTIFY) === 0;
+    // §2.7.10: notify when the index moved over avail_event.
+    return ((now - this.u16[this.availEvent16]! - 1) & 0xffff) < ((now - old) & 0xffff);
+  }
+
+  /** True where the device returned something that takeUsed() has not taken. */
+  hasUsed(): boolean {
+    return this.u16[this.used16 + 1] !== this.lastUsedIdx;
+  }
+
+  /** Takes one used element into `usedToken` and `usedLength`; false when there is none. Throws DeviceFaultError. */
+  takeUsed(): boolean {
+    const last = this.lastUsedIdx;
+    const idx = this.u16[this.used16 + 1]!;
+    if (idx === last) return false;
+    if (((idx - last) & 0xffff) > this.chains) this.fault('DEVICE_USED_INDEX', 'used index', idx);
+    const element = this.used32 + 1 + 2 * (last & this.mask);
+    const id = this.u32[element]!;
+    const length = this.u32[element + 1]!;
+    if (id >= this.size || this.chainLength[id] === 0) this.fault('DEVICE_USED_ID', 'used id', id);
+    if (this.checksUsedLength && length > this.chainWritable[id]!) {
+      this.fault('DEVICE_USED_LENGTH', `used id ${id} with length`, length);
+    }
+
+    this.next[this.chainTail[id]!] = this.freeHead;
+    this.freeHead = id;
+    this.free += this.chainLength[id]!;
+    this.chainLength[id] = 0;
+    this.chains--;
+    this.lastUsedIdx = (last + 1) & 0xffff;
+    if (this.hasEventIdx && this.wantsInterrupts) this.u16[this.usedEvent16] = this.lastUsedIdx;
+    this.usedToken = this.chainToken[id]!;
+    this.usedLength = length;
+    return true;
+  }
+
+  /** Asks for used buffer notifications again; true where used elements came in meanwhile and are to be taken first. */
+  enableInterrupts(): boolean {
+    this.wantsInterrupts = true;
+    if (this.hasEventIdx) this.u16[this.usedEvent16] = this.lastUsedIdx;
+    else this.u16[this.avail16] = 0;
+    return this.hasUsed();
+  }
+
+  /** Asks the device not to interrupt; a hint, it may still do so. */
+  disableInterrupts(): void {
+    this.wantsInterrupts = false;
+    // With the event index the flags stay 0 and the event is put as far away as it goes.
+    if (this.hasEventIdx) this.u16[this.usedEvent16] = this.lastUsedIdx - 1;
+    else this.u16[this.avail16] = VIRTQ_AVAIL_F_NO_INTERRUPT;
+  }
+
+  private writeDescriptor(at: number, iova: number, length: number, flags: number, next: number): void {
+    const u32 = this.u32;
+    u32[at] = iova;
+    u32[at + 1] = iova / TWO_TO_32;
+    u32[at + 2] = length;
+    u32[at + 3] = flags | (next << 16);
+  }
+
+  private expose(head: number, tail: number, count: number, writableBytes: number, token: number): void {
+    this.freeHead = this.next[tail]!;
+    this.free -= count;
+    this.chains++;
+    this.chainTail[head] = tail;
+    this.chainLength[head] = count;
+    this.chainWritable[head] = writableBytes;
+    this.chainToken[head] = token;
+    this.u16[this.avail16 + 2 + (this.availIdx & this.mask)] = head;
+    this.availIdx = (this.availIdx + 1) & 0xffff;
+  }
+
+  private fault(
+    code: 'DEVICE_USED_INDEX' | 'DEVICE_USED_ID' | 'DEVICE_USED_LENGTH',
+    what: string,
+    value: number,
+  ): never {
+    const state = `${this.chains} chains in flight, ${this.lastUsedIdx} taken, size ${this.size}`;
+    throw new DeviceFaultError(code, `queue ${this.queue}: ${what} 0x${value.toString(16)} cannot be (${state})`);
+  }
+}

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+// The legacy (virtio 0.9.5) PCI transport: every register is in the I/O BAR0, reached by read and write on region 0, and
+// nothing else of the device is known (virtio 1.4 §4.1.4.10 and the notes on legacy interfaces). Accesses as Linux's.
+//
+//    0 device features | 4 driver features | 8 queue address / 4096 | 12 queue size | 14 queue select | 16 notify
+//   18 status | 19 ISR | 20 config vector, 22 queue vector: with MSI-X only | 20 or 24 device configuration
+import { STATUS_ACKNOWLEDGE, STATUS_DRIVER, STATUS_DRIVER_OK } from '../../assembly/abi/device_status.ts';
+import {
+  PCI_DEVICE_ID,
+  PCI_DEVICE_ID_VIRTIO_NET,
+  PCI_DEVICE_ID_VIRTIO_NET_TRANSITIONAL,
+  PCI_REVISION_ID,
+  PCI_SUBSYSTEM_ID,
+  PCI_VENDOR_ID,
+  PCI_VENDOR_ID_VIRTIO,
+} from '../../assembly/abi/pci_header.ts';
+import { VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC } from '../../assembly/abi/virtio_features.ts';
+import { VIRTIO_ID_NET } from '../../assembly/abi/virtio_net.ts';
+import { VIRTIO_MSI_NO_VECTOR } from '../../assembly/abi/virtio_pci_common.ts';
+import {
+  LEGACY_CONFIG_MSIX_VECTOR,
+  LEGACY_DEVICE_FEATURES,
+  LEGACY_DEVICE_STATUS,
+  LEGACY_DRIVER_FEATURES,
+  LEGACY_ISR_STATUS,
+  LEGACY_PAGE_SHIFT,
+  LEGACY_QUEUE_ADDRESS,
+  LEGACY_QUEUE_MSIX_VECTOR,
+  LEGACY_QUEUE_NOTIFY,
+  LEGACY_QUEUE_SELECT,
+  LEGACY_QUEUE_SIZE,
+  LEGACY_SIZE_WITHOUT_MSIX,
+  LEGACY_SIZE_WITH_MSIX,
+} from '../../assembly/abi/virtio_pci_legacy.ts';
+import { VfioError } from '../util/errors.ts';
+import { VFIO_PCI_CONFIG_REGION_INDEX, VFIO_PCI_MSIX_IRQ_INDEX, type VfioDevice } from '../vfio/vfio_device.ts';
+import { enableFunction } from './pci_probe.ts';
+import type { DmaMemory } from './platform.ts';
+import { SplitRing } from './split_ring.ts';
+import { CONFIG_VECTOR, assignVectors, vectorHandlers, vectorsNeeded } from './vector_policy.ts';
+import type { UsedHandler, VectorPolicy, VectorUser } from './vector_policy.ts';
+
+const BAR0 = 0;
+const PAGE_BYTES = 1 << LEGACY_PAGE_SHIFT;
+const MSIX_POLICIES: readonly VectorPolicy[] = ['each', 'shared'];
+
+/** What a legacy driver wants of one virtqueue; its size is the device's. */
+export interface LegacyQueuePlan extends VectorUser {
+  readonly index: number;
+  readonly indirectEntries?: number;
+  /** Lengths on transmit and control queues mean nothing with a legacy device. */
+  readonly checksUsedLength?: boolean;
+}
+
+/** A function behind an I/O BAR0, as its legacy class driver drives it. */
+export class VirtioLegacy {
+  readonly device: VfioDevice;
+  readonly virtioType: number;
+  offered = 0;
+  /** Features agreed on, bits 0 to 31. */
+  features = 0;
+  /** Null while queues are polled. */
+  vectorPolicy: VectorPolicy | null = null;
+  /** Available buffer notifications sent so far. */
+  notifications = 0;
+
+  private readonly rings = new Map<number, SplitRing>();
+
+  /** Throws ENODEV where the function is no transitional virtio device. */
+  constructor(device: VfioDevice) {
+    const config = VFIO_PCI_CONFIG_REGION_INDEX;
+    const deviceId = device.read(config, PCI_DEVICE_ID, 2);
+    const isLegacy =
+      device.read(config, PCI_VENDOR_ID, 2) === PCI_VENDOR_ID_VIRTIO &&
+      deviceId >= PCI_DEVICE_ID_VIRTIO_NET_TRANSITIONAL &&
+      deviceId < PCI_DEVICE_ID_VIRTIO_NET - VIRTIO_ID_NET;
+    const revision = device.read(config, PCI_REVISION_ID, 1);
+    if (!isLegacy || revision !== 0) {
+      throw new VfioError(
+        'ENODEV',
+        `device id 0x${deviceId.toString(16)} revision ${revision} has no legacy interface`,
+      );
+    }
+    this.device = device;
+    this.virtioType = device.read(config, PCI_SUBSYSTEM_ID, 2);
+    enableFunction(device, true);
+  }
+
+  /** Writes 0 to the status; the read behind it waits until the write has arrived. */
+  reset(): void {
+    this.setStatus(0);
+    this.status();
+  }
+
+  status(): number {
+    return this.device.read(BAR0, LEGACY_DEVICE_STATUS, 1);
+  }
+
+  addStatus(bit: number): void {
+    this.setStatus(this.status() | bit);
+  }
+
+  /** ACKNOWLEDGE and DRIVER, then takes those of `driverFeatures` that are offered. There is no FEATURES_OK. */
+  negotiate(driverFeatures: readonly number[]): void {
+    this.addStatus(STATUS_ACKNOWLEDGE);
+    this.addStatus(STATUS_DRIVER);
+    this.offered = this.device.read(BAR0, LEGACY_DEVICE_FEATURES, 4);
+    let known = 0;
+    for (const bit of driverFeatures) known |= 1 << bit;
+    this.features = (this.offered & known) >>> 0;
+    this.device.write(BAR0, LEGACY_DRIVER_FEATURES, 4, this.features);
+  }
+
+  hasFeature(bit: number): boolean {
+    return ((this.features >>> bit) & 1) === 1;
+  }
+
+  /**
+   * Sets up the queues, with MSI-X vectors where `wantsMsix` and the function has enough, polled otherwise. Moves the
+   * device configuration from 20 to 24 with MSI-X.
+   */
+  setupQueues(
+    memory: DmaMemory,
+    plans: readonly LegacyQueuePlan[],
+    onConfigChange: UsedHandler,
+    wantsMsix: boolean,
+  ): SplitRing[] {
+    const vectors = wantsMsix ? this.device.irqInfo(VFIO_PCI_MSIX_IRQ_INDEX).count : 0;
+    for (const policy of MSIX_POLICIES) {
+      if (vectorsNeeded(policy, plans) > vectors) continue;
+      const rings = this.trySetup(memory, plans, onConfigChange, policy);
+      if (rings !== null) return rings;
+    }
+    this.releaseIrqs();
+    return plans.map((plan) => this.setupQueue(memory, plan, VIRTIO_MSI_NO_VECTOR)!);
+  }
+
+  driverOk(): void {
+    this.addStatus(STATUS_DRIVER_OK);
+  }
+
+  /** Resets the device and gives its interrupts back. */
+  shutdown(): void {
+    this.reset();
+    this.releaseIrqs();
+  }
+
+  /** Available buffer notification. */
+  notify(queue: number): void {
+    this.notifications++;
+    this.device.write(BAR0, LEGACY_QUEUE_NOTIFY, 2, queue);
+  }
+
+  /** ISR status; reading clears it. */
+  readIsr(): number {
+    return this.device.read(BAR0, LEGACY_ISR_STATUS, 1);
+  }
+
+  /** Reads the device configuration byte by byte, as legacy drivers do. */
+  readConfigBytes(offset: number, data: Uint8Array): void {
+    for (let i = 0; i < data.length; i++) data[i] = this.device.read(BAR0, this.configBase() + offset + i, 1);
+  }
+
+  readConfig16(offset: number): number {
+    const low = this.device.read(BAR0, this.configBase() + offset, 1);
+    return low | (this.device.read(BAR0, this.configBase() + offset + 1, 1) << 8);
+  }
+
+  writeConfigBytes(offset: number, data: Uint8Array): void {
+    for (let i = 0; i < data.length; i++) this.device.write(BAR0, this.configBase() + offset + i, 1, data[i]!);
+  }
+
+  private configBase(): number {
+    return this.vectorPolicy === null ? LEGACY_SIZE_WITHOUT_MSIX : LEGACY_SIZE_WITH_MSIX;
+  }
+
+  private trySetup(
+    memory: DmaMemory,
+    plans: readonly LegacyQueuePlan[],
+    onConfigChange: UsedHandler,
+    policy: VectorPolicy,
+  ): SplitRing[] | null {
+    const assigned = assignVectors(policy, plans);
+    this.releaseIrqs();
+    const handlers = vectorHandlers(vectorsNeeded(policy, plans), assigned, plans, onConfigChange);
+    this.device.setIrqs(VFIO_PCI_MSIX_IRQ_INDEX, 0, handlers);
+    this.vectorPolicy = policy;
+    let isAccepted = this.writeVector(LEGACY_CONFIG_MSIX_VECTOR, CONFIG_VECTOR);
+    const rings: SplitRing[] = [];
+    for (let i = 0; isAccepted && i < plans.length; i++) {
+      const ring = this.setupQueue(memory, plans[i]!, assigned[i]!);
+      if (ring === null) isAccepted = false;
+      else rings.push(ring);
+    }
+    if (isAccepted) return rings;
+    for (const ring of rings) this.forgetQueue(ring.queue);
+    this.device.write(BAR0, LEGACY_CONFIG_MSIX_VECTOR, 2, VIRTIO_MSI_NO_VECTOR);
+    this.releaseIrqs();
+    return null;
+  }
+
+  /** Null where the device refused the vector; the queue has no address then. */
+  private setupQueue(memory: DmaMemory, plan: LegacyQueuePlan, vector: number): SplitRing | null {
+    const { device } = this;
+    const { index } = plan;
+    device.write(BAR0, LEGACY_QUEUE_SELECT, 2, index);
+    const size = device.read(BAR0, LEGACY_QUEUE_SIZE, 2);
+    if (size === 0 || device.read(BAR0, LEGACY_QUEUE_ADDRESS, 4) !== 0) {
+      throw new VfioError('ENOENT', `queue ${index} ${size === 0 ? 'does not exist' : 'has an address already'}`);
+    }
+    if ((size & (size - 1)) !== 0) throw new VfioError('EINVAL', `queue ${index} of size ${size}`);
+    const ring = this.ring(memory, plan, size);
+    const page = ring.descIova / PAGE_BYTES;
+    if (!Number.isInteger(page) || page > 0xffffffff) {
+      throw new VfioError('ERANGE', `queue ${index} at 0x${ring.descIova.toString(16)} has no 32-bit page number`);
+    }
+    device.write(BAR0, LEGACY_QUEUE_ADDRESS, 4, page);
+    if (vector !== VIRTIO_MSI_NO_VECTOR && !this.writeVector(LEGACY_QUEUE_MSIX_VECTOR, vector)) {
+      device.write(BAR0, LEGACY_QUEUE_ADDRESS, 4, 0);
+      return null;
+    }
+    return ring;
+  }
+
+  private forgetQueue(index: number): void {
+    this.device.write(BAR0, LEGACY_QUEUE_SELECT, 2, index);
+    this.device.write(BAR0, LEGACY_QUEUE_MSIX_VECTOR, 2, VIRTIO_MSI_NO_VECTOR);
+    this.device.write(BAR0, LEGACY_QUEUE_ADDRESS, 4, 0);
+  }
+
+  /** The ring of a queue, made once: a driver that starts again uses the same memory. */
+  private ring(memory: DmaMemory, plan: LegacyQueuePlan, size: number): SplitRing {
+    const hasEventIdx = this.hasFeature(VIRTIO_F_EVENT_IDX);
+    const indirectEntries = this.hasFeature(VIRTIO_F_INDIRECT_DESC) ? (plan.indirectEntries ?? 0) : 0;
+    let ring = this.rings.get(plan.index);
+    if (ring?.size === size && ring.hasEventIdx === hasEventIdx && ring.indirectEntries === indirectEntries) {
+      ring.clear();
+      return ring;
+    }
+    const checksUsedLength = plan.checksUsedLength ?? true;
+    const options = { queue: plan.index, size, hasEventIdx, indirectEntries, checksUsedLength };
+    ring = new SplitRing(memory, { ...options, layout: 'legacy' });
+    this.rings.set(plan.index, ring);
+    return ring;
+  }
+
+  private releaseIrqs(): void {
+    if (this.vectorPolicy === null) return;
+    this.device.disableIrqs(VFIO_PCI_MSIX_IRQ_INDEX);
+    this.vectorPolicy = null;
+  }
+
+  private writeVector(register: number, vector: number): boolean {
+    this.device.write(BAR0, register, 2, vector);
+    return this.device.read(BAR0, register, 2) === vector;
+  }
+
+  private setStatus(status: number): void {
+    this.device.write(BAR0, LEGACY_DEVICE_STATUS, 1, status);
+  }
+}

@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: Apache-2.0
+// The modern PCI transport over a VfioDevice (virtio 1.4 §3.1 and §4.1), register access by register access as Linux does
+// it: reset until status reads 0, feature words 0..3, queue set-up with the must-be-zero enable, MSI-X vectors with read
+// back in Linux's order of preference, notification by a 16-bit write of the queue index.
+import {
+  STATUS_ACKNOWLEDGE,
+  STATUS_DRIVER,
+  STATUS_DRIVER_OK,
+  STATUS_FEATURES_OK,
+} from '../../assembly/abi/device_status.ts';
+import {
+  FEATURE_WORDS,
+  VIRTIO_F_ACCESS_PLATFORM,
+  VIRTIO_F_ADMIN_VQ,
+  VIRTIO_F_EVENT_IDX,
+  VIRTIO_F_INDIRECT_DESC,
+  VIRTIO_F_ORDER_PLATFORM,
+  VIRTIO_F_RING_RESET,
+  VIRTIO_F_SR_IOV,
+  VIRTIO_F_VERSION_1,
+} from '../../assembly/abi/virtio_features.ts';
+import {
+  COMMON_ADMIN_QUEUE_INDEX,
+  COMMON_ADMIN_QUEUE_NUM,
+  COMMON_CONFIG_GENERATION,
+  COMMON_CONFIG_MSIX_VECTOR,
+  COMMON_DEVICE_FEATURE,
+  COMMON_DEVICE_FEATURE_SELECT,
+  COMMON_DEVICE_STATUS,
+  COMMON_DRIVER_FEATURE,
+  COMMON_DRIVER_FEATURE_SELECT,
+  COMMON_NUM_QUEUES,
+  COMMON_QUEUE_DESC,
+  COMMON_QUEUE_DEVICE,
+  COMMON_QUEUE_DRIVER,
+  COMMON_QUEUE_ENABLE,
+  COMMON_QUEUE_MSIX_VECTOR,
+  COMMON_QUEUE_NOTIFY_OFF,
+  COMMON_QUEUE_RESET,
+  COMMON_QUEUE_SELECT,
+  COMMON_QUEUE_SIZE,
+  ISR_STATUS_CONFIG,
+  ISR_STATUS_QUEUE,
+  VIRTIO_MSI_NO_VECTOR,
+} from '../../assembly/abi/virtio_pci_common.ts';
+import { VfioError } from '../util/errors.ts';
+import {
+  VFIO_PCI_INTX_IRQ_INDEX,
+  VFIO_PCI_MSIX_IRQ_INDEX,
+  type AccessSize,
+  type IrqHandler,
+  type VfioDevice,
+} from '../vfio/vfio_device.ts';
+import { DeviceFaultError } from './device_fault.ts';
+import { addFeature, featureSet, hasFeature, intersectFeatures, type FeatureSet } from './features.ts';
+import { enableFunction, probeVirtioPci, type VirtioPciLayout } from './pci_probe.ts';
+import type { DmaMemory } from './platform.ts';
+import { SplitRing } from './split_ring.ts';
+import {
+  CONFIG_VECTOR,
+  MSIX_POLICIES,
+  assignVectors,
+  vectorHandlers,
+  vectorsNeeded,
+  type UsedHandler,
+  type VectorPolicy,
+  type VectorUser,
+} from './vector_policy.ts';
+
+/** Bits that the transport takes whenever they are offered; besides SR_IOV, where the function has that capability. */
+const TRANSPORT_FEATURES: readonly number[] = [
+  VIRTIO_F_INDIRECT_DESC,
+  VIRTIO_F_EVENT_IDX,
+  VIRTIO_F_VERSION_1,
+  VIRTIO_F_ACCESS_PLATFORM,
+  VIRTIO_F_ORDER_PLATFORM,
+  VIRTIO_F_RING_RESET,
+];
+
+/** What a driver wants of one virtqueue. */
+export interface QueuePlan extends VectorUser {
+  /** Virtqueue index; an admin queue's may lie at or beyond num_queues. */
+  readonly index: number;
+  /** Use at most this many descriptors, a power of two; default is what the device offers. */
+  readonly maxSize?: number;
+  /** Longest chain put into an indirect table; 0, the default, for a queue that needs none. */
+  readonly indirectEntries?: number;
+}
+
+export interface VirtioModernOptions {
+  /** Status reads after which a reset counts as failed. */
+  readonly resetPollLimit?: number;
+  /** Feature bits to leave alone although the device offers them. */
+  readonly refusedFeatures?: readonly number[];
+}
+
+/** A virtio function as its class driver drives it. */
+export class VirtioModern {
+  readonly device: VfioDevice;
+  readonly layout: VirtioPciLayout;
+  /** What the device offers and what was agreed on; valid after negotiate(). */
+  offered: FeatureSet = featureSet();
+  features: FeatureSet = featureSet();
+  vectorPolicy: VectorPolicy | null = null;
+  /** Available buffer notifications sent so far. */
+  notifications = 0;
+
+  private readonly commonBar: number;
+  private readonly commonBase: number;
+  private readonly notifyBar: number;
+  private readonly notifyAt: number[] = [];
+  private readonly rings = new Map<number, SplitRing>();
+  private readonly resetPollLimit: number;
+  private readonly refused: FeatureSet;
+
+  constructor(device: VfioDevice, options: VirtioModernOptions = {}) {
+    this.device = device;
+    this.layout = probeVirtioPci(device);
+    this.commonBar = this.layout.common.bar;
+    this.commonBase = this.layout.common.offset;
+    this.notifyBar = this.layout.notify.bar;
+    this.resetPollLimit = options.resetPollLimit ?? 1000;
+    this.refused = featureSet(options.refusedFeatures);
+    enableFunction(device);
+  }
+
+  /** Writes 0 to device_status and waits until it reads 0. */
+  reset(): void {
+    this.write(COMMON_DEVICE_STATUS, 1, 0);
+    for (let reads = 0; reads < this.resetPollLimit; reads++) {
+      if (this.status() === 0) return;
+    }
+    throw new DeviceFaultError('DEVICE_SILENT', `device_status does not reach 0 in ${this.resetPollLimit} reads`);
+  }
+
+  status(): number {
+    return this.read(COMMON_DEVICE_STATUS, 1);
+  }
+
+  /** Sets a bit of device_status and keeps the others, as the specification asks. */
+  addStatus(bit: number): void {
+    this.write(COMMON_DEVICE_STATUS, 1, this.status() | bit);
+  }
+
+  /** ACKNOWLEDGE and DRIVER, features, FEATURES_OK. Takes `driverFeatures` and the transport's own where offered. */
+  negotiate(driverFeatures: readonly number[]): void {
+    this.addStatus(STATUS_ACKNOWLEDGE);
+    this.addStatus(STATUS_DRIVER);
+    for (let word = 0; word < FEATURE_WORDS; word++) {
+      this.write(COMMON_DEVICE_FEATURE_SELECT, 4, word);
+      this.offered[word] = this.read(COMMON_DEVICE_FEATURE, 4);
+    }
+    const known = featureSet([...driverFeatures, ...TRANSPORT_FEATURES]);
+    if (this.layout.sriov !== 0) addFeature(known, VIRTIO_F_SR_IOV);
+    this.features = intersectFeatures(known, this.offered).map((word, i) => word & ~this.refused[i]!);
+    this.checkFeatures();
+    for (let word = 0; word < FEATURE_WORDS; word++) {
+      this.write(COMMON_DRIVER_FEATURE_SELECT, 4, word);
+      this.write(COMMON_DRIVER_FEATURE, 4, this.features[word]!);
+    }
+    this.addStatus(STATUS_FEATURES_OK);
+    if ((this.status() & STATUS_FEATURES_OK) === 0) {
+      throw new VfioError('ENODEV', 'the device does not accept the features it offered');
+    }
+  }
+
+  hasFeature(bit: number): boolean {
+    return hasFeature(this.features, bit);
+  }
+
+  /** Index of the first admin queue; throws EINVAL where the device has none after all. */
+  adminQueueIndex(): number {
+    if (this.read(COMMON_ADMIN_QUEUE_NUM, 2) === 0) {
+      throw new VfioError('EINVAL', 'VIRTIO_F_ADMIN_VQ is negotiated, but admin_queue_num is 0');
+    }
+    return this.read(COMMON_ADMIN_QUEUE_INDEX, 2);
+  }
+
+  /** Sets up and enables the queues with the best interrupts that the function gives; rings come in the order of `plans`. */
+  setupQueues(memory: DmaMemory, plans: readonly QueuePlan[], onConfigChange: UsedHandler): SplitRing[] {
+    const vectors = this.layout.msix === null ? 0 : this.device.irqInfo(VFIO_PCI_MSIX_IRQ_INDEX).count;
+    for (const policy of MSIX_POLICIES) {
+      if (vectorsNeeded(policy, plans) > vectors) continue;
+      const rings = this.trySetup(memory, plans, onConfigChange, policy);
+      if (rings !== null) return rings;
+    }
+    if (this.device.irqInfo(VFIO_PCI_INTX_IRQ_INDEX).count === 0) {
+      throw new VfioError('ENOSPC', `${vectors} MSI-X vectors do not do, and the function has no INTx`);
+    }
+    return this.trySetup(memory, plans, onConfigChange, 'intx')!;
+  }
+
+  driverOk(): void {
+    this.addStatus(STATUS_DRIVER_OK);
+  }
+
+  /** Resets the device and gives its interrupts back. */
+  shutdown(): void {
+    this.reset();
+    this.releaseIrqs();
+  }
+
+  /** Available buffer notification. */
+  notify(queue: number): void {
+    this.notifications++;
+    this.device.write(this.notifyBar, this.notifyAt[queue]!, 2, queue);
+  }
+
+  /** Reads one register of the device configuration structure. */
+  readConfig(offset: number, size: AccessSize): number {
+    const config = this.deviceConfig();
+    return this.device.read(config.bar, config.offset + offset, size);
+  }
+
+  writeConfig(offset: number, size: AccessSize, value: number): void {
+    const config = this.deviceConfig();
+    this.device.write(config.bar, config.offset + offset, size, value);
+  }
+
+  /** Reads bytes of the device configuration under one config_generation. */
+  readConfigBytes(offset: number, data: Uint8Array): void {
+    for (let tries = 0; tries < 16; tries++) {
+      const generation = this.read(COMMON_CONFIG_GENERATION, 1);
+      for (let i = 0; i < data.length; i++) data[i] = this.readConfig(offset + i, 1);
+      if (this.read(COMMON_CONFIG_GENERATION, 1) === generation) return;
+    }
+    throw new DeviceFaultError('DEVICE_SILENT', 'config_generation never holds still');
+  }
+
+  private deviceConfig() {
+    const config = this.layout.deviceConfig;
+    if (config === null) throw new VfioError('ENODEV', 'the function has no device configuration structure');
+    return config;
+  }
+
+  private checkFeatures(): void {
+    const { length } = this.layout.common;
+    if (!this.hasFeature(VIRTIO_F_VERSION_1)) {
+      throw new VfioError('EINVAL', 'modern registers without VIRTIO_F_VERSION_1');
+    }
+    const needed = this.hasFeature(VIRTIO_F_ADMIN_VQ)
+      ? COMMON_ADMIN_QUEUE_NUM + 2
+      : this.hasFeature(VIRTIO_F_RING_RESET)
+        ? COMMON_QUEUE_RESET + 2
+        : 0;
+    if (length < needed) {
+      throw new VfioError('EINVAL', `common configuration of ${length} bytes, the features need ${needed}`);
+    }
+  }
+
+  /** Null where the device refused a vector; everything is then as if nothing had been tried. */
+  private trySetup(
+    memory: DmaMemory,
+    plans: readonly QueuePlan[],
+    onConfigChange: UsedHandler,
+    policy: VectorPolicy,
+  ): SplitRing[] | null {
+    const assigned = assignVectors(policy, plans);
+    this.releaseIrqs();
+    if (policy === 'intx') {
+      this.device.setIrqs(VFIO_PCI_INTX_IRQ_INDEX, 0, [this.intxHandler(plans, onConfigChange)]);
+    } else {
+      const handlers = vectorHandlers(vectorsNeeded(policy, plans), assigned, plans, onConfigChange);
+      this.device.setIrqs(VFIO_PCI_MSIX_IRQ_INDEX, 0, handlers);
+    }
+    this.vectorPolicy = policy;
+    if (policy !== 'intx' && !this.writeVector(COMMON_CONFIG_MSIX_VECTOR, CONFIG_VECTOR)) {
+      this.releaseIrqs();
+      return null;
+    }
+    const rings: SplitRing[] = [];
+    for (let i = 0; i < plans.length; i++) {
+      const ring = this.setupQueue(memory, plans[i]!, assigned[i]!);
+      if (ring === null) {
+        this.forgetVectors(plans.slice(0, i + 1));
+        return null;
+      }
+      rings.push(ring);
+    }
+    for (const plan of plans) {
+      this.selectQueue(plan.index);
+      this.write(COMMON_QUEUE_ENABLE, 2, 1);
+    }
+    return rings;
+  }
+
+  private setupQueue(memory: DmaMemory, plan: QueuePlan, vector: number): SplitRing | null {
+    const { index } = plan;
+    if (plan.isAdmin !== true && index >= this.read(COMMON_NUM_QUEUES, 2)) {
+      throw new VfioError('ENOENT', `the device has no queue ${index}`);
+    }
+    this.selectQueue(index);
+    const offered = this.read(COMMON_QUEUE_SIZE, 2);
+    if (offered === 0 || this.read(COMMON_QUEUE_ENABLE, 2) !== 0) {
+      throw new VfioError('ENOENT', `queue ${index} ${offered === 0 ? 'does not exist' : 'is enabled already'}`);
+    }
+    if ((offered & (offered - 1)) !== 0) throw new VfioError('EINVAL', `queue ${index} of size ${offered}`);
+    const ring = this.ring(memory, plan, Math.min(offered, plan.maxSize ?? offered));
+    this.selectQueue(index);
+    this.write(COMMON_QUEUE_SIZE, 2, ring.size);
+    this.selectQueue(index);
+    this.writeAddress(COMMON_QUEUE_DESC, ring.descIova);
+    this.writeAddress(COMMON_QUEUE_DRIVER, ring.availIova);
+    this.writeAddress(COMMON_QUEUE_DEVICE, ring.usedIova);
+    if (vector !== VIRTIO_MSI_NO_VECTOR) {
+      this.selectQueue(index);
+      if (!this.writeVector(COMMON_QUEUE_MSIX_VECTOR, vector)) return null;
+    }
+    this.selectQueue(index);
+    const offset = this.read(COMMON_QUEUE_NOTIFY_OFF, 2) * this.layout.notifyMultiplier;
+    if (offset + 2 > this.layout.notify.length) {
+      throw new VfioError('EINVAL', `queue ${index} is notified at ${offset}, beyond the notify structure`);
+    }
+    this.notifyAt[index] = this.layout.notify.offset + offset;
+    return ring;
+  }
+
+  /** The ring of a queue, made once: a driver that starts again uses the same memory. */
+  private ring(memory: DmaMemory, plan: QueuePlan, size: number): SplitRing {
+    const hasEventIdx = this.hasFeature(VIRTIO_F_EVENT_IDX);
+    const indirectEntries = this.hasFeature(VIRTIO_F_INDIRECT_DESC) ? (plan.indirectEntries ?? 0) : 0;
+    let ring = this.rings.get(plan.index);
+    if (ring?.size === size && ring.hasEventIdx === hasEventIdx && ring.indirectEntries === indirectEntries) {
+      ring.clear();
+      return ring;
+    }
+    ring = new SplitRing(memory, { queue: plan.index, size, layout: 'modern', hasEventIdx, indirectEntries });
+    this.rings.set(plan.index, ring);
+    return ring;
+  }
+
+  private forgetVectors(plans: readonly QueuePlan[]): void {
+    for (const plan of plans) {
+      this.selectQueue(plan.index);
+      this.write(COMMON_QUEUE_MSIX_VECTOR, 2, VIRTIO_MSI_NO_VECTOR);
+    }
+    this.writeVector(COMMON_CONFIG_MSIX_VECTOR, VIRTIO_MSI_NO_VECTOR);
+    this.releaseIrqs();
+  }
+
+  private releaseIrqs(): void {
+    if (this.vectorPolicy === null) return;
+    this.device.disableIrqs(this.vectorPolicy === 'intx' ? VFIO_PCI_INTX_IRQ_INDEX : VFIO_PCI_MSIX_IRQ_INDEX);
+    this.vectorPolicy = null;
+  }
+
+  private intxHandler(plans: readonly QueuePlan[], onConfigChange: UsedHandler): IrqHandler {
+    const { bar, offset } = this.layout.isr;
+    return (_vector, timeCycles) => {
+      const isr = this.device.read(bar, offset, 1);
+      if (isr === 0) return;
+      if ((isr & ISR_STATUS_CONFIG) !== 0) onConfigChange(timeCycles);
+      if ((isr & ISR_STATUS_QUEUE) !== 0) for (const plan of plans) plan.onUsed?.(timeCycles);
+    };
+  }
+
+  private writeVector(register: number, vector: number): boolean {
+    this.write(register, 2, vector);
+    return this.read(register, 2) === vector;
+  }
+
+  private writeAddress(register: number, iova: number): void {
+    this.write(register, 4, iova >>> 0);
+    this.write(register + 4, 4, (iova / 0x1_0000_0000) >>> 0);
+  }
+
+  private selectQueue(index: number): void {
+    this.write(COMMON_QUEUE_SELECT, 2, index);
+  }
+
+  private read(register: number, size: AccessSize): number {
+    return this.device.read(this.commonBar, this.commonBase + register, size);
+  }
+
+  private write(register: number, size: AccessSize, value: number): void {
+    this.device.write(this.commonBar, this.commonBase + register, size, value);
+  }
+}

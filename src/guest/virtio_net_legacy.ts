@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+// A legacy (virtio 0.9.5) virtio-net driver that knows only an I/O BAR0: whether a real transitional device, a device
+// model or the variant driver answers there is not its business. Header of 10 bytes, 12 with mergeable buffers, in a
+// descriptor of its own unless VIRTIO_F_ANY_LAYOUT (virtio 1.4 §5.1.6, legacy notes).
+import { STATUS_FAILED } from '../../assembly/abi/device_status.ts';
+import { VIRTIO_F_ANY_LAYOUT, VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC } from '../../assembly/abi/virtio_features.ts';
+import {
+  VIRTIO_ID_NET,
+  VIRTIO_NET_CFG_MAC,
+  VIRTIO_NET_CFG_STATUS,
+  VIRTIO_NET_CTRL_RX,
+  VIRTIO_NET_CTRL_RX_ALLMULTI,
+  VIRTIO_NET_CTRL_RX_PROMISC,
+  VIRTIO_NET_F_CTRL_RX,
+  VIRTIO_NET_F_CTRL_VQ,
+  VIRTIO_NET_F_MAC,
+  VIRTIO_NET_F_MRG_RXBUF,
+  VIRTIO_NET_F_STATUS,
+  VIRTIO_NET_HDR_SIZE,
+  VIRTIO_NET_HDR_SIZE_LEGACY,
+  VIRTIO_NET_MAC_SIZE,
+  VIRTIO_NET_S_LINK_UP,
+} from '../../assembly/abi/virtio_net.ts';
+import { NicError } from '../util/errors.ts';
+import type { VfioDevice } from '../vfio/vfio_device.ts';
+import { ControlQueue } from './control_queue.ts';
+import { DeviceFaultError } from './device_fault.ts';
+import { RxQueue, TxQueue, type ReceiveHandler } from './net_queues.ts';
+import type { Clock, DmaMemory } from './platform.ts';
+import type { SplitRing } from './split_ring.ts';
+import { VirtioLegacy, type LegacyQueuePlan } from './virtio_legacy.ts';
+
+const DRIVER_FEATURES: readonly number[] = [
+  VIRTIO_NET_F_MAC,
+  VIRTIO_NET_F_MRG_RXBUF,
+  VIRTIO_NET_F_STATUS,
+  VIRTIO_NET_F_CTRL_VQ,
+  VIRTIO_NET_F_CTRL_RX,
+  VIRTIO_F_ANY_LAYOUT,
+  VIRTIO_F_INDIRECT_DESC,
+  VIRTIO_F_EVENT_IDX,
+];
+const RX_QUEUE = 0;
+const TX_QUEUE = 1;
+const CONTROL_QUEUE = 2;
+/** Class and command, data, ack. */
+const CONTROL_BUFFERS = 3;
+/** Ethernet header with one VLAN tag, and the MTU: legacy devices do not announce another. */
+const MAX_FRAME_BYTES = 1518;
+const MAC_READS = 16;
+
+export interface VirtioNetLegacyOptions {
+  readonly onReceive?: ReceiveHandler;
+  readonly onLinkChange?: (isUp: boolean) => void;
+  /** MSI-X interrupts, the default; otherwise poll() looks for work, and the device configuration stays at 20. */
+  readonly wantsMsix?: boolean;
+  /** Feature bits to leave alone although the device offers them. */
+  readonly refusedFeatures?: readonly number[];
+  /** Bytes of a receive buffer with its header. */
+  readonly rxBufferBytes?: number;
+  readonly wantsTxInterrupts?: boolean;
+}
+
+/** The legacy network driver of one function. */
+export class VirtioNetLegacy {
+  readonly transport: VirtioLegacy;
+  readonly mac = new Uint8Array(VIRTIO_NET_MAC_SIZE);
+  isLinkUp = false;
+  rx: RxQueue | null = null;
+  tx: TxQueue | null = null;
+  control: ControlQueue | null = null;
+
+  private readonly memory: DmaMemory;
+  private readonly clock: Clock;
+  private readonly options: VirtioNetLegacyOptions;
+
+  constructor(device: VfioDevice, memory: DmaMemory, clock: Clock, options: VirtioNetLegacyOptions = {}) {
+    this.transport = new VirtioLegacy(device);
+    if (this.transport.virtioType !== VIRTIO_ID_NET) {
+      throw new NicError('DEVICE_TYPE', `virtio device type ${this.transport.virtioType} is no network card`);
+    }
+    this.memory = memory;
+    this.clock = clock;
+    this.options = options;
+  }
+
+  /** Brings the device up from any state; a failure leaves FAILED in the status and is thrown on. */
+  start(): void {
+    try {
+      this.bringUp();
+    } catch (error) {
+      this.transport.addStatus(STATUS_FAILED);
+      throw error;
+    }
+  }
+
+  stop(): void {
+    this.transport.shutdown();
+    this.isLinkUp = false;
+  }
+
+  /** Sends a frame; false while the ring is full. */
+  send(frame: Uint8Array): boolean {
+    if (this.tx === null) throw new NicError('DRIVER_STATE', 'send() before start()');
+    return this.tx.send(frame);
+  }
+
+  /** Looks at the queues without waiting for interrupts; returns the number of frames received. */
+  poll(): number {
+    this.tx?.reclaim();
+    return this.rx === null ? 0 : this.rx.poll();
+  }
+
+  /** Writes the card's address into the device configuration, byte by byte. */
+  setMac(mac: Uint8Array): void {
+    this.transport.writeConfigBytes(VIRTIO_NET_CFG_MAC, mac);
+    this.mac.set(mac);
+  }
+
+  /** PROMISC and ALLMULTI; false where the device refuses, or has no VIRTIO_NET_F_CTRL_RX. */
+  setReceiveMode(promiscuous: boolean, allMulticast: boolean): boolean {
+    const { control } = this;
+    if (control === null || !this.transport.hasFeature(VIRTIO_NET_F_CTRL_RX)) return false;
+    const promisc = Uint8Array.of(promiscuous ? 1 : 0);
+    const isPromiscuous = control.command(VIRTIO_NET_CTRL_RX, VIRTIO_NET_CTRL_RX_PROMISC, promisc);
+    const multi = Uint8Array.of(allMulticast ? 1 : 0);
+    return control.command(VIRTIO_NET_CTRL_RX, VIRTIO_NET_CTRL_RX_ALLMULTI, multi) && isPromiscuous;
+  }
+
+  private bringUp(): void {
+    const { transport, options } = this;
+    const refused = options.refusedFeatures ?? [];
+    transport.reset();
+    transport.negotiate(DRIVER_FEATURES.filter((bit) => !refused.includes(bit)));
+    // As Linux: the configuration is read before the vectors are set up, so at 20.
+    this.readConfig();
+    const plans: LegacyQueuePlan[] = [
+      { index: RX_QUEUE, onUsed: () => this.rx?.onUsed() },
+      { index: TX_QUEUE, onUsed: () => this.tx?.onUsed(), checksUsedLength: false },
+    ];
+    const hasControl = transport.hasFeature(VIRTIO_NET_F_CTRL_VQ);
+    if (hasControl) {
+      plans.push({
+        index: CONTROL_QUEUE,
+        onUsed: null,
+        checksUsedLength: false,
+        indirectEntries: CONTROL_BUFFERS,
+      });
+    }
+    const rings = transport.setupQueues(this.memory, plans, this.onConfigChange, options.wantsMsix ?? true);
+    this.makeQueues(rings);
+    transport.driverOk();
+    this.rx!.fill();
+  }
+
+  private readConfig(): void {
+    if (this.transport.hasFeature(VIRTIO_NET_F_MAC)) this.readMac();
+    this.isLinkUp = this.readLink();
+  }
+
+  /** There is no config_generation: the address is good when two reads agree. */
+  private readMac(): void {
+    const again = new Uint8Array(VIRTIO_NET_MAC_SIZE);
+    this.transport.readConfigBytes(VIRTIO_NET_CFG_MAC, this.mac);
+    for (let reads = 1; reads < MAC_READS; reads++) {
+      this.transport.readConfigBytes(VIRTIO_NET_CFG_MAC, again);
+      if (again.every((byte, i) => byte === this.mac[i])) return;
+      this.mac.set(again);
+    }
+    throw new DeviceFaultError('DEVICE_SILENT', 'the mac never holds still');
+  }
+
+  private readLink(): boolean {
+    if (!this.transport.hasFeature(VIRTIO_NET_F_STATUS)) return true;
+    return (this.transport.readConfig16(VIRTIO_NET_CFG_STATUS) & VIRTIO_NET_S_LINK_UP) !== 0;
+  }
+
+  private makeQueues(rings: readonly SplitRing[]): void {
+    const { memory, transport, options } = this;
+    const isMergeable = transport.hasFeature(VIRTIO_NET_F_MRG_RXBUF);
+    const headerBytes = isMergeable ? VIRTIO_NET_HDR_SIZE : VIRTIO_NET_HDR_SIZE_LEGACY;
+    const framing = { headerBytes, hasSeparateHeader: !transport.hasFeature(VIRTIO_F_ANY_LAYOUT) };
+    this.rx = RxQueue.over(this.rx ?? undefined, rings[RX_QUEUE]!, memory, transport, {
+      ...framing,
+      isMergeable,
+      bufferBytes: options.rxBufferBytes ?? headerBytes + MAX_FRAME_BYTES,
+    });
+    this.rx.onReceive = options.onReceive ?? null;
+    this.tx = TxQueue.over(this.tx ?? undefined, rings[TX_QUEUE]!, memory, transport, {
+      ...framing,
+      maxFrameBytes: MAX_FRAME_BYTES,
+      wantsInterrupts: options.wantsTxInterrupts ?? false,
+    });
+    const controlRing = rings[CONTROL_QUEUE];
+    if (controlRing === undefined) this.control = null;
+    else if (this.control?.ring === controlRing) this.control.start();
+    else this.control = new ControlQueue(controlRing, memory, this.clock, transport);
+  }
+
+  private readonly onConfigChange = (): void => {
+    const isUp = this.readLink();
+    if (isUp === this.isLinkUp) return;
+    this.isLinkUp = isUp;
+    this.options.onLinkChange?.(isUp);
+  };
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// A whole machine around one card, the way a host brings it up: enumeration, PF driver with admin queue, VFs on demand,
+// each as a plain function or behind the variant driver. Benchmarks, the command line, examples and tests start here.
+import { enumerate, type BusLayout } from '../device/bus.ts';
+import { NicClock } from '../device/clock.ts';
+import type { NicConfig } from '../device/config.ts';
+import { createNic, type CreateOptions, type Nic } from '../device/nic.ts';
+import { PfDriver, type PfDriverOptions } from '../guest/pf_driver.ts';
+import { VirtioModern } from '../guest/virtio_modern.ts';
+import { VirtioNet, type VirtioNetOptions } from '../guest/virtio_net.ts';
+import { VirtioNetLegacy, type VirtioNetLegacyOptions } from '../guest/virtio_net_legacy.ts';
+import { DmaBuffer } from '../iommufd/dma_buffer.ts';
+import { Ioas } from '../iommufd/ioas.ts';
+import { UsageError } from '../util/errors.ts';
+import { VirtioVfioPci } from '../variant/virtio_vfio_pci.ts';
+import type { VfioDevice } from '../vfio/vfio_device.ts';
+import { VfioPci } from '../vfio/vfio_pci.ts';
+
+/** Options of a machine: those of its card, and how it is driven. */
+export interface MachineOptions extends NicConfig {
+  /** VFs to enable at once. Default all. */
+  readonly numVfs?: number;
+  /** Options of the PF's driver. */
+  readonly pf?: PfDriverOptions;
+  /** Bytes of guest memory for the PF's driver. Default 2 MiB. */
+  readonly pfMemoryBytes?: number;
+}
+
+/** Guest memory that a net driver with rings of 256 and buffers of 2 KiB takes. */
+export const DRIVER_MEMORY_BYTES = 2 << 20;
+
+/** A card with its PF driver running. */
+export class Machine {
+  readonly nic: Nic;
+  readonly bus: BusLayout;
+  readonly clock: NicClock;
+  readonly pfDevice: VfioPci;
+  readonly pf: PfDriver;
+
+  constructor(options: MachineOptions = {}, create: CreateOptions = {}) {
+    this.nic = createNic(options, create);
+    this.bus = enumerate(this.nic);
+    this.clock = new NicClock(this.nic);
+    this.pfDevice = new VfioPci(this.nic, 0, this.bus, 'hardware');
+    const memory = this.memoryFor(this.pfDevice, options.pfMemoryBytes ?? DRIVER_MEMORY_BYTES);
+    this.pf = new PfDriver(this.pfDevice, memory, this.clock, options.pf);
+    this.pf.start();
+    this.placeVfBars();
+    this.pf.setNumVfs(options.numVfs ?? this.nic.config.totalVfs);
+  }
+
+  /** An address space of its own for a device, with `bytes` of guest memory in it. */
+  memoryFor(device: VfioDevice, bytes: number = DRIVER_MEMORY_BYTES): DmaBuffer {
+    const ioas = new Ioas(this.nic);
+    const memory = new DmaBuffer(this.nic, ioas, bytes);
+    device.attach(ioas);
+    return memory;
+  }
+
+  /** VF `vf` (from 1) as vfio-pci presents it, opened. */
+  openVf(vf: number): VfioPci {
+    const device = new VfioPci(this.nic, this.checkVf(vf), this.bus);
+    device.open();
+    return device;
+  }
+
+  /** VF `vf` (from 1) behind the variant driver, opened: a transitional function with an I/O BAR0. */
+  openTransitionalVf(vf: number): VirtioVfioPci {
+    const device = new VirtioVfioPci(new VfioPci(this.nic, this.checkVf(vf), this.bus), this.pf.admin, vf - 1);
+    device.open();
+    return device;
+  }
+
+  /** The modern driver on a VF, running. */
+  startModern(vf: number, options: VirtioNetOptions = {}, memoryBytes?: number): VirtioNet {
+    const device = this.openVf(vf);
+    const driver = new VirtioNet(new VirtioModern(device), this.memoryFor(device, memoryBytes), this.clock, options);
+    driver.start();
+    return driver;
+  }
+
+  /** The legacy driver on a VF behind the variant driver, running. */
+  startLegacy(vf: number, options: VirtioNetLegacyOptions = {}, memoryBytes?: number): VirtioNetLegacy {
+    const device = this.openTransitionalVf(vf);
+    const driver = new VirtioNetLegacy(device, this.memoryFor(device, memoryBytes), this.clock, options);
+    driver.start();
+    return driver;
+  }
+
+  /** Lets the card work until nothing is left to do. */
+  settle(): void {
+    while (this.nic.runToOutput());
+  }
+
+  private checkVf(vf: number): number {
+    const { numVfs } = this.pf.sriov!;
+    if (!Number.isInteger(vf) || vf < 1 || vf > numVfs) {
+      throw new UsageError(`VF ${vf} does not exist; the PF has ${numVfs} enabled, counted from 1`);
+    }
+    return vf;
+  }
+
+  /** The VF BARs were placed by enumeration; a reset of the PF's driver state does not move them. */
+  private placeVfBars(): void {
+    const { sriov } = this.pf;
+    if (sriov === null) return;
+    for (const bar of this.bus.vf) sriov.writeBar({ index: bar.index, size: bar.bytes, is64Bit: true }, bar.address);
+  }
+}

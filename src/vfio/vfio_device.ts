@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a driver sees of one function: regions, interrupts, DMA address space, reset. Names and numbers are those of
+// linux/vfio.h. Real functions (vfio_pci.ts) and the variant driver's transitional view both implement it.
+
+/** Region indices of linux/vfio.h. */
+export const VFIO_PCI_BAR0_REGION_INDEX = 0;
+export const VFIO_PCI_BAR5_REGION_INDEX = 5;
+export const VFIO_PCI_ROM_REGION_INDEX = 6;
+export const VFIO_PCI_CONFIG_REGION_INDEX = 7;
+export const VFIO_PCI_VGA_REGION_INDEX = 8;
+export const VFIO_PCI_NUM_REGIONS = 9;
+
+/** Interrupt indices of linux/vfio.h. */
+export const VFIO_PCI_INTX_IRQ_INDEX = 0;
+export const VFIO_PCI_MSI_IRQ_INDEX = 1;
+export const VFIO_PCI_MSIX_IRQ_INDEX = 2;
+export const VFIO_PCI_ERR_IRQ_INDEX = 3;
+export const VFIO_PCI_REQ_IRQ_INDEX = 4;
+export const VFIO_PCI_NUM_IRQS = 5;
+
+export const VFIO_REGION_INFO_FLAG_READ = 1;
+export const VFIO_REGION_INFO_FLAG_WRITE = 2;
+export const VFIO_REGION_INFO_FLAG_MMAP = 4;
+
+export const VFIO_DEVICE_FLAGS_RESET = 1;
+export const VFIO_DEVICE_FLAGS_PCI = 2;
+
+export const VFIO_IRQ_INFO_EVENTFD = 1;
+export const VFIO_IRQ_INFO_MASKABLE = 2;
+export const VFIO_IRQ_INFO_AUTOMASKED = 4;
+export const VFIO_IRQ_INFO_NORESIZE = 8;
+
+export interface VfioDeviceInfo {
+  readonly flags: number;
+  readonly numRegions: number;
+  readonly numIrqs: number;
+}
+
+export interface VfioRegionInfo {
+  readonly index: number;
+  readonly flags: number;
+  /** Size in bytes; 0 where the function has no such region. */
+  readonly size: number;
+}
+
+export interface VfioIrqInfo {
+  readonly index: number;
+  readonly flags: number;
+  readonly count: number;
+}
+
+/** Width in bytes of one register access. */
+export type AccessSize = 1 | 2 | 4;
+
+/** Called when the interrupt reaches the host; `timeCycles` is the simulated time of arrival. */
+export type IrqHandler = (vector: number, timeCycles: number) => void;
+
+/** An I/O address space that a device's DMA is translated by (see src/iommufd). */
+export interface AddressSpace {
+  /** Number of the address space in the core. */
+  readonly id: number;
+}
+
+/** One function as a user-space driver holds it. All calls are synchronous; refused ones throw VfioError. */
+export interface VfioDevice {
+  /** Bus, device, function of this function: `bus << 8 | device << 3 | function`. */
+  readonly requesterId: number;
+  info(): VfioDeviceInfo;
+  regionInfo(index: number): VfioRegionInfo;
+  irqInfo(index: number): VfioIrqInfo;
+
+  /** One register read of `size` bytes; the value is an unsigned number. Simulated time passes until the completion is back. */
+  read(region: number, offset: number, size: AccessSize): number;
+  /** One register write. Memory writes are posted: they arrive later in simulated time. */
+  write(region: number, offset: number, size: AccessSize, value: number): void;
+  /** pread(2) on a region: any length and alignment the region takes; returns the number of bytes read. */
+  readBytes(region: number, offset: number, data: Uint8Array): number;
+  /** pwrite(2) on a region; returns the number of bytes written. */
+  writeBytes(region: number, offset: number, data: Uint8Array): number;
+
+  /** SET_IRQS with eventfds: handlers for vectors `start ..`; null leaves a vector without one. Enables the index. */
+  setIrqs(index: number, start: number, handlers: readonly (IrqHandler | null)[]): void;
+  /** SET_IRQS with DATA_NONE and count 0: disables the index. */
+  disableIrqs(index: number): void;
+
+  /** Attach to an address space; null detaches (all DMA then fails). */
+  attach(ioas: AddressSpace | null): void;
+  /** VFIO_DEVICE_RESET: function level reset, then the saved configuration is restored. */
+  reset(): void;
+  open(): void;
+  close(): void;
+}

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+// A function of the card as a VfioDevice: region accesses become requests on its PCIe port, interrupts come by MSI-X or
+// (PF) INTx. Two views of configuration space: `vfio`, what vfio-pci core presents, and `hardware`, what a driver bound
+// in the kernel sees (the PF driver needs SR-IOV).
+import { CAP_EXP, CAP_MSIX, MSIX_BAR, MSIX_TABLE_OFFSET } from '../../assembly/abi/config_layout.ts';
+import { PCI_COMMAND, PCI_COMMAND_MASTER } from '../../assembly/abi/pci_header.ts';
+import { PCI_EXP_DEVCTL, PCI_EXP_DEVCTL_BCR_FLR } from '../../assembly/abi/pci_express.ts';
+import {
+  PCI_MSIX_ENTRY_CTRL_MASKBIT,
+  PCI_MSIX_ENTRY_DATA,
+  PCI_MSIX_ENTRY_SIZE,
+  PCI_MSIX_ENTRY_UPPER_ADDR,
+  PCI_MSIX_ENTRY_VECTOR_CTRL,
+  PCI_MSIX_FLAGS,
+  PCI_MSIX_FLAGS_ENABLE,
+  PCI_MSIX_FLAGS_QSIZE_MASK,
+} from '../../assembly/abi/pci_msix.ts';
+import type { Bar, BusLayout } from '../device/bus.ts';
+import type { Nic } from '../device/nic.ts';
+import { VfioError } from '../util/errors.ts';
+import { ConfigView } from './config_view.ts';
+import {
+  VFIO_DEVICE_FLAGS_PCI,
+  VFIO_DEVICE_FLAGS_RESET,
+  VFIO_IRQ_INFO_AUTOMASKED,
+  VFIO_IRQ_INFO_EVENTFD,
+  VFIO_IRQ_INFO_MASKABLE,
+  VFIO_IRQ_INFO_NORESIZE,
+  VFIO_PCI_BAR5_REGION_INDEX,
+  VFIO_PCI_CONFIG_REGION_INDEX,
+  VFIO_PCI_ERR_IRQ_INDEX,
+  VFIO_PCI_INTX_IRQ_INDEX,
+  VFIO_PCI_MSIX_IRQ_INDEX,
+  VFIO_PCI_NUM_IRQS,
+  VFIO_PCI_NUM_REGIONS,
+  VFIO_PCI_REQ_IRQ_INDEX,
+  VFIO_REGION_INFO_FLAG_MMAP,
+  VFIO_REGION_INFO_FLAG_READ,
+  VFIO_REGION_INFO_FLAG_WRITE,
+  type AccessSize,
+  type AddressSpace,
+  type IrqHandler,
+  type VfioDevice,
+  type VfioDeviceInfo,
+  type VfioIrqInfo,
+  type VfioRegionInfo,
+} from './vfio_device.ts';
+
+/** Where x86 hosts take message signalled interrupts. */
+const MSI_ADDRESS = 0xfee00000;
+const CONFIG_BYTES = 4096;
+
+/** Which configuration space a driver gets to see. */
+export type ConfigViewKind = 'vfio' | 'hardware';
+
+/** One function of a card. */
+export class VfioPci implements VfioDevice {
+  readonly requesterId: number;
+  private readonly nic: Nic;
+  private readonly fn: number;
+  private readonly view: ConfigView | null;
+  private readonly barBytes = new Float64Array(VFIO_PCI_BAR5_REGION_INDEX + 1);
+  private readonly vectors: number;
+  private readonly handlers: (IrqHandler | null)[];
+  private isMsixOn = false;
+
+  constructor(nic: Nic, fn: number, bus: BusLayout, view: ConfigViewKind = 'vfio') {
+    if (!nic.isPresent(fn)) {
+      throw new VfioError('ENODEV', `VF ${fn} does not exist; enable at least ${fn} VFs on the PF first`);
+    }
+    const bars: readonly Bar[] = fn === 0 ? bus.pf : bus.vf;
+    this.nic = nic;
+    this.fn = fn;
+    this.requesterId = nic.routingId(fn);
+    this.view = view === 'vfio' ? new ConfigView(nic, fn, bars, () => this.reset()) : null;
+    for (const bar of bars) this.barBytes[bar.index] = bar.bytes;
+    this.vectors = (nic.configRead(fn, CAP_MSIX + PCI_MSIX_FLAGS, 2) & PCI_MSIX_FLAGS_QSIZE_MASK) + 1;
+    this.handlers = Array.from({ length: this.vectors }, () => null);
+  }
+
+  info(): VfioDeviceInfo {
+    return {
+      flags: VFIO_DEVICE_FLAGS_RESET | VFIO_DEVICE_FLAGS_PCI,
+      numRegions: VFIO_PCI_NUM_REGIONS,
+      numIrqs: VFIO_PCI_NUM_IRQS,
+    };
+  }
+
+  regionInfo(index: number): VfioRegionInfo {
+    if (!Number.isInteger(index) || index < 0 || index >= VFIO_PCI_NUM_REGIONS) {
+      throw new VfioError('EINVAL', `region ${index} does not exist; there are 0..${VFIO_PCI_NUM_REGIONS - 1}`);
+    }
+    const size = this.regionSize(index);
+    if (size === 0) return { index, flags: 0, size: 0 };
+    const access = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
+    const isBar = index <= VFIO_PCI_BAR5_REGION_INDEX;
+    return { index, flags: isBar ? access | VFIO_REGION_INFO_FLAG_MMAP : access, size };
+  }
+
+  irqInfo(index: number): VfioIrqInfo {
+    if (!Number.isInteger(index) || index < 0 || index >= VFIO_PCI_NUM_IRQS) {
+      throw new VfioError('EINVAL', `interrupt index ${index} does not exist; there are 0..${VFIO_PCI_NUM_IRQS - 1}`);
+    }
+    if (index === VFIO_PCI_MSIX_IRQ_INDEX) {
+      return { index, flags: VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE, count: this.vectors };
+    }
+    if (index === VFIO_PCI_INTX_IRQ_INDEX) {
+      const flags = VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_MASKABLE | VFIO_IRQ_INFO_AUTOMASKED;
+      return { index, flags, count: this.fn === 0 ? 1 : 0 };
+    }
+    const isSignal = index === VFIO_PCI_ERR_IRQ_INDEX || index === VFIO_PCI_REQ_IRQ_INDEX;
+    return { index, flags: VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE, count: isSignal ? 1 : 0 };
+  }
+
+  read(region: number, offset: number, size: AccessSize): number {
+    // one test for the common case: inside, aligned; anything else is sorted out below
+    if (offset >= 0 && (offset & (size - 1)) === 0 && offset + size <= this.regionSize(region)) {
+      if (region <= VFIO_PCI_BAR5_REGION_INDEX) return this.nic.read(this.fn, region, offset, size);
+      return this.view === null ? this.nic.configRead(this.fn, offset, size) : this.view.read(offset, size);
+    }
+    return this.refuse(region, offset, size);
+  }
+
+  write(region: number, offset: number, size: AccessSize, value: number): void {
+    if (offset >= 0 && (offset & (size - 1)) === 0 && offset + size <= this.regionSize(region)) {
+      if (region <= VFIO_PCI_BAR5_REGION_INDEX) this.nic.write(this.fn, region, offset, size, value);
+      else if (this.view === null) this.nic.configWrite(this.fn, offset, size, value);
+      else this.view.write(offset, size, value);
+      return;
+    }
+    this.refuse(region, offset, size);
+  }
+
+  readBytes(region: number, offset: number, data: Uint8Array): number {
+    return this.split(region, offset, data.length, (at, size, done) => {
+      const value = this.read(region, at, size);
+      for (let i = 0; i < size; i++) data[done + i] = value >>> (8 * i);
+    });
+  }
+
+  writeBytes(region: number, offset: number, data: Uint8Array): number {
+    return this.split(region, offset, data.length, (at, size, done) => {
+      let value = 0;
+      for (let i = 0; i < size; i++) value |= data[done + i]! << (8 * i);
+      this.write(region, at, size, value >>> 0);
+    });
+  }
+
+  setIrqs(index: number, start: number, handlers: readonly (IrqHandler | null)[]): void {
+    const { count } = this.irqInfo(index);
+    if (!Number.isInteger(start) || start < 0 || handlers.length === 0 || start + handlers.length > count) {
+      const last = start + handlers.length - 1;
+      throw new VfioError('EINVAL', `vectors ${start}..${last} of interrupt index ${index}: it has ${count}`);
+    }
+    if (index === VFIO_PCI_INTX_IRQ_INDEX) {
+      const handler = handlers[0] ?? null;
+      this.nic.onIntx(handler === null ? null : (level, time) => level !== 0 && handler(0, time));
+      return;
+    }
+    if (index !== VFIO_PCI_MSIX_IRQ_INDEX) return; // error and request: the model never raises them
+    handlers.forEach((handler, i) => this.setVector(start + i, handler));
+    this.setMsixEnable(true);
+  }
+
+  disableIrqs(index: number): void {
+    this.irqInfo(index);
+    if (index === VFIO_PCI_INTX_IRQ_INDEX) this.nic.onIntx(null);
+    if (index !== VFIO_PCI_MSIX_IRQ_INDEX) return;
+    this.setMsixEnable(false);
+    for (let vector = 0; vector < this.vectors; vector++) this.setVector(vector, null);
+  }
+
+  attach(ioas: AddressSpace | null): void {
+    this.nic.attachIoas(this.fn, ioas === null ? null : ioas.id);
+  }
+
+  reset(): void {
+    const command = this.nic.configRead(this.fn, PCI_COMMAND, 2);
+    const saved: [number, number][] = [];
+    // what the host set up is put back, as pci_restore_state does: BARs of the PF, command, MSI-X
+    if (this.fn === 0) for (let at = 0x10; at < 0x28; at += 4) saved.push([at, this.nic.configRead(0, at, 4)]);
+    const control = this.nic.configRead(this.fn, CAP_EXP + PCI_EXP_DEVCTL, 2);
+    this.nic.configWrite(this.fn, CAP_EXP + PCI_EXP_DEVCTL, 2, control | PCI_EXP_DEVCTL_BCR_FLR);
+    for (const [at, value] of saved) this.nic.configWrite(0, at, 4, value);
+    this.nic.configWrite(this.fn, PCI_COMMAND, 2, command);
+    if (!this.isMsixOn) return;
+    this.handlers.forEach((handler, vector) => handler !== null && this.setVector(vector, handler));
+    this.setMsixEnable(true);
+  }
+
+  open(): void {
+    this.reset();
+    const command = this.nic.configRead(this.fn, PCI_COMMAND, 2);
+    this.nic.configWrite(this.fn, PCI_COMMAND, 2, command & ~PCI_COMMAND_MASTER);
+  }
+
+  close(): void {
+    this.disableIrqs(VFIO_PCI_MSIX_IRQ_INDEX);
+    this.reset();
+  }
+
+  private regionSize(index: number): number {
+    if (index <= VFIO_PCI_BAR5_REGION_INDEX) return this.barBytes[index] ?? 0;
+    return index === VFIO_PCI_CONFIG_REGION_INDEX ? CONFIG_BYTES : 0;
+  }
+
+  private setVector(vector: number, handler: IrqHandler | null): void {
+    const entry = MSIX_TABLE_OFFSET + vector * PCI_MSIX_ENTRY_SIZE;
+    this.handlers[vector] = handler;
+    this.nic.onVector(this.fn, vector, handler);
+    if (handler !== null) {
+      this.nic.write(this.fn, MSIX_BAR, entry, 4, MSI_ADDRESS);
+      this.nic.write(this.fn, MSIX_BAR, entry + PCI_MSIX_ENTRY_UPPER_ADDR, 4, 0);
+      this.nic.write(this.fn, MSIX_BAR, entry + PCI_MSIX_ENTRY_DATA, 4, vector);
+    }
+    const control = handler === null ? PCI_MSIX_ENTRY_CTRL_MASKBIT : 0;
+    this.nic.write(this.fn, MSIX_BAR, entry + PCI_MSIX_ENTRY_VECTOR_CTRL, 4, control);
+  }
+
+  private setMsixEnable(isOn: boolean): void {
+    this.isMsixOn = isOn;
+    const flags = this.nic.configRead(this.fn, CAP_MSIX + PCI_MSIX_FLAGS, 2);
+    const value = isOn ? flags | PCI_MSIX_FLAGS_ENABLE : flags & ~PCI_MSIX_FLAGS_ENABLE;
+    this.nic.configWrite(this.fn, CAP_MSIX + PCI_MSIX_FLAGS, 2, value);
+  }
+
+  private refuse(region: number, offset: number, size: number): never {
+    const { size: bytes } = this.regionInfo(region);
+    if (size !== 1 && size !== 2 && size !== 4) {
+      throw new VfioError('EINVAL', `access of ${size} bytes; one register access is 1, 2 or 4 bytes`);
+    }
+    if (bytes === 0) throw new VfioError('EINVAL', `region ${region} is not implemented by this function`);
+    const where = `0x${offset.toString(16)}`;
+    if (!(offset >= 0) || offset + size > bytes) {
+      throw new VfioError('EINVAL', `access of ${size} bytes at ${where}: region ${region} has ${bytes} bytes`);
+    }
+    throw new VfioError('EINVAL', `access of ${size} bytes at ${where} is not aligned; use readBytes or writeBytes`);
+  }
+
+  /** Cuts a byte range into aligned accesses of 4, 2 and 1 bytes, as vfio-pci core does. */
+  private split(
+    region: number,
+    offset: number,
+    length: number,
+    access: (at: number, size: AccessSize, done: number) => void,
+  ): number {
+    const { size: bytes } = this.regionInfo(region);
+    if (!Number.isInteger(offset) || offset < 0 || offset + length > bytes) {
+      const where = `0x${offset.toString(16)}`;
+      throw new VfioError('EINVAL', `${length} bytes at ${where}: region ${region} has ${bytes} bytes`);
+    }
+    let done = 0;
+    while (done < length) {
+      const at = offset + done;
+      const left = length - done;
+      const size: AccessSize = at % 4 === 0 && left >= 4 ? 4 : at % 2 === 0 && left >= 2 ? 2 : 1;
+      access(at, size, done);
+      done += size;
+    }
+    return length;
+  }
+}

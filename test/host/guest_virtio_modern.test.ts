@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: Apache-2.0
+// The modern transport, register access by register access.
+import { describe, expect, it } from 'vitest';
+
+import { VirtioModern, type QueuePlan } from '../../src/guest/virtio_modern.ts';
+import { PlainMemory } from '../support/plain_memory.ts';
+import { RegisterFunction } from '../support/register_function.ts';
+
+const error = (code: string) => expect.objectContaining({ code });
+const nothing = () => undefined;
+const NET_PLANS: readonly QueuePlan[] = [
+  { index: 0, onUsed: nothing },
+  { index: 1, onUsed: nothing },
+  { index: 2, onUsed: null },
+];
+
+function setup(prepare: (device: RegisterFunction) => void = nothing) {
+  const device = new RegisterFunction();
+  prepare(device);
+  const transport = new VirtioModern(device, { resetPollLimit: 10 });
+  const memory = new PlainMemory();
+  device.log.length = 0;
+  return { device, transport, memory };
+}
+
+describe('start-up', () => {
+  it('memory decoding and bus mastering are switched on before the first register access', () => {
+    const device = new RegisterFunction();
+
+    expect(new VirtioModern(device).layout.deviceId).toBe(0x1041);
+    expect(device.log).toEqual(['w config 0x4 2 0x6']);
+  });
+
+  it('a reset writes 0 and reads device_status until it is 0', () => {
+    const { device, transport } = setup((function_) => Object.assign(function_, { resetReads: 3, status: 15 }));
+
+    transport.reset();
+
+    expect(device.log).toEqual([
+      'w common+20 1 0x0',
+      'r common+20 1 = 0xf',
+      'r common+20 1 = 0xf',
+      'r common+20 1 = 0x0',
+    ]);
+  });
+
+  it('a device that never resets is DEVICE_SILENT', () => {
+    const { transport } = setup((function_) => Object.assign(function_, { resetReads: Infinity, status: 15 }));
+
+    expect(() => transport.reset()).toThrow(error('DEVICE_SILENT'));
+  });
+
+  it('four feature words are read and four are written, between DRIVER and FEATURES_OK', () => {
+    const { device, transport } = setup((function_) => function_.offered.splice(0, 4, 0x3001_0020, 0x361, 5, 6));
+
+    transport.negotiate([5, 16, 41]);
+
+    expect(device.log).toEqual([
+      'r common+20 1 = 0x0',
+      'w common+20 1 0x1',
+      'r common+20 1 = 0x1',
+      'w common+20 1 0x3',
+      ...['w common+0 4 0x0', 'r common+4 4 = 0x30010020', 'w common+0 4 0x1', 'r common+4 4 = 0x361'],
+      ...['w common+0 4 0x2', 'r common+4 4 = 0x5', 'w common+0 4 0x3', 'r common+4 4 = 0x6'],
+      // MAC and STATUS, INDIRECT and EVENT_IDX; VERSION_1, RING_RESET, ADMIN_VQ. SR_IOV needs the capability,
+      // NOTIFICATION_DATA and the upper words are not known.
+      ...['w common+8 4 0x0', 'w common+12 4 0x30010020', 'w common+8 4 0x1', 'w common+12 4 0x301'],
+      ...['w common+8 4 0x2', 'w common+12 4 0x0', 'w common+8 4 0x3', 'w common+12 4 0x0'],
+      'r common+20 1 = 0x3',
+      'w common+20 1 0xb',
+      'r common+20 1 = 0xb',
+    ]);
+  });
+
+  it('SR_IOV is taken where the function has the capability', () => {
+    const { device, transport } = setup((function_) => {
+      function_.offered[1] = 0x21;
+      function_.view.setUint32(0x100, 0x0001_0010, true);
+    });
+
+    transport.negotiate([]);
+
+    expect(device.accepted).toEqual([0, 0x21, 0, 0]);
+  });
+
+  it('a device without VERSION_1 is EINVAL', () => {
+    const { transport } = setup((function_) => (function_.offered[1] = 0));
+
+    expect(() => transport.negotiate([])).toThrow(error('EINVAL'));
+  });
+
+  it('a device that does not take FEATURES_OK is ENODEV', () => {
+    const { transport } = setup((function_) => (function_.refusesFeatures = true));
+
+    expect(() => transport.negotiate([])).toThrow(error('ENODEV'));
+  });
+
+  it.each([
+    { what: 'ADMIN_VQ needs 64 bytes of common configuration', word: 0x201, length: 63, code: 'EINVAL' },
+    { what: 'RING_RESET needs 60', word: 0x101, length: 59, code: 'EINVAL' },
+  ])('$what', ({ word, length, code }) => {
+    const { transport } = setup((function_) => {
+      function_.offered[1] = word;
+      function_.view.setUint32(0x4c, length, true);
+    });
+
+    expect(() => transport.negotiate([41])).toThrow(error(code));
+  });
+
+  it('status bits are added, never replaced', () => {
+    const { device, transport } = setup((function_) => (function_.status = 0x41));
+
+    transport.driverOk();
+
+    expect(device.status).toBe(0x45);
+  });
+});
+
+describe('queues', () => {
+  it('a queue is selected, sized, checked, given its addresses and vector, and enabled last', () => {
+    const { device, transport, memory } = setup();
+    transport.negotiate([]);
+    device.log.length = 0;
+
+    const [ring] = transport.setupQueues(memory, [{ index: 1, onUsed: nothing, maxSize: 8 }], nothing);
+
+    const low = (iova: number) => `0x${(iova - 0x5_0000_0000).toString(16)}`;
+    expect(ring?.size).toBe(8);
+    expect(device.log).toEqual([
+      'setIrqs 2 0 2',
+      ...['w common+16 2 0x0', 'r common+16 2 = 0x0'],
+      'r common+18 2 = 0x3',
+      ...['w common+22 2 0x1', 'r common+24 2 = 0x10', 'r common+28 2 = 0x0'],
+      ...['w common+22 2 0x1', 'w common+24 2 0x8', 'w common+22 2 0x1'],
+      ...[`w common+32 4 ${low(ring!.descIova)}`, 'w common+36 4 0x5'],
+      ...[`w common+40 4 ${low(ring!.availIova)}`, 'w common+44 4 0x5'],
+      ...[`w common+48 4 ${low(ring!.usedIova)}`, 'w common+52 4 0x5'],
+      ...['w common+22 2 0x1', 'w common+26 2 0x1', 'r common+26 2 = 0x1'],
+      ...['w common+22 2 0x1', 'r common+30 2 = 0x1'],
+      ...['w common+22 2 0x1', 'w common+28 2 0x1'],
+    ]);
+  });
+
+  it('all queues are enabled at the end, in order', () => {
+    const { device, transport, memory } = setup();
+    transport.negotiate([]);
+
+    transport.setupQueues(memory, NET_PLANS, nothing);
+
+    const enables = device.log.flatMap((line, i) => (line.startsWith('w common+28') ? [i] : []));
+    expect(enables).toEqual([-5, -3, -1].map((back) => device.log.length + back));
+  });
+
+  it('a notification is a 16-bit write of the index at its multiple of the notify area', () => {
+    const { device, transport, memory } = setup();
+    transport.negotiate([]);
+    transport.setupQueues(memory, NET_PLANS, nothing);
+    device.log.length = 0;
+
+    transport.notify(0);
+    transport.notify(2);
+
+    expect(device.log).toEqual(['w notify+0x0 2 0x0', 'w notify+0x8 2 0x2']);
+  });
+
+  it.each([
+    { what: 'a queue beyond num_queues', prepare: (f: RegisterFunction) => (f.numQueues = 2), code: 'ENOENT' },
+    { what: 'a queue of size 0', prepare: (f: RegisterFunction) => (f.queues[2]!.size = 0), code: 'ENOENT' },
+    {
+      what: 'a queue that is enabled already',
+      prepare: (f: RegisterFunction) => (f.queues[1]!.enable = 1),
+      code: 'ENOENT',
+    },
+    {
+      what: 'a size that is no power of two',
+      prepare: (f: RegisterFunction) => (f.queues[0]!.size = 12),
+      code: 'EINVAL',
+    },
+    {
+      what: 'a notify address beyond the structure',
+      prepare: (f: RegisterFunction) => f.view.setUint32(0x5c, 9, true),
+      code: 'EINVAL',
+    },
+  ])('$what is $code', ({ prepare, code }) => {
+    const { transport, memory } = setup((device) => void prepare(device));
+    transport.negotiate([]);
+
+    expect(() => transport.setupQueues(memory, NET_PLANS, nothing)).toThrow(error(code));
+  });
+
+  it('an admin queue may lie beyond num_queues', () => {
+    const { device, transport, memory } = setup((function_) => (function_.numQueues = 2));
+    transport.negotiate([]);
+
+    transport.setupQueues(memory, [{ index: 2, onUsed: nothing, isAdmin: true }], nothing);
+
+    expect(device.queues[2]?.enable).toBe(1);
+  });
+
+  it('admin_queue_num 0 with ADMIN_VQ negotiated is EINVAL', () => {
+    expect(() => setup().transport.adminQueueIndex()).toThrow(error('EINVAL'));
+  });
+});
+
+describe('MSI-X vectors', () => {
+  const plans: readonly QueuePlan[] = [...NET_PLANS, { index: 3, onUsed: nothing, isAdmin: true }];
+
+  it.each([
+    { vectors: 4, policy: 'each', assigned: [1, 2, 0xffff, 3] },
+    { vectors: 3, policy: 'shared-slow', assigned: [1, 2, 0xffff, 0] },
+    { vectors: 2, policy: 'shared', assigned: [1, 1, 0xffff, 0] },
+  ])('$vectors vectors: $policy', ({ vectors, policy, assigned }) => {
+    const device = new RegisterFunction(4);
+    device.vectors = vectors;
+    const transport = new VirtioModern(device);
+    transport.negotiate([]);
+
+    transport.setupQueues(new PlainMemory(), plans, nothing);
+
+    expect(transport.vectorPolicy).toBe(policy);
+    expect(device.queues.map((queue) => queue.vector)).toEqual(assigned);
+  });
+
+  it('a vector that reads back as 0xffff moves on to the next policy, without new memory', () => {
+    const device = new RegisterFunction(4);
+    device.usableVectors = 2;
+    const transport = new VirtioModern(device);
+    const memory = new PlainMemory();
+    transport.negotiate([]);
+
+    const rings = transport.setupQueues(memory, plans, nothing);
+
+    expect(transport.vectorPolicy).toBe('shared');
+    expect(device.queues.map((queue) => queue.vector)).toEqual([1, 1, 0xffff, 0]);
+    expect(device.log.filter((line) => line.startsWith('setIrqs'))).toEqual([
+      'setIrqs 2 0 4',
+      'setIrqs 2 0 3',
+      'setIrqs 2 0 2',
+    ]);
+    expect(memory.used).toBeLessThan(4 * (16 * 16 + 38 + 134 + 32) + 64);
+    expect(rings).toHaveLength(4);
+  });
+
+  it('each vector runs the handlers of all its users', () => {
+    const device = new RegisterFunction(4);
+    device.vectors = 2;
+    const calls: string[] = [];
+    const transport = new VirtioModern(device);
+    transport.negotiate([]);
+    const noted = plans.map((plan) => ({ ...plan, onUsed: plan.onUsed && (() => calls.push(`queue ${plan.index}`)) }));
+    transport.setupQueues(new PlainMemory(), noted, () => calls.push('config'));
+
+    device.handlers[2]?.[0]?.(0, 0);
+    device.handlers[2]?.[1]?.(1, 0);
+
+    expect(calls).toEqual(['config', 'queue 3', 'queue 0', 'queue 1']);
+  });
+
+  it('without MSI-X the INTx handler reads ISR and serves what it names', () => {
+    const device = new RegisterFunction();
+    Object.assign(device, { vectors: 0, intxCount: 1 });
+    const calls: string[] = [];
+    const transport = new VirtioModern(device);
+    transport.negotiate([]);
+    transport.setupQueues(new PlainMemory(), [{ index: 0, onUsed: () => calls.push('queue') }], () =>
+      calls.push('config'),
+    );
+    const raise = (isr: number) => {
+      device.isr = isr;
+      device.handlers[0]?.[0]?.(0, 0);
+    };
+
+    raise(0);
+    raise(1);
+    raise(2);
+    raise(3);
+
+    expect(transport.vectorPolicy).toBe('intx');
+    expect(calls).toEqual(['queue', 'config', 'config', 'queue']);
+  });
+
+  it('a function with one vector and no INTx is ENOSPC', () => {
+    const device = new RegisterFunction();
+    device.vectors = 1;
+    const transport = new VirtioModern(device);
+    transport.negotiate([]);
+
+    expect(() => transport.setupQueues(new PlainMemory(), NET_PLANS, nothing)).toThrow(error('ENOSPC'));
+  });
+
+  it('shutdown() resets the device and gives the vectors back', () => {
+    const { device, transport, memory } = setup();
+    transport.negotiate([]);
+    transport.setupQueues(memory, NET_PLANS, nothing);
+    device.log.length = 0;
+
+    transport.shutdown();
+
+    expect(device.log).toEqual(['w common+20 1 0x0', 'r common+20 1 = 0x0', 'disableIrqs 2']);
+  });
+});
