@@ -19,8 +19,8 @@ import { ioasMap, ioasUnmap } from './pcie/iommu.ts';
 import { NEVER, nextEventTime } from './sim/scheduler.ts';
 
 /** Bytes of memory that a card needs, before it is created. */
-export function memoryNeeded(totalVfs: u32, windowBytes: u32): u32 {
-  return memoryBytes(totalVfs, windowBytes);
+export function memoryNeeded(totalVfs: u32, window: u32): u32 {
+  return memoryBytes(totalVfs, window);
 }
 
 /** Builds the card from CONFIG and PARAM in zeroed memory; false if memory is too small. */

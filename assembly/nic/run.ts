@@ -119,7 +119,7 @@ export function hostWrite(fn: u32, bar: u32, offset: u32, size: u32, value: u32)
     runNow();
     return;
   }
-  let head = load<u32>(CTL_INBOUND_HEAD);
+  const head = load<u32>(CTL_INBOUND_HEAD);
   while (head - load<u32>(CTL_INBOUND_TAIL) == INBOUND_SLOTS) runThrough(nextEventTime()); // no room on the way: the host waits
   const slot = head & (INBOUND_SLOTS - 1);
   const at: usize = INBOUND + slot * INBOUND_SLOT_BYTES;

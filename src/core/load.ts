@@ -5,13 +5,16 @@ import { readFileSync } from 'node:fs';
 import { NicError } from '../util/errors.ts';
 import { DEBUG_CORE_URL, RELEASE_CORE_URL } from './wasm_path.ts';
 
+/** A compiled core. */
+export type CoreModule = WebAssembly.Module;
+
 /** Builds of the core: release, or debug with its asserts. */
 export type CoreBuild = 'release' | 'debug';
 
-const modules = new Map<CoreBuild, WebAssembly.Module>();
+const modules = new Map<CoreBuild, CoreModule>();
 
 /** Compiles a build of the core once. Throws NicError CORE_MISSING if it was not built. */
-export function loadCore(build: CoreBuild = 'release'): WebAssembly.Module {
+export function loadCore(build: CoreBuild = 'release'): CoreModule {
   const known = modules.get(build);
   if (known !== undefined) return known;
   const url = build === 'release' ? RELEASE_CORE_URL : DEBUG_CORE_URL;

@@ -36,7 +36,7 @@ import {
 } from '../../assembly/abi/state_map.ts';
 import { FN_PRESENT, FN_ROUTING_ID } from '../../assembly/abi/function_state.ts';
 import { createInstance, putSnapshot, takeSnapshot, type CoreInstance, type Pins } from '../core/instance.ts';
-import { loadCore, type CoreBuild } from '../core/load.ts';
+import { loadCore, type CoreBuild, type CoreModule } from '../core/load.ts';
 import { NicError } from '../util/errors.ts';
 import { readAdminRecord, type AdminRecord } from './admin_record.ts';
 import { resolveConfig, type NicConfig, type ResolvedConfig } from './config.ts';
@@ -85,7 +85,7 @@ export class Nic {
   private isDraining = false;
   private windowUsed = 0;
 
-  constructor(module: WebAssembly.Module, config: NicConfig) {
+  constructor(module: CoreModule, config: NicConfig) {
     this.config = resolveConfig(config);
     this.profile = resolveProfile(this.config.mode, config.profile);
     this.core = createInstance(module, {
@@ -375,7 +375,7 @@ export class Nic {
 export interface CreateOptions {
   readonly build?: CoreBuild;
   /** A module that the caller compiled, in a browser for instance. */
-  readonly module?: WebAssembly.Module;
+  readonly module?: CoreModule;
 }
 
 /** Creates a card. Throws NicError CONFIG or PROFILE that names every bad value. */
