@@ -45,7 +45,7 @@ const STEPS = {
     outputs: ['build/nic.debug.wasm', 'build/nic.wasm', 'build/nic.wat'],
     run() {
       compileCore('debug', 'nic.debug', () => []);
-      compileCore('release', 'nic', (folder) => ['--textFile', join(folder, 'nic.wat')]);
+      compileCore('release', 'nic', () => [], inlineCalls);
     },
   },
   library: {
@@ -98,13 +98,32 @@ function runTool(tool, ...args) {
 }
 
 /** Compiles beside build/ and moves the result in at the end: who reads build/ meanwhile sees only whole files. */
-function compileCore(target, name, moreOptions) {
+function compileCore(target, name, moreOptions, finish = () => {}) {
   const folder = join('build', `.${process.pid}`);
   mkdirSync(folder, { recursive: true });
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   const options = ['--target', target, '--outFile', join(folder, `${name}.wasm`), ...moreOptions(folder)];
   runTool('assemblyscript/bin/asc.js', ...options);
+  finish(folder, name);
   for (const file of readdirSync(folder)) renameSync(join(folder, file), join('build', file));
+}
+
+/**
+ * asc has no say in how far Binaryen inlines; the small functions of the hot path cost up to a third of the time as calls
+ * (docs/decisions/0004-inlining.md has the measurement). The text form is made from the result.
+ */
+function inlineCalls(folder, name) {
+  const file = join(folder, `${name}.wasm`);
+  const limits = [
+    '--always-inline-max-function-size=60',
+    '--flexible-inline-max-function-size=300',
+    '--one-caller-inline-max-function-size=1000',
+    '--inline-functions-with-loops',
+  ];
+  const features = ['simd', 'bulk-memory', 'sign-ext', 'mutable-globals', 'nontrapping-float-to-int'];
+  const options = [...features.map((feature) => `--enable-${feature}`), '-O4', ...limits];
+  runTool('binaryen/bin/wasm-opt', ...options, file, '-o', file);
+  runTool('binaryen/bin/wasm-dis', ...features.map((feature) => `--enable-${feature}`), file, '-o', join(folder, 'nic.wat'));
 }
 
 /** What the modules of dist/ look for at `../../build`: the release core and the declaration of its exports. */

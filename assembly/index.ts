@@ -15,7 +15,7 @@ import {
   wireReceive,
 } from './nic/run.ts';
 import { decodeAddress, functionByRoutingId } from './nic/router.ts';
-import { ioasMap, ioasUnmap } from './pcie/iommu.ts';
+import { forgetTranslations, ioasClear, ioasMap, ioasUnmap } from './pcie/iommu.ts';
 import { NEVER, nextEventTime } from './sim/scheduler.ts';
 
 /** Bytes of memory that a card needs, before it is created. */
@@ -78,9 +78,15 @@ export function dmaUnmap(ioas: u32, iova: f64, length: f64): f64 {
   return bytes == NEVER ? -1 : <f64>bytes;
 }
 
+/** Removes every mapping of an address space. */
+export function dmaClear(ioas: u32): void {
+  ioasClear(ioas);
+}
+
 /** Binds the function's requester id to an address space; NONE detaches it. */
 export function attachIoas(fn: u32, ioas: u32): void {
   store<u32>(functionAt(fn), ioas, FN_IOAS);
+  forgetTranslations();
 }
 
 /** Function that answers to a routing id, NONE if there is none. */

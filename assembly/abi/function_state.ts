@@ -32,6 +32,9 @@ export const FN_CFG_READY = 0x1060; // u8: PCI_CFG window value is being fetched
 export const FN_MERGEABLE = 0x1061; // u8: MRG_RXBUF negotiated
 export const FN_FILTER_SET = 0x1062; // u8: the driver has set MAC filters or an RX mode since reset
 export const FN_ADMIN_QUEUE = 0x1064; // u32: index of the admin queue, NONE on VFs
+export const FN_TLB_IOVA = 0x1068; // u64: range of the last translation, if it may be read and written
+export const FN_TLB_BYTES = 0x1070; // u64: its length, 0 if there is none
+export const FN_TLB_AT = 0x1078; // u32: its address in linear memory
 
 export const RX_MODE_PROMISC = 1;
 export const RX_MODE_ALLMULTI = 2;
@@ -96,6 +99,7 @@ export const Q_RING_READ = 304; // u64: ring entries back
 export const Q_VISITED = 312; // u64: fetch started
 export const Q_NOTIFY_WORDS = 320; // u8[8]
 export const Q_USED_STAGE = 328; // u8[8]: used element on its way out
+export const Q_USED_SHOWN = 336; // u16: used index as last written to the driver
 export const HEADS_PREFETCHED = 16;
 
 export const QUEUE_RX = 0;

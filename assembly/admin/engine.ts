@@ -50,7 +50,7 @@ import { emit } from '../sim/output.ts';
 import { isFunctional } from '../sim/time.ts';
 import { delayJob } from '../virtio/job.ts';
 import { breakQueue } from '../virtio/queue.ts';
-import { postUsedElement, postUsedIdx, scatter, signalUsed } from '../virtio/used.ts';
+import { flushUsed, postUsedElement, scatter } from '../virtio/used.ts';
 import { executeCommand, executionCycles, padHeader } from './command.ts';
 
 /** Bytes of the readable part that are fetched; what a driver sends beyond is disregarded (ADM-VQ-03). */
@@ -91,9 +91,10 @@ export function stepAdmin(job: usize): bool {
   }
   const stored = scatter(job, 0, job + JOB_OUT, load<u32>(job, JOB_RESULT));
   postUsedElement(q, job, load<u16>(job, JOB_HEAD), stored);
-  postUsedIdx(q, job);
   store<u64>(job, load<u64>(CTL_NOW), JOB_RETIRED);
-  const notified = signalUsed(q);
+  // in functional mode all commands of a visit share one notification, as frames do
+  if (isFunctional() && config(CFG_TRACE_ADMIN) == 0) return true;
+  const notified = flushUsed(q, job);
   if (config(CFG_TRACE_ADMIN) != 0) trace(job, q, notified);
   return true;
 }

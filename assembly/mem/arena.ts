@@ -33,18 +33,23 @@ export function countFn(f: usize, index: i32, amount: u64 = 1): void {
   store<u64>(at, load<u64>(at) + amount);
 }
 
-/** memory.copy with a short path: most copies are of 64 bytes or fewer, where a loop beats the bulk instruction. */
+/** memory.copy with a short path: most copies are of 64 bytes or fewer, where vector moves beat the bulk instruction. */
 export function copyBytes(to: usize, from: usize, bytes: u32): void {
   if (bytes > 128) {
     memory.copy(to, from, bytes);
     return;
   }
   let left = bytes;
-  while (left >= 8) {
+  while (left >= 16) {
+    v128.store(to, v128.load(from));
+    to += 16;
+    from += 16;
+    left -= 16;
+  }
+  if (left & 8) {
     store<u64>(to, load<u64>(from));
     to += 8;
     from += 8;
-    left -= 8;
   }
   if (left & 4) {
     store<u32>(to, load<u32>(from));

@@ -49,7 +49,7 @@ import { hasFeature } from '../virtio/features.ts';
 import { delayJob } from '../virtio/job.ts';
 import { setMac } from '../virtio/net_config.ts';
 import { breakQueue } from '../virtio/queue.ts';
-import { postUsedElement, postUsedIdx, scatter, signalUsed } from '../virtio/used.ts';
+import { postUsedElement, scatter } from '../virtio/used.ts';
 
 const FILTERS_MAX = 32;
 const STEP_BEGIN = 0;
@@ -79,8 +79,6 @@ export function stepControl(job: usize): bool {
   store<u8>(job, execute(job, f) ? <u8>VIRTIO_NET_OK : <u8>VIRTIO_NET_ERR, JOB_OUT);
   scatter(job, 0, job + JOB_OUT, 1);
   postUsedElement(q, job, load<u16>(job, JOB_HEAD), 1);
-  postUsedIdx(q, job);
-  signalUsed(q);
   return true;
 }
 

@@ -32,7 +32,7 @@ import { isFunctional } from '../sim/time.ts';
 import { walk, WALK_DONE, WALK_PENDING } from '../virtio/chain.ts';
 import { beginWalk, delayJob } from '../virtio/job.ts';
 import { breakQueue, HEAD_BROKEN, HEAD_PENDING, returnHeads, takeHead } from '../virtio/queue.ts';
-import { postUsedElement, postUsedIdx, scatter, signalUsed } from '../virtio/used.ts';
+import { postUsedElement, scatter } from '../virtio/used.ts';
 import { FRAME_OFFSET } from './switch.ts';
 
 const MAY_READ_INDEX = 0; // the available index may be fetched for this frame
@@ -110,9 +110,7 @@ function write(job: usize, q: usize, f: usize, header: u32, need: u32): bool {
     postUsedElement(q, job, load<u16>(merge), end - written);
     written = end;
   }
-  postUsedIdx(q, job);
   countFn(f, FC_RX_FRAMES);
   countFn(f, FC_RX_BYTES, load<u32>(job, JOB_LENGTH));
-  signalUsed(q);
   return true;
 }

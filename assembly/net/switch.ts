@@ -5,6 +5,7 @@
 // no receive job stops and goes on later, so nothing is lost inside the card.
 import {
   CTL_NOW,
+  CTL_PROMISC_PORTS,
   CTL_WIRE_FREE,
   CTL_WIRE_HEAD,
   CTL_WIRE_TAIL,
@@ -89,6 +90,7 @@ export function forward(source: u32, frame: usize, length: u32, progress: u32): 
       if (source != PORT_WIRE && !sendToWire(source, frame, length)) return FORWARD_BEGIN;
       count(C_FLOOD_FRAMES);
     }
+    if (!isGroup && load<u32>(CTL_PROMISC_PORTS) == 0) return FORWARD_DONE;
     progress = 0;
   }
   return flood(source, frame, length, mac, isGroup, progress);

@@ -14,6 +14,7 @@ import {
 import {
   DMA_BYTES,
   DMA_FAULT,
+  DMA_FN,
   DMA_GENERATION,
   DMA_SEGMENT_COUNT,
   DMA_SEGMENTS,
@@ -62,21 +63,21 @@ import {
   PRIO_NORMAL,
 } from '../abi/event_code.ts';
 import { FC_BAD_DMA } from '../abi/counter.ts';
-import { P_DESCRIPTOR, P_QUEUE_JOBS } from '../abi/timing_param.ts';
+import { P_DESCRIPTOR, P_QUEUE_JOBS, P_TX } from '../abi/timing_param.ts';
 import { stepAdmin } from '../admin/engine.ts';
 import { functionAt, param } from '../mem/arena.ts';
 import { stepControl } from '../net/control.ts';
 import { stepReceive } from '../net/rx.ts';
 import { FORWARD_DONE, frameSent, forward, PORT_WIRE } from '../net/switch.ts';
-import { stepTransmit } from '../net/tx.ts';
+import { stepTransmit, transmitDirect } from '../net/tx.ts';
 import { arriveMsi, deliverPosted, serveRead, startRead } from '../pcie/requester.ts';
 import { emit, hasOutputRoom } from '../sim/output.ts';
 import { eventA0, eventA1, eventCode, schedule } from '../sim/scheduler.ts';
 import { isFunctional } from '../sim/time.ts';
 import { walk, WALK_DONE, WALK_PENDING } from '../virtio/chain.ts';
-import { delayJob, finishJob, startJob, waitForJob } from '../virtio/job.ts';
+import { finishJob, startJob, waitForJob } from '../virtio/job.ts';
 import { breakQueue, finishFetch, isRunnable, returnHeads, scheduleVisit, takeHead } from '../virtio/queue.ts';
-import { finishSignal } from '../virtio/used.ts';
+import { finishSignal, flushUsed } from '../virtio/used.ts';
 import { writeMemoryRegister } from './router.ts';
 
 /** Chains that one visit retires before other queues get their turn. */
@@ -113,7 +114,6 @@ export function dispatch(node: usize): void {
     case EV_JOB_STEP:
       if (load<u32>(a0, DMA_GENERATION) != a1) return;
       store<u8>(a0, 0, JOB_BUSY);
-      if (load<u8>(a0, JOB_STATE) == JOB_WALK) gather(a0);
       serviceQueue(load<u32>(a0, JOB_QUEUE));
       return;
     case EV_QUEUE:
@@ -159,11 +159,18 @@ function arriveFrame(): void {
   else schedule(isFunctional() ? 0 : WIRE_RETRY_CYCLES, EV_WIRE_RX, PRIO_NORMAL, 0, 0);
 }
 
-/** Does everything that a queue can do now: executes its oldest jobs, takes new heads. */
-export function serviceQueue(q: usize): void {
+/** Does everything that a queue can do now; what it used is shown to the driver at the end, with one index. */
+function serviceQueue(q: usize): void {
   if (!isRunnable(q)) return;
+  workOn(q);
+  flushUsed(q, q + Q_CONTEXT);
+}
+
+/** Executes the oldest jobs of a queue and takes new heads, until it has to wait. */
+function workOn(q: usize): void {
   const kind = load<u8>(q, Q_KIND);
   if (kind == QUEUE_UNUSED) return;
+  const isDirect = kind == QUEUE_TX && isFunctional();
   let budget = VISIT_BUDGET;
   while (true) {
     const oldest: usize = load<u32>(q, Q_FIFO_HEAD);
@@ -180,6 +187,11 @@ export function serviceQueue(q: usize): void {
     if (load<u32>(q, Q_JOBS) >= param(P_QUEUE_JOBS)) return;
     const head = takeHead(q, false);
     if (head < 0) return;
+    if (isDirect && load<u32>(q, Q_JOBS) == 0 && transmitDirect(q, load<u32>(q, Q_CONTEXT + DMA_FN), <u32>head)) {
+      if (--budget == 0) return scheduleVisit(q, 0);
+      if (!hasOutputRoom()) return scheduleVisit(q, 0);
+      continue;
+    }
     const job = startJob(q, <u32>head);
     if (job == 0) {
       returnHeads(q, <u16>(load<u16>(q, Q_AVAIL_IDX) - 1));
@@ -210,8 +222,7 @@ function continueJob(job: usize): void {
     const walked = walk(job);
     if (walked == WALK_PENDING) return;
     if (walked != WALK_DONE) return breakQueue(load<u32>(job, JOB_QUEUE), walked);
-    if (isFunctional()) return gather(job);
-    delayJob(job, (load<u32>(job, JOB_READABLE) + load<u32>(job, JOB_WRITABLE)) * param(P_DESCRIPTOR));
+    gather(job);
   } else if (state == JOB_GATHER) {
     finishGather(job);
   }
@@ -228,7 +239,10 @@ function gather(job: usize): void {
   store<u32>(job, load<u32>(job, JOB_READABLE), DMA_SEGMENT_COUNT);
   store<u32>(job, <u32>(job + JOB_BUFFER), DMA_TARGET);
   store<u32>(job, 0, DMA_FAULT);
-  if (bytes == 0 || startRead(job)) finishGather(job);
+  // the descriptors are decoded, and a frame is prepared, while the read is set up
+  const descriptors = load<u32>(job, JOB_READABLE) + load<u32>(job, JOB_WRITABLE);
+  const frame = load<u8>(load<u32>(job, JOB_QUEUE), Q_KIND) == QUEUE_TX ? param(P_TX) : 0;
+  if (bytes == 0 || startRead(job, descriptors * param(P_DESCRIPTOR) + frame)) finishGather(job);
 }
 
 function finishGather(job: usize): void {

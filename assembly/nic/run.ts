@@ -56,15 +56,10 @@ export function advanceTo(until: u64, stopOnOutput: bool): i32 {
       return RUN_EVENT;
     }
     moveTo(time);
-    let node = takeEvent();
-    while (node != 0) {
-      dispatch(node);
-      if (stopOnOutput && hasOutput()) {
-        deliverPosted();
-        return RUN_EVENT;
-      }
-      if (!hasOutputRoom()) break;
-      node = takeEvent();
+    dispatch(takeEvent());
+    if (stopOnOutput && hasOutput()) {
+      deliverPosted();
+      return RUN_EVENT;
     }
     time = nextEventTime();
   }

@@ -2,18 +2,23 @@
 // Translation of DMA addresses: an address space (IOAS) is a short sorted list of ranges that map I/O virtual addresses
 // to the guest window. A function is bound to one address space, or to none, when every access faults.
 import {
+  CTL_FUNCTIONS,
   CTL_IOAS_BASE,
   CTL_SPAN,
   CTL_WINDOW_BASE,
   CTL_WINDOW_BYTES,
+  FN_STRIDE,
+  FUNCTIONS,
   IOAS_COUNT,
   IOAS_RANGES,
   IOAS_RANGES_MAX,
   IOAS_RANGE_BYTES,
   IOAS_STRIDE,
+  IOMMU_READ,
+  IOMMU_WRITE,
   NONE,
 } from '../abi/state_map.ts';
-import { FN_IOAS } from '../abi/function_state.ts';
+import { FN_IOAS, FN_TLB_AT, FN_TLB_BYTES, FN_TLB_IOVA } from '../abi/function_state.ts';
 
 const IOVA = 0;
 const LENGTH = 8;
@@ -34,6 +39,12 @@ function upperBound(space: usize, iova: u64): u32 {
     else high = middle;
   }
   return low;
+}
+
+/** Makes functions forget their last translation; whoever changes a mapping or an attachment calls it. */
+export function forgetTranslations(): void {
+  const end: usize = FUNCTIONS + load<u32>(CTL_FUNCTIONS) * FN_STRIDE;
+  for (let f: usize = FUNCTIONS; f < end; f += FN_STRIDE) store<u64>(f, 0, FN_TLB_BYTES);
 }
 
 /** Maps [iova, iova + length) to the window; false if it overlaps, the list is full, or the window is too small. */
@@ -60,6 +71,12 @@ export function ioasMap(ioas: u32, iova: u64, length: u64, offset: u32, permissi
   return true;
 }
 
+/** Removes every range. */
+export function ioasClear(ioas: u32): void {
+  store<u32>(ioasAt(ioas), 0, IOAS_COUNT);
+  forgetTranslations();
+}
+
 /** Removes every range that lies wholly inside [iova, iova + length); returns the bytes removed, or 2^64-1 if one would be cut. */
 export function ioasUnmap(ioas: u32, iova: u64, length: u64): u64 {
   const space = ioasAt(ioas);
@@ -73,6 +90,7 @@ export function ioasUnmap(ioas: u32, iova: u64, length: u64): u64 {
     if (isOutside) continue;
     if (start < iova || last - iova >= length) return 0xffffffffffffffff;
   }
+  forgetTranslations();
   let kept: u32 = 0;
   for (let i: u32 = 0; i < total; i++) {
     const range = space + IOAS_RANGES + i * IOAS_RANGE_BYTES;
@@ -93,6 +111,13 @@ export function ioasUnmap(ioas: u32, iova: u64, length: u64): u64 {
  * The number of bytes from there on to the end of the range goes to `lastSpan`.
  */
 export function translate(f: usize, iova: u64, permission: u32): usize {
+  // the range of the last translation answers most
+  const near = iova - load<u64>(f, FN_TLB_IOVA);
+  const rest = load<u64>(f, FN_TLB_BYTES);
+  if (near < rest) {
+    store<u32>(CTL_SPAN, <u32>min<u64>(rest - near, 0xffffffff));
+    return load<u32>(f, FN_TLB_AT) + <u32>near;
+  }
   const ioas = load<u32>(f, FN_IOAS);
   if (ioas == NONE) return 0;
   const space = ioasAt(ioas);
@@ -108,9 +133,14 @@ export function translate(f: usize, iova: u64, permission: u32): usize {
   const delta = iova - load<u64>(range, IOVA);
   const length = load<u64>(range, LENGTH);
   if (delta >= length || (load<u32>(range, PERMISSIONS) & permission) == 0) return 0;
-  const span = length - delta;
-  store<u32>(CTL_SPAN, span > 0xffffffff ? 0xffffffff : <u32>span);
-  return load<u32>(CTL_WINDOW_BASE) + load<u32>(range, OFFSET) + <u32>delta;
+  const at = load<u32>(CTL_WINDOW_BASE) + load<u32>(range, OFFSET);
+  if (load<u32>(range, PERMISSIONS) == (IOMMU_READ | IOMMU_WRITE)) {
+    store<u64>(f, iova - delta, FN_TLB_IOVA);
+    store<u64>(f, length, FN_TLB_BYTES);
+    store<u32>(f, at, FN_TLB_AT);
+  }
+  store<u32>(CTL_SPAN, <u32>min<u64>(length - delta, 0xffffffff));
+  return at + <u32>delta;
 }
 
 /** Bytes that follow in the range found by the last translate(). */

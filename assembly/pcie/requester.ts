@@ -55,7 +55,7 @@ import {
 } from '../abi/timing_param.ts';
 import { copyBytes, count, functionAt, param } from '../mem/arena.ts';
 import { emit } from '../sim/output.ts';
-import { schedule, scheduleAt } from '../sim/scheduler.ts';
+import { scheduleAt } from '../sim/scheduler.ts';
 import { isFunctional } from '../sim/time.ts';
 import { lastSpan, translate } from './iommu.ts';
 import { sendDown, sendUp } from './link.ts';
@@ -86,10 +86,29 @@ export function appendRead(context: usize, iova: u64, length: u32): void {
 }
 
 /**
- * Starts the read of a context. True: it is done already (functional mode); false: the context's done event will come.
- * Either way DMA_FAULT tells whether all addresses were mapped.
+ * Reads one piece of memory into `target`: prepareRead and startRead in one, without the detour over the segment list
+ * in functional mode.
  */
-export function startRead(context: usize): bool {
+export function readInto(context: usize, iova: u64, length: u32, target: usize): bool {
+  if (isFunctional()) {
+    count(C_DMA_READS);
+    count(C_DMA_READ_BYTES, length);
+    const isMapped = readMemory(load<u32>(context, DMA_FN), iova, length, target);
+    store<u32>(context, isMapped ? 0 : 1, DMA_FAULT);
+    if (!isMapped) count(C_DMA_FAULTS);
+    store<u32>(context, length, DMA_BYTES);
+    return true;
+  }
+  prepareRead(context, iova, length, target);
+  return startRead(context);
+}
+
+/**
+ * Starts the read of a context. True: it is done already (functional mode); false: the context's done event will come.
+ * Either way DMA_FAULT tells whether all addresses were mapped. `setup`: cycles that the owner spends before, on top of
+ * the engine's own.
+ */
+export function startRead(context: usize, setup: u32 = 0): bool {
   store<u32>(context, 0, DMA_FAULT);
   count(C_DMA_READS);
   count(C_DMA_READ_BYTES, load<u32>(context, DMA_BYTES));
@@ -109,7 +128,7 @@ export function startRead(context: usize): bool {
   const bytes = tlps * param(P_TLP_MEM_BYTES);
   store<u32>(context, load<u32>(context, DMA_UP_TLPS) + tlps, DMA_UP_TLPS);
   store<u32>(context, load<u32>(context, DMA_UP_BYTES) + bytes, DMA_UP_BYTES);
-  const arrival = sendUp(tlps, bytes) + param(P_DMA_ENGINE) + param(P_HOST_READ);
+  const arrival = sendUp(tlps, bytes) + param(P_DMA_ENGINE) + setup + param(P_HOST_READ);
   scheduleAt(arrival, EV_DMA_HOST, PRIO_NORMAL, <u32>context, load<u32>(context, DMA_GENERATION));
   return false;
 }
@@ -147,6 +166,11 @@ function sample(context: usize): void {
 }
 
 function readMemory(f: usize, iova: u64, length: u32, target: usize): bool {
+  const whole = translate(f, iova, IOMMU_READ);
+  if (whole != 0 && length <= lastSpan()) {
+    copyBytes(target, whole, length);
+    return true;
+  }
   while (length > 0) {
     const from = translate(f, iova, IOMMU_READ);
     if (from == 0) return false;
@@ -160,6 +184,11 @@ function readMemory(f: usize, iova: u64, length: u32, target: usize): bool {
 }
 
 function writeMemory(f: usize, iova: u64, length: u32, source: usize): void {
+  const whole = translate(f, iova, IOMMU_WRITE);
+  if (whole != 0 && length <= lastSpan()) {
+    copyBytes(whole, source, length);
+    return;
+  }
   while (length > 0) {
     const to = translate(f, iova, IOMMU_WRITE);
     if (to == 0) {

@@ -46,7 +46,7 @@ import {
   VIRTQ_DESC_SIZE,
 } from '../abi/virtio_ring.ts';
 import { param } from '../mem/arena.ts';
-import { prepareRead, startRead } from '../pcie/requester.ts';
+import { readInto } from '../pcie/requester.ts';
 
 export const WALK_DONE = 0;
 export const WALK_PENDING = -1;
@@ -106,13 +106,8 @@ function fetchBlock(job: usize, index: u32, tableSize: u32): bool {
   const entries = min(blockSize, tableSize - block);
   store<u32>(job, block, JOB_BLOCK);
   store<u32>(job, entries, JOB_BLOCK_COUNT);
-  prepareRead(
-    job,
-    load<u64>(job, JOB_TABLE) + <u64>block * VIRTQ_DESC_SIZE,
-    entries * VIRTQ_DESC_SIZE,
-    job + JOB_CACHE,
-  );
-  return startRead(job);
+  const at = load<u64>(job, JOB_TABLE) + <u64>block * VIRTQ_DESC_SIZE;
+  return readInto(job, at, entries * VIRTQ_DESC_SIZE, job + JOB_CACHE);
 }
 
 function addSegment(job: usize, addr: u64, length: u32, isWritable: bool): i32 {

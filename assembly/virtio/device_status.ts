@@ -8,6 +8,7 @@
 // own rules: virtio/legacy_window.ts).
 import {
   CTL_MAC_DIRTY,
+  CTL_PROMISC_PORTS,
   CTL_SELF_USED_LO,
   CTL_SRIOV_USED_LO,
   FN_COMMON,
@@ -96,7 +97,10 @@ export function goLive(f: usize): void {
 export function setPort(map: usize, fn: u32, isOn: bool): void {
   const word = map + ((fn >> 5) << 2);
   const bit: u32 = 1 << (fn & 31);
-  store<u32>(word, isOn ? load<u32>(word) | bit : load<u32>(word) & ~bit);
+  const old = load<u32>(word);
+  if (((old & bit) != 0) == isOn) return;
+  store<u32>(word, old ^ bit);
+  if (map == PORT_PROMISC) store<u32>(CTL_PROMISC_PORTS, load<u32>(CTL_PROMISC_PORTS) + (isOn ? 1 : -1));
 }
 
 /** Device reset: everything that a driver set is gone, nothing under way comes out any more. */

@@ -43,6 +43,7 @@ import {
   Q_SIZE,
   Q_USED_EVENT,
   Q_USED_IDX,
+  Q_USED_SHOWN,
   Q_VISITED,
 } from '../abi/function_state.ts';
 import { EV_FE_DONE, EV_NOTIFY_DONE, EV_QUEUE, PRIO_LATE } from '../abi/event_code.ts';
@@ -50,7 +51,7 @@ import { FC_BAD_AVAIL_IDX, FC_BAD_DMA } from '../abi/counter.ts';
 import { P_SCHEDULER } from '../abi/timing_param.ts';
 import { VIRTQ_AVAIL_FLAGS, VIRTQ_AVAIL_RING, VIRTQ_USED_RING, VIRTQ_USED_ELEM_SIZE } from '../abi/virtio_ring.ts';
 import { param } from '../mem/arena.ts';
-import { appendRead, cancelRead, postWrite, prepareRead, startRead } from '../pcie/requester.ts';
+import { appendRead, cancelRead, postWrite, prepareRead, readInto, startRead } from '../pcie/requester.ts';
 import { schedule } from '../sim/scheduler.ts';
 import { isFunctional } from '../sim/time.ts';
 import { breakDevice } from './interrupt.ts';
@@ -82,6 +83,7 @@ export function resetQueuePosition(q: usize, f: usize): void {
   store<u16>(q, 0, Q_AVAIL_IDX);
   store<u16>(q, 0, Q_AVAIL_SEEN);
   store<u16>(q, 0, Q_USED_IDX);
+  store<u16>(q, 0, Q_USED_SHOWN);
   store<u16>(q, 0, Q_SIGNALLED);
   store<u16>(q, 0, Q_HEADS);
   store<u16>(q, 0, Q_AVAIL_FLAGS);
@@ -181,13 +183,8 @@ function fetchRing(q: usize): bool {
   store<u16>(q, availIdx, Q_HEADS_AT);
   store<u16>(q, 0, Q_HEADS);
   store<u8>(q, FETCH_RING, Q_FETCH);
-  prepareRead(
-    q + Q_CONTEXT,
-    load<u64>(q, Q_DRIVER) + VIRTQ_AVAIL_RING + ((<u64>slot) << 1),
-    heads << 1,
-    q + Q_HEAD_LIST,
-  );
-  if (!startRead(q + Q_CONTEXT)) return false;
+  const at = load<u64>(q, Q_DRIVER) + VIRTQ_AVAIL_RING + ((<u64>slot) << 1);
+  if (!readInto(q + Q_CONTEXT, at, heads << 1, q + Q_HEAD_LIST)) return false;
   finishFetch(q);
   return true;
 }

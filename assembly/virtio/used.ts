@@ -25,6 +25,7 @@ import {
   Q_SIZE,
   Q_USED_EVENT,
   Q_USED_IDX,
+  Q_USED_SHOWN,
   Q_USED_STAGE,
   Q_VECTOR,
   SEGMENT_BYTES,
@@ -39,7 +40,7 @@ import {
   VIRTQ_USED_RING,
 } from '../abi/virtio_ring.ts';
 import { countFn } from '../mem/arena.ts';
-import { postWrite, prepareRead, startRead } from '../pcie/requester.ts';
+import { postWrite, readInto } from '../pcie/requester.ts';
 import { notifyUsed } from './interrupt.ts';
 import { breakQueue } from './queue.ts';
 
@@ -63,7 +64,7 @@ export function scatter(job: usize, skip: u32, source: usize, bytes: u32): u32 {
   return bytes - left;
 }
 
-/** Posts a used element; the index follows with postUsedIdx. */
+/** Posts a used element; the index follows with flushUsed. */
 export function postUsedElement(q: usize, context: usize, head: u32, length: u32): void {
   const usedIdx = load<u16>(q, Q_USED_IDX);
   const slot = <u64>(usedIdx & (load<u16>(q, Q_SIZE) - 1));
@@ -74,12 +75,20 @@ export function postUsedElement(q: usize, context: usize, head: u32, length: u32
   store<u16>(q, usedIdx + 1, Q_USED_IDX);
 }
 
-export function postUsedIdx(q: usize, context: usize): void {
+/**
+ * Shows the driver all used elements posted since the last time, one index for all, and notifies it; the arrival cycle of
+ * the message, 0 if none went out.
+ */
+export function flushUsed(q: usize, context: usize): u64 {
+  const usedIdx = load<u16>(q, Q_USED_IDX);
+  if (usedIdx == load<u16>(q, Q_USED_SHOWN)) return 0;
+  store<u16>(q, usedIdx, Q_USED_SHOWN);
   postWrite(context, load<u64>(q, Q_DEVICE) + VIRTQ_USED_IDX, 2, q + Q_USED_IDX);
+  return signalUsed(q);
 }
 
 /** Notifies the driver of what was used since the last decision, if it wants to know; arrival cycle or 0. */
-export function signalUsed(q: usize): u64 {
+function signalUsed(q: usize): u64 {
   if (load<u8>(q, Q_NOTIFY_STATE) != NOTIFY_IDLE) {
     store<u8>(q, NOTIFY_AGAIN, Q_NOTIFY_STATE);
     return 0;
@@ -89,8 +98,7 @@ export function signalUsed(q: usize): u64 {
   const driver = load<u64>(q, Q_DRIVER);
   const at = load<u8>(f, FN_EVENT_IDX) != 0 ? driver + VIRTQ_AVAIL_RING + ((<u64>load<u16>(q, Q_SIZE)) << 1) : driver;
   store<u8>(q, NOTIFY_READING, Q_NOTIFY_STATE);
-  prepareRead(q + Q_NOTIFY_CONTEXT, at, 2, q + Q_NOTIFY_WORDS);
-  if (!startRead(q + Q_NOTIFY_CONTEXT)) return 0;
+  if (!readInto(q + Q_NOTIFY_CONTEXT, at, 2, q + Q_NOTIFY_WORDS)) return 0;
   return finishSignal(q);
 }
 

@@ -16,7 +16,6 @@ import {
   FN_STRIDE,
   FRAME_BYTES_MAX,
   FUNCTIONS,
-  IOAS_COUNT,
   IOAS_EXTRA,
   IOAS_FLAGS,
   IOAS_STRIDE,
@@ -288,7 +287,7 @@ export class Nic {
 
   freeIoas(ioas: number): void {
     const at = this.u32[CTL_IOAS_BASE >> 2]! + ioas * IOAS_STRIDE;
-    this.u32[(at + IOAS_COUNT) >> 2] = 0;
+    this.pins.dmaClear(ioas);
     this.u32[(at + IOAS_FLAGS) >> 2] = 0;
   }
 

@@ -6,7 +6,6 @@
 //   device-writable   | status 8: status, qualifier, 4 reserved                   | result, if any |
 import {
   ADMIN_CMD_GROUP_MEMBER_ID,
-  ADMIN_CMD_GROUP_TYPE,
   ADMIN_CMD_HEADER_SIZE,
   ADMIN_CMD_OPCODE,
   ADMIN_RESULT_HEADER_SIZE,
@@ -15,6 +14,12 @@ import {
   VIRTIO_ADMIN_CMD_LIST_USE,
   VIRTIO_ADMIN_STATUS_OK,
 } from '../../assembly/abi/virtio_admin.ts';
+import {
+  VIRTQ_DESC_ALIGN,
+  VIRTQ_DESC_F_NEXT,
+  VIRTQ_DESC_F_WRITE,
+  VIRTQ_DESC_SIZE,
+} from '../../assembly/abi/virtio_ring.ts';
 import { NicError, VfioError } from '../util/errors.ts';
 import { DeviceFaultError } from './device_fault.ts';
 import type { Clock, DmaMemory } from './platform.ts';
@@ -23,9 +28,15 @@ import type { Doorbell, SplitRing } from './split_ring.ts';
 /** Buffers of the longest chain: header, data, status, result. */
 export const ADMIN_CHAIN_BUFFERS = 4;
 const ALIGN = 8;
+const TWO_TO_32 = 0x1_0000_0000;
 const FREE = 0;
-const IN_FLIGHT = 1;
-const DONE = 2;
+const SUBMITTED = 1;
+const EXECUTING = 2;
+const DONE = 3;
+/** What a slot keeps in one place: header, status, indirect table; 96 bytes. */
+const SLOT_STATUS = ADMIN_CMD_HEADER_SIZE;
+const SLOT_TABLE = SLOT_STATUS + ADMIN_RESULT_HEADER_SIZE;
+const SLOT_BYTES = SLOT_TABLE + ADMIN_CHAIN_BUFFERS * VIRTQ_DESC_SIZE;
 
 export interface AdminClientOptions {
   /** Most commands in flight; default 64. */
@@ -52,7 +63,7 @@ export class AdminClient {
   supportedCommands = 0;
   /** Device-parts objects that the device grants; 0 where its functions cannot be migrated. */
   devicePartsLimit = 0;
-  /** Called with the slot of each completed submit(), from the interrupt. */
+  /** Called from the interrupt with the slot of each completed submit(), which poll() then does not return. */
   onComplete: ((slot: number) => void) | null = null;
   /** Commands sent, and those that came back with a status other than 0. */
   commands = 0;
@@ -65,23 +76,24 @@ export class AdminClient {
   private readonly u16: Uint16Array;
   private readonly u32: Uint32Array;
   private ring: SplitRing | null = null;
+  private hasIndirect = false;
   private readonly outcome: { status: number; qualifier: number; resultLength: number; result: Uint8Array };
 
-  // Per slot: places of its four buffers, their capacities and the state of its command.
-  private readonly headerAt: Uint32Array;
+  /** Where the slots begin; a slot's table stays as it is from one command to the next of the same lengths. */
+  private readonly slotsAt: number;
   private readonly dataAt: Uint32Array;
-  private readonly statusAt: Uint32Array;
   private readonly resultAt: Uint32Array;
-  private readonly headerIova: Float64Array;
-  private readonly dataIova: Float64Array;
-  private readonly statusIova: Float64Array;
-  private readonly resultIova: Float64Array;
+  private readonly tableLow: Uint32Array;
+  private readonly tableHigh: Uint32Array;
+  private readonly tableEntries: Uint8Array;
   private readonly dataCapacity: Uint32Array;
+  private readonly dataLength: Uint32Array;
+  private readonly resultSpace: Uint32Array;
   private readonly results: Uint8Array[] = [];
-  private readonly requested: Uint32Array;
   private readonly written: Uint32Array;
   private readonly state: Uint8Array;
-  private readonly isExclusive: Uint8Array;
+  /** Slot of the chain that a descriptor heads. */
+  private slotOf = new Uint16Array(0);
   private readonly freeSlots: Uint16Array;
   private freeCount = 0;
   private readonly completed: Uint16Array;
@@ -99,36 +111,36 @@ export class AdminClient {
     this.u8 = memory.u8;
     this.u16 = memory.u16;
     this.u32 = memory.u32;
-    this.headerAt = new Uint32Array(slots);
     this.dataAt = new Uint32Array(slots);
-    this.statusAt = new Uint32Array(slots);
     this.resultAt = new Uint32Array(slots);
-    this.headerIova = new Float64Array(slots);
-    this.dataIova = new Float64Array(slots);
-    this.statusIova = new Float64Array(slots);
-    this.resultIova = new Float64Array(slots);
+    this.tableLow = new Uint32Array(slots);
+    this.tableHigh = new Uint32Array(slots);
+    this.tableEntries = new Uint8Array(slots);
     this.dataCapacity = new Uint32Array(slots);
-    this.requested = new Uint32Array(slots);
+    this.dataLength = new Uint32Array(slots);
+    this.resultSpace = new Uint32Array(slots);
     this.written = new Uint32Array(slots);
     this.state = new Uint8Array(slots);
-    this.isExclusive = new Uint8Array(slots);
     this.freeSlots = new Uint16Array(slots);
     this.completed = new Uint16Array(slots);
+    this.slotsAt = memory.alloc(slots * SLOT_BYTES, VIRTQ_DESC_ALIGN);
     for (let slot = 0; slot < slots; slot++) {
-      this.headerAt[slot] = memory.alloc(ADMIN_CMD_HEADER_SIZE, ALIGN);
-      this.statusAt[slot] = memory.alloc(ADMIN_RESULT_HEADER_SIZE, ALIGN);
-      this.headerIova[slot] = memory.iova(this.headerAt[slot]!);
-      this.statusIova[slot] = memory.iova(this.statusAt[slot]!);
+      const table = memory.iova(this.slotsAt + slot * SLOT_BYTES + SLOT_TABLE);
+      this.tableLow[slot] = table;
+      this.tableHigh[slot] = table / TWO_TO_32;
       this.giveData(slot, dataBytes);
       this.giveResult(slot, resultBytes);
+      this.writeTable(slot, 0, 0);
     }
     this.outcome = { status: 0, qualifier: 0, resultLength: 0, result: this.results[0]! };
   }
 
-  /** Starts over on a ring of a device that was just reset. */
-  start(ring: SplitRing): void {
+  /** Starts over on a ring of a device that was just reset; `hasIndirect` as VIRTIO_F_INDIRECT_DESC was negotiated. */
+  start(ring: SplitRing, hasIndirect: boolean): void {
     const slots = this.state.length;
     this.ring = ring;
+    this.hasIndirect = hasIndirect;
+    this.slotOf = new Uint16Array(ring.size);
     this.supportedCommands = 0;
     this.devicePartsLimit = 0;
     this.state.fill(FREE);
@@ -149,7 +161,9 @@ export class AdminClient {
     if (ring === null) return;
     do {
       ring.disableInterrupts();
-      while (ring.takeUsed()) this.complete(ring.usedToken, ring.usedLength);
+      for (let head = ring.takeUsed(); head >= 0; head = ring.takeUsed()) {
+        this.complete(this.slotOf[head]!, ring.usedLength);
+      }
     } while (ring.enableInterrupts());
   };
 
@@ -164,10 +178,10 @@ export class AdminClient {
     data: Uint8Array | null,
     resultLength: number,
   ): AdminResult {
-    let slot = this.send(opcode, groupType, memberId, data, resultLength, 1);
+    let slot = this.send(opcode, groupType, memberId, data, resultLength, EXECUTING);
     while (slot < 0) {
       const isIdle = !this.clock.waitForEvent();
-      slot = this.send(opcode, groupType, memberId, data, resultLength, 1);
+      slot = this.send(opcode, groupType, memberId, data, resultLength, EXECUTING);
       if (slot < 0 && isIdle) throw new VfioError('EAGAIN', 'no command slot or descriptor becomes free');
     }
     while (this.state[slot] !== DONE) {
@@ -186,7 +200,7 @@ export class AdminClient {
 
   /** Sends one command and returns its slot at once; -1 where all slots or descriptors are taken. */
   submit(opcode: number, groupType: number, memberId: number, data: Uint8Array | null, resultLength: number): number {
-    return this.send(opcode, groupType, memberId, data, resultLength, 0);
+    return this.send(opcode, groupType, memberId, data, resultLength, SUBMITTED);
   }
 
   /** Slot of the next completed submit(), oldest first; -1 where none has completed. release() it after use. */
@@ -203,11 +217,11 @@ export class AdminClient {
   }
 
   status(slot: number): number {
-    return this.u16[(this.statusAt[slot]! + ADMIN_RESULT_STATUS) >>> 1]!;
+    return this.u16[(this.slotsAt + slot * SLOT_BYTES + SLOT_STATUS + ADMIN_RESULT_STATUS) >>> 1]!;
   }
 
   qualifier(slot: number): number {
-    return this.u16[(this.statusAt[slot]! + ADMIN_RESULT_STATUS_QUALIFIER) >>> 1]!;
+    return this.u16[(this.slotsAt + slot * SLOT_BYTES + SLOT_STATUS + ADMIN_RESULT_STATUS_QUALIFIER) >>> 1]!;
   }
 
   resultLength(slot: number): number {
@@ -232,7 +246,7 @@ export class AdminClient {
     memberId: number,
     data: Uint8Array | null,
     resultLength: number,
-    isExclusive: 0 | 1,
+    state: number,
   ): number {
     const ring = this.ring;
     if (ring === null) throw new NicError('ADMIN_QUEUE', 'the admin queue is not set up');
@@ -242,51 +256,89 @@ export class AdminClient {
     if (this.freeCount === 0) return -1;
     const slot = this.freeSlots[this.freeCount - 1]!;
     const dataLength = data === null ? 0 : data.length;
-    if (dataLength > this.dataCapacity[slot]!) this.giveData(slot, dataLength);
-    if (resultLength > this.results[slot]!.length) this.giveResult(slot, resultLength);
-
-    const header = this.headerAt[slot]!;
-    this.u16[(header + ADMIN_CMD_OPCODE) >>> 1] = opcode;
-    this.u16[(header + ADMIN_CMD_GROUP_TYPE) >>> 1] = groupType;
-    this.u32[(header + ADMIN_CMD_GROUP_MEMBER_ID) >>> 2] = memberId;
-    const status = this.statusAt[slot]! >>> 2;
-    this.u32[status] = 0;
-    this.u32[status + 1] = 0;
-    ring.push(this.headerIova[slot]!, ADMIN_CMD_HEADER_SIZE, false);
-    if (data !== null && dataLength > 0) {
-      copyBytes(data, this.u8, this.dataAt[slot]!);
-      ring.push(this.dataIova[slot]!, dataLength, false);
+    if (dataLength !== this.dataLength[slot] || resultLength !== this.resultSpace[slot]) {
+      this.writeTable(slot, dataLength, resultLength);
     }
-    ring.push(this.statusIova[slot]!, ADMIN_RESULT_HEADER_SIZE, true);
-    if (resultLength > 0) ring.push(this.resultIova[slot]!, resultLength, true);
-    if (!ring.commit(slot)) return -1;
+    const u32 = this.u32;
+    const header = (this.slotsAt + slot * SLOT_BYTES) >>> 2;
+    u32[header + (ADMIN_CMD_OPCODE >>> 2)] = opcode | (groupType << 16);
+    u32[header + (ADMIN_CMD_GROUP_MEMBER_ID >>> 2)] = memberId;
+    u32[header + ((SLOT_STATUS + ADMIN_RESULT_STATUS) >>> 2)] = 0;
+    if (data !== null) copyBytes(data, this.u8, this.dataAt[slot]!);
 
+    const head = this.hasIndirect
+      ? ring.addTable(
+          this.tableLow[slot]!,
+          this.tableHigh[slot]!,
+          this.tableEntries[slot]!,
+          ADMIN_RESULT_HEADER_SIZE + resultLength,
+        )
+      : this.addDirect(ring, slot);
+    if (head < 0) return -1;
+    this.slotOf[head] = slot;
     this.freeCount--;
-    this.state[slot] = IN_FLIGHT;
-    this.isExclusive[slot] = isExclusive;
-    this.requested[slot] = resultLength;
+    this.state[slot] = state;
     this.commands++;
     if (ring.publish()) this.doorbell.notify(ring.queue);
     return slot;
   }
 
+  /** Without indirect descriptors the entries of the slot's table become descriptors of the ring. */
+  private addDirect(ring: SplitRing, slot: number): number {
+    for (let entry = 0; entry < this.tableEntries[slot]!; entry++) {
+      const at = (this.slotsAt + slot * SLOT_BYTES + SLOT_TABLE + entry * VIRTQ_DESC_SIZE) >>> 2;
+      const iova = this.u32[at]! + this.u32[at + 1]! * TWO_TO_32;
+      ring.push(iova, this.u32[at + 2]!, (this.u32[at + 3]! & VIRTQ_DESC_F_WRITE) !== 0);
+    }
+    return ring.commit();
+  }
+
   private complete(slot: number, usedLength: number): void {
     // A used length below 8 leaves no result, and the status what it was set to: success.
     const length = usedLength > ADMIN_RESULT_HEADER_SIZE ? usedLength - ADMIN_RESULT_HEADER_SIZE : 0;
-    this.written[slot] = Math.min(length, this.requested[slot]!);
+    const wasSubmitted = this.state[slot] === SUBMITTED;
+    this.written[slot] = length;
     this.state[slot] = DONE;
     if (this.status(slot) !== VIRTIO_ADMIN_STATUS_OK) this.failures++;
-    if (this.isExclusive[slot] === 1) return;
+    if (!wasSubmitted) return;
+    if (this.onComplete !== null) {
+      this.onComplete(slot);
+      return;
+    }
     const size = this.completed.length;
     this.completed[(this.completedHead + this.completedCount) % size] = slot;
     this.completedCount++;
-    if (this.onComplete !== null) this.onComplete(slot);
+  }
+
+  /** Lays out a slot's chain for these lengths, in larger buffers if need be. */
+  private writeTable(slot: number, dataLength: number, resultLength: number): void {
+    if (dataLength > this.dataCapacity[slot]!) this.giveData(slot, dataLength);
+    if (resultLength > this.results[slot]!.length) this.giveResult(slot, resultLength);
+    this.dataLength[slot] = dataLength;
+    this.resultSpace[slot] = resultLength;
+    const base = this.slotsAt + slot * SLOT_BYTES;
+    let entry = 0;
+    const next = VIRTQ_DESC_F_NEXT;
+    this.writeEntry(slot, entry++, base, ADMIN_CMD_HEADER_SIZE, next);
+    if (dataLength > 0) this.writeEntry(slot, entry++, this.dataAt[slot]!, dataLength, next);
+    const afterStatus = resultLength > 0 ? next : 0;
+    this.writeEntry(slot, entry++, base + SLOT_STATUS, ADMIN_RESULT_HEADER_SIZE, VIRTQ_DESC_F_WRITE | afterStatus);
+    if (resultLength > 0) this.writeEntry(slot, entry++, this.resultAt[slot]!, resultLength, VIRTQ_DESC_F_WRITE);
+    this.tableEntries[slot] = entry;
+  }
+
+  private writeEntry(slot: number, entry: number, offset: number, length: number, flags: number): void {
+    const at = (this.slotsAt + slot * SLOT_BYTES + SLOT_TABLE + entry * VIRTQ_DESC_SIZE) >>> 2;
+    const iova = this.memory.iova(offset);
+    this.u32[at] = iova;
+    this.u32[at + 1] = iova / TWO_TO_32;
+    this.u32[at + 2] = length;
+    this.u32[at + 3] = flags | ((flags & VIRTQ_DESC_F_NEXT) === 0 ? 0 : (entry + 1) << 16);
   }
 
   private giveData(slot: number, bytes: number): void {
     const capacity = roomFor(bytes);
     this.dataAt[slot] = this.memory.alloc(capacity, ALIGN);
-    this.dataIova[slot] = this.memory.iova(this.dataAt[slot]!);
     this.dataCapacity[slot] = capacity;
   }
 
@@ -294,7 +346,6 @@ export class AdminClient {
     const capacity = roomFor(bytes);
     const at = this.memory.alloc(capacity, ALIGN);
     this.resultAt[slot] = at;
-    this.resultIova[slot] = this.memory.iova(at);
     this.results[slot] = this.u8.subarray(at, at + capacity);
   }
 }

@@ -63,10 +63,10 @@ export class ControlQueue {
     ring.push(this.headerIova, VIRTIO_NET_CTRL_HDR_SIZE, false);
     if (data.length > 0) ring.push(this.dataIova, data.length, false);
     ring.push(this.ackIova, 1, true);
-    if (!ring.commit(0)) throw new NicError('RING_FULL', 'a control command is still unanswered');
+    if (ring.commit() < 0) throw new NicError('RING_FULL', 'a control command is still unanswered');
     this.commands++;
     if (ring.publish()) this.doorbell.notify(ring.queue);
-    while (!ring.takeUsed()) {
+    while (ring.takeUsed() < 0) {
       if (!this.clock.waitForEvent() && !ring.hasUsed()) {
         throw new DeviceFaultError('DEVICE_SILENT', `control command ${commandClass}/${command} is never answered`);
       }

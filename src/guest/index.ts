@@ -7,7 +7,7 @@ export { ControlQueue } from './control_queue.ts';
 export { DeviceFaultError } from './device_fault.ts';
 export type { DeviceFaultCode } from './device_fault.ts';
 export { RxQueue, TxQueue } from './net_queues.ts';
-export type { NetQueueLayout, ReceiveHandler, RxQueueOptions, TxQueueOptions } from './net_queues.ts';
+export type { NetQueueLayout, NetStatistics, ReceiveHandler, RxQueueOptions, TxQueueOptions } from './net_queues.ts';
 export { probeVirtioPci } from './pci_probe.ts';
 export type { MsixCapability, VirtioPciLayout, VirtioStructure } from './pci_probe.ts';
 export { PfDriver } from './pf_driver.ts';

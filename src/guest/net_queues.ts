@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The data path of a network driver: one transmit and one receive queue over a split ring, the same for the modern and
-// the legacy driver. Buffers are made once; the descriptor that heads a chain is also the number of its buffer, so nothing
-// is allocated or looked up per frame. Headers stay zero on transmit: no offload is used (virtio 1.4 §5.1.6).
+// the legacy driver. Buffers are made once and fixed to their descriptors, so nothing is allocated, looked up or addressed
+// per frame. Headers stay zero on transmit: no offload is used (virtio 1.4 §5.1.6).
 import { VIRTIO_NET_HDR_NUM_BUFFERS } from '../../assembly/abi/virtio_net.ts';
 import { NicError } from '../util/errors.ts';
 import { alignUp, type DmaMemory } from './platform.ts';
@@ -25,6 +25,56 @@ export interface NetQueueLayout {
   readonly hasSeparateHeader: boolean;
 }
 
+/** Buffers for a header and a frame, one for each chain that a ring can have in flight, fixed to its descriptors. */
+class FrameBuffers {
+  /** Descriptors per chain: 2 where the header has its own. */
+  readonly descriptors: 1 | 2;
+  /** Where the frame begins in its buffer; a header of its own leaves a gap. */
+  readonly frameOffset: number;
+  private readonly ring: SplitRing;
+  private readonly headerBytes: number;
+  private readonly frameBytes: number;
+  private readonly indexShift: number;
+  private readonly stride: number;
+  private readonly at: number;
+  private readonly iova: number;
+
+  constructor(ring: SplitRing, memory: DmaMemory, layout: NetQueueLayout, frameBytes: number) {
+    const { headerBytes, hasSeparateHeader } = layout;
+    this.ring = ring;
+    this.headerBytes = headerBytes;
+    this.frameBytes = frameBytes;
+    this.descriptors = hasSeparateHeader ? 2 : 1;
+    this.indexShift = hasSeparateHeader ? 1 : 0;
+    this.frameOffset = hasSeparateHeader ? alignUp(headerBytes, 16) : headerBytes;
+    this.stride = alignUp(this.frameOffset + frameBytes, BUFFER_ALIGN);
+    this.at = memory.alloc(this.stride * (ring.size >>> this.indexShift), BUFFER_ALIGN);
+    this.iova = memory.iova(this.at);
+  }
+
+  /** Tells a ring that was just cleared. */
+  fix(writable: boolean): void {
+    const { ring, headerBytes, frameBytes } = this;
+    for (let head = 0; head + this.descriptors <= ring.size; head += this.descriptors) {
+      const iova = this.iova + (head >>> this.indexShift) * this.stride;
+      if (this.descriptors === 1) ring.fix(head, iova, headerBytes + frameBytes, writable);
+      else ring.fixPair(head, iova, headerBytes, iova + this.frameOffset, frameBytes, writable);
+    }
+  }
+
+  /** Offset in memory of the buffer of a chain. */
+  place(head: number): number {
+    return this.at + (head >>> this.indexShift) * this.stride;
+  }
+
+  /** Makes the next buffer available with a frame, or room for one, of this length; -1 where none is free. */
+  add(frameBytes: number): number {
+    return this.descriptors === 1
+      ? this.ring.addFixed(this.headerBytes + frameBytes)
+      : this.ring.addFixedPair(frameBytes);
+  }
+}
+
 export interface TxQueueOptions extends NetQueueLayout {
   readonly maxFrameBytes: number;
   /** Interrupts for every used buffer; otherwise only while the ring is full, and used buffers are reclaimed on send. */
@@ -45,29 +95,19 @@ export class TxQueue {
 
   private readonly u8: Uint8Array;
   private readonly doorbell: Doorbell;
-  private readonly headerBytes: number;
-  private readonly hasSeparateHeader: boolean;
+  private readonly buffers: FrameBuffers;
+  private readonly layout: NetQueueLayout;
   private readonly wantsInterrupts: boolean;
-  private readonly descriptors: number;
-  private readonly frameOffset: number;
-  private readonly stride: number;
-  private readonly bufferAt: number;
-  private readonly bufferIova: number;
   private isFull = false;
 
   constructor(ring: SplitRing, memory: DmaMemory, doorbell: Doorbell, options: TxQueueOptions) {
     this.ring = ring;
     this.u8 = memory.u8;
     this.doorbell = doorbell;
-    this.headerBytes = options.headerBytes;
-    this.hasSeparateHeader = options.hasSeparateHeader;
+    this.layout = options;
     this.maxFrameBytes = options.maxFrameBytes;
     this.wantsInterrupts = options.wantsInterrupts ?? false;
-    this.descriptors = options.hasSeparateHeader ? 2 : 1;
-    this.frameOffset = options.hasSeparateHeader ? alignUp(options.headerBytes, 16) : options.headerBytes;
-    this.stride = alignUp(this.frameOffset + options.maxFrameBytes, BUFFER_ALIGN);
-    this.bufferAt = memory.alloc(this.stride * ring.size, BUFFER_ALIGN);
-    this.bufferIova = memory.iova(this.bufferAt);
+    this.buffers = new FrameBuffers(ring, memory, options, options.maxFrameBytes);
     this.start();
   }
 
@@ -80,10 +120,7 @@ export class TxQueue {
     options: TxQueueOptions,
   ): TxQueue {
     const isSame =
-      old?.ring === ring &&
-      old.headerBytes === options.headerBytes &&
-      old.hasSeparateHeader === options.hasSeparateHeader &&
-      old.maxFrameBytes === options.maxFrameBytes;
+      old?.ring === ring && isSameLayout(old.layout, options) && old.maxFrameBytes === options.maxFrameBytes;
     if (!isSame) return new TxQueue(ring, memory, doorbell, options);
     old.start();
     return old;
@@ -91,6 +128,7 @@ export class TxQueue {
 
   private start(): void {
     this.isFull = false;
+    this.buffers.fix(false);
     if (!this.wantsInterrupts) this.ring.disableInterrupts();
   }
 
@@ -100,18 +138,14 @@ export class TxQueue {
       this.reclaim();
       if (!this.hasSpace() && !this.waitForSpace()) return -1;
     }
-    return this.bufferAt + this.ring.nextHead * this.stride + this.frameOffset;
+    return this.buffers.place(this.ring.nextHead) + this.buffers.frameOffset;
   }
 
   /** Adds the frame of `length` bytes that was written where reserve() said; flush() shows it to the device. */
   commit(length: number): void {
     if (length < 1 || length > this.maxFrameBytes) this.refuseLength(length);
-    const head = this.ring.nextHead;
-    const iova = this.bufferIova + head * this.stride;
-    const isAdded = this.hasSeparateHeader
-      ? this.ring.addPair(iova, this.headerBytes, iova + this.frameOffset, length, false, head)
-      : this.ring.addOne(iova, this.headerBytes + length, false, head);
-    if (!isAdded) throw new NicError('RING_FULL', `commit() without reserve() on queue ${this.ring.queue}`);
+    if (this.buffers.add(length) < 0)
+      throw new NicError('RING_FULL', `commit() without reserve() on queue ${this.ring.queue}`);
     this.frames++;
     this.bytes += length;
   }
@@ -140,7 +174,7 @@ export class TxQueue {
 
   /** Takes back what the device has sent. */
   reclaim(): void {
-    while (this.ring.takeUsed()) this.completed++;
+    while (this.ring.takeUsed() >= 0) this.completed++;
   }
 
   /** Handler of the queue's interrupt. */
@@ -156,7 +190,7 @@ export class TxQueue {
   };
 
   private hasSpace(): boolean {
-    return this.ring.freeCount >= this.descriptors;
+    return this.ring.freeCount >= this.buffers.descriptors;
   }
 
   private waitForSpace(): boolean {
@@ -196,16 +230,12 @@ export class RxQueue {
   private readonly u8: Uint8Array;
   private readonly u16: Uint16Array;
   private readonly doorbell: Doorbell;
+  private readonly buffers: FrameBuffers;
+  private readonly layout: RxQueueOptions;
   private readonly headerBytes: number;
-  private readonly hasSeparateHeader: boolean;
   private readonly isMergeable: boolean;
-  private readonly bufferBytes: number;
-  private readonly descriptors: number;
+  private readonly frameBytes: number;
   private readonly refillAbove: number;
-  private readonly frameOffset: number;
-  private readonly stride: number;
-  private readonly bufferAt: number;
-  private readonly bufferIova: number;
   private assembly: Uint8Array | null = null;
   private isPolling = false;
 
@@ -214,17 +244,15 @@ export class RxQueue {
     this.u8 = memory.u8;
     this.u16 = memory.u16;
     this.doorbell = doorbell;
+    this.layout = options;
     this.headerBytes = options.headerBytes;
     this.isMergeable = options.isMergeable;
-    // Packets over several buffers follow their header directly, whatever the framing.
-    this.hasSeparateHeader = options.hasSeparateHeader && !options.isMergeable;
-    this.bufferBytes = options.bufferBytes;
-    this.descriptors = this.hasSeparateHeader ? 2 : 1;
+    this.frameBytes = options.bufferBytes - options.headerBytes;
     this.refillAbove = Math.min(POLL_BUDGET, ring.size) / 2;
-    this.frameOffset = this.hasSeparateHeader ? alignUp(options.headerBytes, 16) : options.headerBytes;
-    this.stride = alignUp(this.frameOffset + options.bufferBytes - options.headerBytes, BUFFER_ALIGN);
-    this.bufferAt = memory.alloc(this.stride * ring.size, BUFFER_ALIGN);
-    this.bufferIova = memory.iova(this.bufferAt);
+    // A packet that may span buffers follows its header directly, whatever the framing.
+    const hasSeparateHeader = options.hasSeparateHeader && !options.isMergeable;
+    this.buffers = new FrameBuffers(ring, memory, { ...options, hasSeparateHeader }, this.frameBytes);
+    this.start();
   }
 
   /** The queue for a ring: `old`, with its buffers and counters, where it fits, otherwise a new one. */
@@ -237,16 +265,21 @@ export class RxQueue {
   ): RxQueue {
     const isSame =
       old?.ring === ring &&
-      old.headerBytes === options.headerBytes &&
-      old.hasSeparateHeader === (options.hasSeparateHeader && !options.isMergeable) &&
-      old.isMergeable === options.isMergeable &&
-      old.bufferBytes === options.bufferBytes;
-    return isSame ? old : new RxQueue(ring, memory, doorbell, options);
+      isSameLayout(old.layout, options) &&
+      old.layout.isMergeable === options.isMergeable &&
+      old.layout.bufferBytes === options.bufferBytes;
+    if (!isSame) return new RxQueue(ring, memory, doorbell, options);
+    old.start();
+    return old;
+  }
+
+  private start(): void {
+    this.buffers.fix(true);
   }
 
   /** Posts every free buffer. */
   fill(): void {
-    while (this.ring.freeCount >= this.descriptors) this.post();
+    while (this.buffers.add(this.frameBytes) >= 0);
     if (this.ring.publish()) this.doorbell.notify(this.ring.queue);
   }
 
@@ -265,7 +298,7 @@ export class RxQueue {
     const before = this.frames;
     this.isPolling = true;
     try {
-      while (this.ring.takeUsed()) this.receive();
+      for (let head = this.ring.takeUsed(); head >= 0; head = this.ring.takeUsed()) this.receive(head);
     } finally {
       this.isPolling = false;
     }
@@ -273,8 +306,8 @@ export class RxQueue {
     return this.frames - before;
   }
 
-  private receive(): void {
-    const at = this.bufferAt + this.ring.usedToken * this.stride;
+  private receive(head: number): void {
+    const at = this.buffers.place(head);
     const length = this.ring.usedLength - this.headerBytes;
     const buffers = this.isMergeable ? this.u16[(at + VIRTIO_NET_HDR_NUM_BUFFERS) >>> 1]! : 1;
     if (buffers > 1) {
@@ -282,7 +315,7 @@ export class RxQueue {
       return;
     }
     if (length < 1 || buffers === 0) this.lengthErrors++;
-    else this.deliver(this.u8, at + this.frameOffset, length);
+    else this.deliver(this.u8, at + this.buffers.frameOffset, length);
   }
 
   /** Puts a packet together from `buffers` used buffers, of which the first has been taken. */
@@ -290,7 +323,7 @@ export class RxQueue {
     const packet = (this.assembly ??= new Uint8Array(MAX_MERGED_BYTES));
     let isBad = firstLength < 1;
     let length = 0;
-    let from = at + this.frameOffset;
+    let from = at + this.buffers.frameOffset;
     let part = firstLength;
     let taken = 1;
     for (;;) {
@@ -298,12 +331,13 @@ export class RxQueue {
       else isBad = true;
       length += part;
       if (taken === buffers) break;
-      if (!this.ring.takeUsed()) {
+      const head = this.ring.takeUsed();
+      if (head < 0) {
         isBad = true;
         break;
       }
       taken++;
-      from = this.bufferAt + this.ring.usedToken * this.stride;
+      from = this.buffers.place(head);
       part = this.ring.usedLength;
     }
     if (isBad) {
@@ -319,15 +353,35 @@ export class RxQueue {
     this.bytes += length;
     if (this.onReceive !== null) this.onReceive(bytes, offset, length);
   }
+}
 
-  private post(): void {
-    const head = this.ring.nextHead;
-    const iova = this.bufferIova + head * this.stride;
-    if (this.hasSeparateHeader) {
-      const frameBytes = this.bufferBytes - this.headerBytes;
-      this.ring.addPair(iova, this.headerBytes, iova + this.frameOffset, frameBytes, true, head);
-    } else {
-      this.ring.addOne(iova, this.bufferBytes, true, head);
-    }
+/** What a driver's queues have done so far. */
+export interface NetStatistics {
+  txFrames: number;
+  txBytes: number;
+  /** Frames that a full ring refused. */
+  txRefused: number;
+  rxFrames: number;
+  rxBytes: number;
+  /** Packets dropped because their lengths cannot be. */
+  rxLengthErrors: number;
+}
+
+export function sumStatistics(rx: readonly RxQueue[], tx: readonly TxQueue[]): NetStatistics {
+  const sum = { txFrames: 0, txBytes: 0, txRefused: 0, rxFrames: 0, rxBytes: 0, rxLengthErrors: 0 };
+  for (const queue of tx) {
+    sum.txFrames += queue.frames;
+    sum.txBytes += queue.bytes;
+    sum.txRefused += queue.refused;
   }
+  for (const queue of rx) {
+    sum.rxFrames += queue.frames;
+    sum.rxBytes += queue.bytes;
+    sum.rxLengthErrors += queue.lengthErrors;
+  }
+  return sum;
+}
+
+function isSameLayout(a: NetQueueLayout, b: NetQueueLayout): boolean {
+  return a.headerBytes === b.headerBytes && a.hasSeparateHeader === b.hasSeparateHeader;
 }

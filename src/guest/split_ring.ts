@@ -44,7 +44,10 @@ export interface SplitRingOptions {
   readonly checksUsedLength?: boolean;
 }
 
-/** One split virtqueue as its driver holds it. Tokens are the caller's numbers: what was added comes back with them. */
+/**
+ * One split virtqueue as its driver holds it. Whatever is added returns the head of its chain, a number below `size` that
+ * names the chain until takeUsed() returns it; -1 where no room is left.
+ */
 export class SplitRing {
   readonly queue: number;
   readonly size: number;
@@ -54,8 +57,7 @@ export class SplitRing {
   readonly descIova: number;
   readonly availIova: number;
   readonly usedIova: number;
-  /** Token and written length of the element that takeUsed() returned last. */
-  usedToken = 0;
+  /** Bytes that the device wrote, of the element that takeUsed() returned last. */
   usedLength = 0;
 
   private readonly u16: Uint16Array;
@@ -73,11 +75,12 @@ export class SplitRing {
   private readonly indirect32: number;
   private readonly indirectIova: number;
 
+  /** The free list, and the order of descriptors within a chain. */
   private readonly next: Uint16Array;
-  private readonly chainTail: Uint16Array;
-  private readonly chainLength: Uint16Array;
-  private readonly chainWritable: Float64Array;
-  private readonly chainToken: Uint32Array;
+  /** Of each head of a chain in flight: its last descriptor << 16 | number of descriptors. 0 for everything else. */
+  private readonly inFlightAt: Uint32Array;
+  /** Bytes that the chain of a head takes, at most 2^32 - 1. */
+  private readonly writableBytes: Uint32Array;
   private freeHead = 0;
   private free = 0;
   private chains = 0;
@@ -136,10 +139,8 @@ export class SplitRing {
     this.indirectIova = this.indirectEntries > 0 ? memory.iova(indirect) : 0;
 
     this.next = new Uint16Array(size);
-    this.chainTail = new Uint16Array(size);
-    this.chainLength = new Uint16Array(size);
-    this.chainWritable = new Float64Array(size);
-    this.chainToken = new Uint32Array(size);
+    this.inFlightAt = new Uint32Array(size);
+    this.writableBytes = new Uint32Array(size);
     this.stagedIova = new Float64Array(size);
     this.stagedLength = new Uint32Array(size);
     this.clear();
@@ -155,7 +156,7 @@ export class SplitRing {
     return this.chains;
   }
 
-  /** The descriptor that the next chain will start with: an index for per-descriptor buffers. */
+  /** The head of the chain that is added next, while a descriptor is free. */
   get nextHead(): number {
     return this.freeHead;
   }
@@ -167,7 +168,7 @@ export class SplitRing {
     u16.fill(0, this.avail16, this.usedEvent16 + 1);
     u16.fill(0, this.used16, this.availEvent16 + 1);
     for (let i = 0; i < size; i++) this.next[i] = i + 1;
-    this.chainLength.fill(0);
+    this.inFlightAt.fill(0);
     this.freeHead = 0;
     this.free = size;
     this.chains = 0;
@@ -179,25 +180,53 @@ export class SplitRing {
     this.stagedReadable = 0;
   }
 
-  /** Makes a chain of one buffer available; false where no descriptor is free. */
-  addOne(iova: number, length: number, writable: boolean, token: number): boolean {
-    if (this.free === 0) return false;
-    const head = this.freeHead;
+  /** Gives a descriptor its buffer for good. A ring with fixed buffers takes nothing but addFixed(). */
+  fix(head: number, iova: number, length: number, writable: boolean): void {
     this.writeDescriptor(this.desc32 + DESC_DWORDS * head, iova, length, writable ? VIRTQ_DESC_F_WRITE : 0, 0);
-    this.expose(head, head, 1, writable ? length : 0, token);
-    return true;
+    this.writableBytes[head] = writable ? length : 0;
   }
 
-  /** Makes a chain of two buffers with the same direction available; false where fewer than two descriptors are free. */
-  addPair(iova0: number, length0: number, iova1: number, length1: number, writable: boolean, token: number): boolean {
-    if (this.free < 2) return false;
+  /** Makes the first `length` bytes of the next fixed buffer available. */
+  addFixed(length: number): number {
+    if (this.free === 0) return -1;
     const head = this.freeHead;
-    const tail = this.next[head]!;
+    this.u32[this.desc32 + DESC_DWORDS * head + 2] = length;
+    this.expose(head, head, 1);
+    return head;
+  }
+
+  /** Gives descriptors `head`, an even number, and `head + 1` two buffers for good: then addFixedPair() and nothing else. */
+  fixPair(head: number, iova0: number, length0: number, iova1: number, length1: number, writable: boolean): void {
     const flags = writable ? VIRTQ_DESC_F_WRITE : 0;
-    this.writeDescriptor(this.desc32 + DESC_DWORDS * head, iova0, length0, flags | VIRTQ_DESC_F_NEXT, tail);
-    this.writeDescriptor(this.desc32 + DESC_DWORDS * tail, iova1, length1, flags, 0);
-    this.expose(head, tail, 2, writable ? length0 + length1 : 0, token);
-    return true;
+    const at = this.desc32 + DESC_DWORDS * head;
+    this.writeDescriptor(at, iova0, length0, flags | VIRTQ_DESC_F_NEXT, head + 1);
+    this.writeDescriptor(at + DESC_DWORDS, iova1, length1, flags, 0);
+    this.writableBytes[head] = writable ? length0 + length1 : 0;
+  }
+
+  /** Makes the next fixed pair available, with `length` bytes of its second buffer. */
+  addFixedPair(length: number): number {
+    if (this.free < 2) return -1;
+    // Pairs are taken from the free list and put back whole, so they never come apart.
+    const head = this.freeHead;
+    this.u32[this.desc32 + DESC_DWORDS * (head + 1) + 2] = length;
+    this.expose(head, head + 1, 2);
+    return head;
+  }
+
+  /** Makes an indirect table of the caller's available; the address comes in halves. */
+  addTable(iovaLow: number, iovaHigh: number, entries: number, writableBytes: number): number {
+    if (this.free === 0) return -1;
+    const head = this.freeHead;
+    const at = this.desc32 + DESC_DWORDS * head;
+    const u32 = this.u32;
+    u32[at] = iovaLow;
+    u32[at + 1] = iovaHigh;
+    u32[at + 2] = VIRTQ_DESC_SIZE * entries;
+    u32[at + 3] = VIRTQ_DESC_F_INDIRECT;
+    this.writableBytes[head] = writableBytes;
+    this.expose(head, head, 1);
+    return head;
   }
 
   /** Appends a buffer to the chain under construction; device-readable buffers come first. */
@@ -216,19 +245,20 @@ export class SplitRing {
     this.staged = at + 1;
   }
 
-  /** Makes the pushed chain available, through an indirect table where it fits one; false, chain dropped, where no room is. */
-  commit(token: number): boolean {
+  /** Makes the pushed chain available, through an indirect table where it fits one; it is dropped where no room is left. */
+  commit(): number {
     const count = this.staged;
     const readable = this.stagedReadable;
     this.staged = 0;
     this.stagedReadable = 0;
     if (count === 0) throw new NicError('RING_CHAIN', `empty chain on queue ${this.queue}`);
     const isIndirect = count > 1 && count <= this.indirectEntries;
-    if (this.free < (isIndirect ? 1 : count)) return false;
+    if (this.free < (isIndirect ? 1 : count)) return -1;
 
     let writableBytes = 0;
     for (let i = readable; i < count; i++) writableBytes += this.stagedLength[i]!;
     const head = this.freeHead;
+    this.writableBytes[head] = Math.min(writableBytes, 0xffffffff);
     if (isIndirect) {
       const table = head * this.indirectEntries;
       for (let i = 0; i < count; i++) {
@@ -240,8 +270,8 @@ export class SplitRing {
       const iova = this.indirectIova + VIRTQ_DESC_SIZE * table;
       const at = this.desc32 + DESC_DWORDS * head;
       this.writeDescriptor(at, iova, VIRTQ_DESC_SIZE * count, VIRTQ_DESC_F_INDIRECT, 0);
-      this.expose(head, head, 1, writableBytes, token);
-      return true;
+      this.expose(head, head, 1);
+      return head;
     }
     let slot = head;
     let tail = head;
@@ -253,8 +283,8 @@ export class SplitRing {
       const at = this.desc32 + DESC_DWORDS * tail;
       this.writeDescriptor(at, this.stagedIova[i]!, this.stagedLength[i]!, flags, more ? slot : 0);
     }
-    this.expose(head, tail, count, writableBytes, token);
-    return true;
+    this.expose(head, tail, count);
+    return head;
   }
 
   /** Moves the available index over everything added since; true where the device wants an available buffer notification. */
@@ -274,30 +304,32 @@ export class SplitRing {
     return this.u16[this.used16 + 1] !== this.lastUsedIdx;
   }
 
-  /** Takes one used element into `usedToken` and `usedLength`; false when there is none. Throws DeviceFaultError. */
-  takeUsed(): boolean {
+  /** Takes one used element: its head, and its length in `usedLength`; -1 when there is none. Throws DeviceFaultError. */
+  takeUsed(): number {
+    const u32 = this.u32;
     const last = this.lastUsedIdx;
     const idx = this.u16[this.used16 + 1]!;
-    if (idx === last) return false;
+    if (idx === last) return -1;
     if (((idx - last) & 0xffff) > this.chains) this.fault('DEVICE_USED_INDEX', 'used index', idx);
     const element = this.used32 + 1 + 2 * (last & this.mask);
-    const id = this.u32[element]!;
-    const length = this.u32[element + 1]!;
-    if (id >= this.size || this.chainLength[id] === 0) this.fault('DEVICE_USED_ID', 'used id', id);
-    if (this.checksUsedLength && length > this.chainWritable[id]!) {
+    const id = u32[element]!;
+    const length = u32[element + 1]!;
+    const chain = id < this.size ? this.inFlightAt[id]! : 0;
+    if (chain === 0) this.fault('DEVICE_USED_ID', 'used id', id);
+    if (length !== 0 && this.checksUsedLength && length > this.writableBytes[id]!) {
       this.fault('DEVICE_USED_LENGTH', `used id ${id} with length`, length);
     }
 
-    this.next[this.chainTail[id]!] = this.freeHead;
+    this.next[chain >>> 16] = this.freeHead;
     this.freeHead = id;
-    this.free += this.chainLength[id]!;
-    this.chainLength[id] = 0;
+    this.free += chain & 0xffff;
+    this.inFlightAt[id] = 0;
     this.chains--;
-    this.lastUsedIdx = (last + 1) & 0xffff;
-    if (this.hasEventIdx && this.wantsInterrupts) this.u16[this.usedEvent16] = this.lastUsedIdx;
-    this.usedToken = this.chainToken[id]!;
+    const now = (last + 1) & 0xffff;
+    this.lastUsedIdx = now;
+    if (this.hasEventIdx && this.wantsInterrupts) this.u16[this.usedEvent16] = now;
     this.usedLength = length;
-    return true;
+    return id;
   }
 
   /** Asks for used buffer notifications again; true where used elements came in meanwhile and are to be taken first. */
@@ -324,14 +356,11 @@ export class SplitRing {
     u32[at + 3] = flags | (next << 16);
   }
 
-  private expose(head: number, tail: number, count: number, writableBytes: number, token: number): void {
+  private expose(head: number, tail: number, count: number): void {
     this.freeHead = this.next[tail]!;
     this.free -= count;
     this.chains++;
-    this.chainTail[head] = tail;
-    this.chainLength[head] = count;
-    this.chainWritable[head] = writableBytes;
-    this.chainToken[head] = token;
+    this.inFlightAt[head] = (tail << 16) | count;
     this.u16[this.avail16 + 2 + (this.availIdx & this.mask)] = head;
     this.availIdx = (this.availIdx + 1) & 0xffff;
   }

@@ -3,7 +3,7 @@
 // modes and MAC address, several queue pairs where asked for. No checksum or segmentation offload is negotiated.
 // Start-up follows Linux: reset, features, configuration, queues, DRIVER_OK, admin commands if there are any, buffers.
 import { STATUS_FAILED } from '../../assembly/abi/device_status.ts';
-import { VIRTIO_F_ADMIN_VQ } from '../../assembly/abi/virtio_features.ts';
+import { VIRTIO_F_ADMIN_VQ, VIRTIO_F_INDIRECT_DESC } from '../../assembly/abi/virtio_features.ts';
 import {
   VIRTIO_ID_NET,
   VIRTIO_NET_CFG_MAC,
@@ -31,10 +31,10 @@ import {
   VIRTIO_NET_S_LINK_UP,
 } from '../../assembly/abi/virtio_net.ts';
 import { NicError } from '../util/errors.ts';
-import { ADMIN_CHAIN_BUFFERS, type AdminClient } from './admin_client.ts';
+import type { AdminClient } from './admin_client.ts';
 import { activateAdmin } from './admin_setup.ts';
 import { ControlQueue } from './control_queue.ts';
-import { RxQueue, TxQueue, type ReceiveHandler } from './net_queues.ts';
+import { RxQueue, TxQueue, sumStatistics, type NetStatistics, type ReceiveHandler } from './net_queues.ts';
 import type { Clock, DmaMemory } from './platform.ts';
 import type { SplitRing } from './split_ring.ts';
 import type { QueuePlan, VirtioModern } from './virtio_modern.ts';
@@ -125,6 +125,11 @@ export class VirtioNet {
     return received;
   }
 
+  /** Totals over all queues. */
+  statistics(): NetStatistics {
+    return sumStatistics(this.rx, this.tx);
+  }
+
   /** PROMISC and ALLMULTI; false where the device refuses, or has no VIRTIO_NET_F_CTRL_RX. */
   setReceiveMode(promiscuous: boolean, allMulticast: boolean): boolean {
     if (!this.transport.hasFeature(VIRTIO_NET_F_CTRL_RX)) return false;
@@ -175,14 +180,13 @@ export class VirtioNet {
     const plans = this.dataPlans(pairs);
     if (hasControl) plans.push({ index: 2 * maxPairs, onUsed: null });
     if (hasAdmin) {
-      const index = transport.adminQueueIndex();
-      plans.push({ index, onUsed: admin.client.onUsed, isAdmin: true, indirectEntries: ADMIN_CHAIN_BUFFERS });
+      plans.push({ index: transport.adminQueueIndex(), onUsed: admin.client.onUsed, isAdmin: true });
     }
     const rings = transport.setupQueues(this.memory, plans, this.onConfigChange);
     this.makeQueues(pairs, rings);
     if (hasControl) this.makeControl(rings[2 * pairs]!);
     else this.control = null;
-    if (hasAdmin) admin.client.start(rings[rings.length - 1]!);
+    if (hasAdmin) admin.client.start(rings[rings.length - 1]!, transport.hasFeature(VIRTIO_F_INDIRECT_DESC));
 
     transport.driverOk();
     if (hasAdmin) activateAdmin(admin.client, admin.wantedCommands);

@@ -25,7 +25,7 @@ import { NicError } from '../util/errors.ts';
 import type { VfioDevice } from '../vfio/vfio_device.ts';
 import { ControlQueue } from './control_queue.ts';
 import { DeviceFaultError } from './device_fault.ts';
-import { RxQueue, TxQueue, type ReceiveHandler } from './net_queues.ts';
+import { RxQueue, TxQueue, sumStatistics, type NetStatistics, type ReceiveHandler } from './net_queues.ts';
 import type { Clock, DmaMemory } from './platform.ts';
 import type { SplitRing } from './split_ring.ts';
 import { VirtioLegacy, type LegacyQueuePlan } from './virtio_legacy.ts';
@@ -109,6 +109,10 @@ export class VirtioNetLegacy {
   poll(): number {
     this.tx?.reclaim();
     return this.rx === null ? 0 : this.rx.poll();
+  }
+
+  statistics(): NetStatistics {
+    return sumStatistics(this.rx === null ? [] : [this.rx], this.tx === null ? [] : [this.tx]);
   }
 
   /** Writes the card's address into the device configuration, byte by byte. */

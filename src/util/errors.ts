@@ -39,10 +39,11 @@ export class NicError extends Error {
 /** A refused vfio, iommufd or variant-driver operation; `code` is the errno name, `errno` its Linux number. */
 export class VfioError extends NicError {
   readonly errno: number;
-  constructor(code: ErrnoName, message: string) {
+  /** `errno`: the number where it is not the one of the name, as for an admin status that has no name here. */
+  constructor(code: ErrnoName, message: string, errno: number = ERRNO[code]) {
     super(code, message);
     this.name = 'VfioError';
-    this.errno = ERRNO[code];
+    this.errno = errno;
   }
 }
 

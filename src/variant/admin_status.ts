@@ -7,8 +7,8 @@ const NAMES = new Map<number, ErrnoName>(
   (Object.keys(ERRNO) as ErrnoName[]).map((name) => [ERRNO[name], name] as const),
 );
 
-/** Throws the error of a status other than 0; EIO where the number has no name here. */
+/** Throws the error of a status other than 0; EIO, with that number as errno, where it has no name here. */
 export function throwStatus(answer: PfAdminResult, what: string): never {
   const { status, qualifier } = answer;
-  throw new VfioError(NAMES.get(status) ?? 'EIO', `${what}: admin status ${status}, qualifier ${qualifier}`);
+  throw new VfioError(NAMES.get(status) ?? 'EIO', `${what}: admin status ${status}, qualifier ${qualifier}`, status);
 }

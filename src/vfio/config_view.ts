@@ -18,7 +18,7 @@ import {
   PCI_VENDOR_ID_VIRTIO,
 } from '../../assembly/abi/pci_header.ts';
 import { PCI_MSIX_SIZE } from '../../assembly/abi/pci_msix.ts';
-import { PCI_PM_CTRL } from '../../assembly/abi/pci_pm.ts';
+import { PCI_PM_CTRL, PCI_PM_CTRL_STATE_MASK, PCI_PM_D3HOT } from '../../assembly/abi/pci_pm.ts';
 import type { Bar } from '../device/bus.ts';
 import type { Nic } from '../device/nic.ts';
 
@@ -36,6 +36,8 @@ export class ConfigView {
   private readonly barMasks = new Uint32Array(BAR_REGISTERS);
   private readonly barFlags = new Uint32Array(BAR_REGISTERS);
   private memoryEnable = true;
+  /** In D3hot: the user's accesses to BARs are refused. */
+  isPoweredDown = false;
 
   /** `bars`: what the function has; `onReset` performs the function reset that an FLR asks for. */
   constructor(nic: Nic, fn: number, bars: readonly Bar[], onReset: () => void) {
@@ -85,6 +87,10 @@ export class ConfigView {
       // the PF's memory decode stays on: its BARs are the host's
       if (!this.isVf) value |= PCI_COMMAND_MEMORY << ((PCI_COMMAND - offset) * 8);
     }
+    const power = CAP_PM + PCI_PM_CTRL;
+    if (offset <= power && offset + size > power) {
+      this.isPoweredDown = ((value >>> ((power - offset) * 8)) & PCI_PM_CTRL_STATE_MASK) === PCI_PM_D3HOT;
+    }
     const flr = CAP_EXP + PCI_EXP_DEVCTL + 1;
     if (offset <= flr && offset + size > flr) {
       const shift = (flr - offset) * 8;
@@ -95,11 +101,6 @@ export class ConfigView {
       }
     }
     this.nic.configWrite(this.fn, offset, size, value >>> 0);
-  }
-
-  /** Is the function in a power state where its registers answer? */
-  isPoweredDown(): boolean {
-    return (this.nic.configRead(this.fn, CAP_PM + PCI_PM_CTRL, 2) & 3) !== 0;
   }
 
   private readBar(offset: number, size: number): number {

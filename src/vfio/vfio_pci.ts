@@ -115,7 +115,10 @@ export class VfioPci implements VfioDevice {
   read(region: number, offset: number, size: AccessSize): number {
     // one test for the common case: inside, aligned; anything else is sorted out below
     if (offset >= 0 && (offset & (size - 1)) === 0 && offset + size <= this.regionSize(region)) {
-      if (region <= VFIO_PCI_BAR5_REGION_INDEX) return this.nic.read(this.fn, region, offset, size);
+      if (region <= VFIO_PCI_BAR5_REGION_INDEX) {
+        if (this.view !== null && this.view.isPoweredDown) this.refusePower(region);
+        return this.nic.read(this.fn, region, offset, size);
+      }
       return this.view === null ? this.nic.configRead(this.fn, offset, size) : this.view.read(offset, size);
     }
     return this.refuse(region, offset, size);
@@ -123,8 +126,10 @@ export class VfioPci implements VfioDevice {
 
   write(region: number, offset: number, size: AccessSize, value: number): void {
     if (offset >= 0 && (offset & (size - 1)) === 0 && offset + size <= this.regionSize(region)) {
-      if (region <= VFIO_PCI_BAR5_REGION_INDEX) this.nic.write(this.fn, region, offset, size, value);
-      else if (this.view === null) this.nic.configWrite(this.fn, offset, size, value);
+      if (region <= VFIO_PCI_BAR5_REGION_INDEX) {
+        if (this.view !== null && this.view.isPoweredDown) this.refusePower(region);
+        this.nic.write(this.fn, region, offset, size, value);
+      } else if (this.view === null) this.nic.configWrite(this.fn, offset, size, value);
       else this.view.write(offset, size, value);
       return;
     }
@@ -175,6 +180,7 @@ export class VfioPci implements VfioDevice {
   }
 
   reset(): void {
+    if (this.view !== null) this.view.isPoweredDown = false;
     const command = this.nic.configRead(this.fn, PCI_COMMAND, 2);
     const saved: [number, number][] = [];
     // what the host set up is put back, as pci_restore_state does: BARs of the PF, command, MSI-X
@@ -222,6 +228,10 @@ export class VfioPci implements VfioDevice {
     const flags = this.nic.configRead(this.fn, CAP_MSIX + PCI_MSIX_FLAGS, 2);
     const value = isOn ? flags | PCI_MSIX_FLAGS_ENABLE : flags & ~PCI_MSIX_FLAGS_ENABLE;
     this.nic.configWrite(this.fn, CAP_MSIX + PCI_MSIX_FLAGS, 2, value);
+  }
+
+  private refusePower(region: number): never {
+    throw new VfioError('EIO', `region ${region}: the function is in D3hot; write D0 to its power state first`);
   }
 
   private refuse(region: number, offset: number, size: number): never {

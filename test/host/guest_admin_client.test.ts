@@ -21,9 +21,7 @@ describe('bytes of an admin command', () => {
     admin.client.submit(LEGACY_WRITE, 1, 0x0403_0201, Uint8Array.of(18, 0, 0, 0, 0, 0, 0, 0, 7), 0);
 
     expect(admin.take()?.bytes).toEqual([
-      ...[2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-      ...[1, 2, 3, 4, 0, 0, 0, 0],
-      ...[18, 0, 0, 0, 0, 0, 0, 0, 7],
+      2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 0, 0, 0, 0, 18, 0, 0, 0, 0, 0, 0, 0, 7,
     ]);
   });
 
@@ -42,12 +40,32 @@ describe('bytes of an admin command', () => {
   });
 
   it('with indirect descriptors a command takes one descriptor of the ring', () => {
-    const admin = ready({}, { indirectEntries: 4 });
+    const admin = ready({}, {}, true);
 
     admin.client.submit(LEGACY_READ, 1, 1, Uint8Array.of(18), 1);
 
     expect(admin.take()?.chain).toMatchObject({ isIndirect: true, segments: [{}, {}, {}, {}] });
     expect(admin.ring.freeCount).toBe(63);
+  });
+
+  it('the indirect table follows the lengths of each command', () => {
+    const admin = ready({ slots: 1 }, {}, true);
+    const lengths = [
+      [1, 4],
+      [0, 64],
+      [12, 0],
+      [0, 0],
+      [300, 300],
+    ].map(([data = 0, result = 0]) => {
+      admin.client.submit(LEGACY_READ, 1, 1, new Uint8Array(data), result);
+      const chain = admin.take()!.chain;
+      admin.device.answer(chain, answerBytes(0));
+      admin.client.onUsed();
+      admin.client.release(admin.client.poll());
+      return chain.segments.map((segment) => `${segment.isWritable ? 'w' : 'r'}${segment.length}`).join(' ');
+    });
+
+    expect(lengths).toEqual(['r24 r1 w8 w4', 'r24 w8 w64', 'r24 r12 w8', 'r24 w8', 'r24 r300 w8 w300']);
   });
 
   it('data longer than the slot gets a larger buffer', () => {
@@ -229,5 +247,6 @@ describe('many commands in flight', () => {
 
     expect(admin.client.commands).toBe(3);
     expect(admin.client.inFlight).toBe(0);
+    expect(admin.client.poll()).toBe(-1);
   });
 });

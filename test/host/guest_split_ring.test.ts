@@ -13,6 +13,12 @@ function setup(options: Partial<SplitRingOptions> = {}) {
   return { memory, ring, device: new RingDevice(memory, ring) };
 }
 
+/** A chain of one buffer. */
+function add(ring: SplitRing, iova: number, length = 1, isWritable = false): number {
+  ring.push(iova, length, isWritable);
+  return ring.commit();
+}
+
 describe('split ring layout', () => {
   it('the three parts of a modern ring are aligned to 16, 2 and 4', () => {
     const { ring } = setup();
@@ -37,12 +43,14 @@ describe('split ring layout', () => {
   it('a descriptor holds address, length, flags and next little-endian', () => {
     const { memory, ring } = setup();
 
-    ring.addPair(0x12_3456_789a, 10, 0x1_0000_0001, 1500, true, 0);
+    ring.push(0x12_3456_789a, 10, true);
+    ring.push(0x1_0000_0001, 1500, true);
+    ring.commit();
 
     const at = memory.offset(ring.descIova);
     expect([...memory.u8.subarray(at, at + 32)]).toEqual([
-      ...[0x9a, 0x78, 0x56, 0x34, 0x12, 0, 0, 0, 10, 0, 0, 0, 3, 0, 1, 0],
-      ...[0x01, 0, 0, 0, 0x01, 0, 0, 0, 0xdc, 0x05, 0, 0, 2, 0, 0, 0],
+      0x9a, 0x78, 0x56, 0x34, 0x12, 0, 0, 0, 10, 0, 0, 0, 3, 0, 1, 0, 0x01, 0, 0, 0, 0x01, 0, 0, 0, 0xdc, 0x05, 0, 0, 2,
+      0, 0, 0,
     ]);
   });
 });
@@ -51,7 +59,7 @@ describe('making buffers available', () => {
   it('nothing is visible before publish()', () => {
     const { ring, device } = setup();
 
-    ring.addOne(0x5_0000_1000, 64, false, 1);
+    add(ring, 0x5_0000_1000, 64, false);
     const before = device.availIdx;
     ring.publish();
 
@@ -71,7 +79,7 @@ describe('making buffers available', () => {
     ring.push(0x2000, 1, false);
     ring.push(0x3000, 8, true);
     ring.push(0x4000, 4, true);
-    ring.commit(0);
+    ring.commit();
     ring.publish();
 
     expect(device.take()?.segments).toEqual([
@@ -87,9 +95,9 @@ describe('making buffers available', () => {
     const { ring, device } = setup({ indirectEntries: 4 });
 
     for (let i = 0; i < 3; i++) ring.push(0x1000 * (i + 1), 16, i > 0);
-    ring.commit(0);
+    ring.commit();
     ring.push(0x9000, 16, true);
-    ring.commit(1);
+    ring.commit();
     ring.publish();
 
     const [first, second] = device.takeAll();
@@ -103,22 +111,83 @@ describe('making buffers available', () => {
     const { ring, device } = setup({ indirectEntries: 2 });
 
     for (let i = 0; i < 3; i++) ring.push(0x1000 * (i + 1), 16, false);
-    ring.commit(0);
+    ring.commit();
     ring.publish();
 
     expect(device.take()).toMatchObject({ isIndirect: false, segments: [{}, {}, {}] });
   });
 
-  it('a full ring refuses and keeps what it has', () => {
-    const { ring, device } = setup({ size: 4 });
-    const added = [0, 1, 2, 3, 4].map((token) => ring.addOne(0x1000, 1, false, token));
+  it('a table of the caller takes one descriptor', () => {
+    const { ring, device, memory } = setup();
+    const table = memory.alloc(32, 16);
+    memory.u32.set([0x1000, 0, 24, 0x1_0001, 0x2000, 0, 8, 2], table >>> 2);
 
-    ring.push(0x1000, 1, false);
-    const isCommitted = ring.commit(5);
+    ring.addTable(table, 5, 2, 8); // device addresses begin at 5 << 32
     ring.publish();
 
-    expect(added).toEqual([true, true, true, true, false]);
-    expect(isCommitted).toBe(false);
+    expect(device.take()).toEqual({
+      head: 0,
+      isIndirect: true,
+      segments: [
+        { iova: 0x1000, length: 24, isWritable: false },
+        { iova: 0x2000, length: 8, isWritable: true },
+      ],
+    });
+  });
+
+  it('fixed buffers are posted with their address and the length of the moment', () => {
+    const { ring, device } = setup({ size: 2 });
+    ring.fix(0, 0x5_0000_1000, 100, false);
+    ring.fix(1, 0x5_0000_2000, 100, false);
+
+    const heads = [ring.addFixed(60), ring.addFixed(61), ring.addFixed(62)];
+    ring.publish();
+
+    expect(heads).toEqual([0, 1, -1]);
+    expect(device.takeAll().map((chain) => chain.segments)).toEqual([
+      [{ iova: 0x5_0000_1000, length: 60, isWritable: false }],
+      [{ iova: 0x5_0000_2000, length: 61, isWritable: false }],
+    ]);
+  });
+
+  it('fixed pairs stay together in any order of completion', () => {
+    const { ring, device } = setup();
+    for (let head = 0; head < 8; head += 2) ring.fixPair(head, 0x1000 + head, 10, 0x2000 + head, 100, true);
+    const orders = [
+      [0, 1, 2, 3],
+      [3, 1, 0, 2],
+      [2, 3, 1, 0],
+    ];
+
+    for (const order of orders) {
+      const heads = [60, 61, 62, 63].map((length) => ring.addFixedPair(length));
+      const isRefused = ring.addFixedPair(64) === -1;
+      ring.publish();
+      const chains = device.takeAll();
+
+      expect(isRefused).toBe(true);
+      expect(heads.toSorted()).toEqual([0, 2, 4, 6]);
+      chains.forEach(({ head, segments }, i) => {
+        expect(segments).toEqual([
+          { iova: 0x1000 + head, length: 10, isWritable: true },
+          { iova: 0x2000 + head, length: 60 + i, isWritable: true },
+        ]);
+      });
+      for (const i of order) device.complete(chains[i]!.head, 110);
+      for (const i of order) expect(ring.takeUsed()).toBe(chains[i]!.head);
+    }
+  });
+
+  it('a full ring refuses and keeps what it has', () => {
+    const { ring, device } = setup({ size: 4 });
+    const added = [0, 1, 2, 3, 4].map(() => add(ring, 0x1000));
+
+    ring.push(0x1000, 1, false);
+    const committed = ring.commit();
+    ring.publish();
+
+    expect(added).toEqual([0, 1, 2, 3, -1]);
+    expect(committed).toBe(-1);
     expect(device.takeAll()).toHaveLength(4);
   });
 
@@ -130,111 +199,29 @@ describe('making buffers available', () => {
   });
 });
 
-describe('notifications', () => {
-  it('without event index the device is notified unless used flags hold NO_NOTIFY', () => {
-    const { ring, device } = setup();
-
-    ring.addOne(0, 1, false, 0);
-    const wanted = ring.publish();
-    device.usedFlags = 1;
-    ring.addOne(0, 1, false, 0);
-
-    expect(wanted).toBe(true);
-    expect(ring.publish()).toBe(false);
-  });
-
-  it('publish() with nothing new asks for no notification', () => {
-    expect(setup().ring.publish()).toBe(false);
-  });
-
-  it('with event index the device is notified when the index moves over avail_event', () => {
-    const { ring, device } = setup({ hasEventIdx: true });
-    device.availEvent = 2;
-
-    const wanted = [0, 1, 2, 3].map(() => {
-      ring.addOne(0, 1, false, 0);
-      return ring.publish();
-    });
-
-    expect(wanted).toEqual([false, false, true, false]);
-  });
-
-  it('a batch that contains avail_event notifies once', () => {
-    const { ring, device } = setup({ hasEventIdx: true });
-    device.availEvent = 1;
-
-    for (let i = 0; i < 3; i++) ring.addOne(0, 1, false, 0);
-
-    expect(ring.publish()).toBe(true);
-  });
-
-  it('interrupts are switched by the available flags without event index', () => {
-    const { ring, device } = setup();
-
-    ring.disableInterrupts();
-    const off = device.availFlags;
-    ring.enableInterrupts();
-
-    expect([off, device.availFlags]).toEqual([1, 0]);
-  });
-
-  it('interrupts are switched by used_event with event index, and the flags stay 0', () => {
-    const { ring, device } = setup({ hasEventIdx: true });
-    ring.addOne(0, 1, true, 0);
-    ring.publish();
-    device.complete(0, 0);
-    ring.takeUsed();
-    const on = device.usedEvent;
-
-    ring.disableInterrupts();
-    const off = device.usedEvent;
-    ring.enableInterrupts();
-
-    expect([on, off, device.usedEvent]).toEqual([1, 0, 1]);
-    expect(device.availFlags).toBe(0);
-  });
-
-  it('enableInterrupts() tells of elements that came while they were off', () => {
-    const { ring, device } = setup();
-    ring.addOne(0, 1, true, 0);
-    ring.publish();
-    ring.disableInterrupts();
-
-    device.complete(0, 0);
-
-    expect(ring.enableInterrupts()).toBe(true);
-  });
-});
-
-/** Adds, completes in reverse and takes one batch; tokens count from `token`. */
-function runBatch(ring: SplitRing, device: RingDevice, batch: number, token: number): void {
-  for (let i = 0; i < batch; i++) ring.addOne(0x1000, 4, true, token + i);
+/** Adds a batch, completes it in reverse and takes it back. */
+function runBatch(ring: SplitRing, device: RingDevice, batch: number): void {
+  const heads = Array.from({ length: batch }, () => add(ring, 0x1000, 4, true));
   ring.publish();
   const chains = device.takeAll();
-  if (chains.length !== batch) throw new Error(`the device sees ${chains.length} of ${batch} chains`);
+  expect(chains.map((chain) => chain.head)).toEqual(heads);
   for (const chain of chains.toReversed()) device.complete(chain.head, 4);
-  for (let expected = token + batch - 1; expected >= token; expected--) {
-    if (!ring.takeUsed() || ring.usedToken !== expected) throw new Error(`token ${ring.usedToken}, not ${expected}`);
-  }
+  expect(heads.map(() => ring.takeUsed())).toEqual(heads.toReversed());
 }
 
 describe('ring indices', () => {
-  it('give every token back in any mixture of batches, completed out of order', () => {
+  it('give every chain back in any mixture of batches, completed out of order', () => {
     fc.assert(
       fc.property(
         fc.array(fc.integer({ min: 1, max: 8 }), { minLength: 1, maxLength: 40 }),
         fc.boolean(),
         (batches, hasEventIdx) => {
           const { ring, device } = setup({ hasEventIdx });
-          let token = 0;
-          for (const batch of batches) {
-            runBatch(ring, device, batch, token);
-            token += batch;
-          }
+          for (const batch of batches) runBatch(ring, device, batch);
 
-          expect(ring.takeUsed()).toBe(false);
+          expect(ring.takeUsed()).toBe(-1);
           expect([ring.freeCount, ring.inFlight]).toEqual([8, 0]);
-          expect(device.availIdx).toBe(token);
+          expect(device.availIdx).toBe(batches.reduce((sum, batch) => sum + batch, 0));
         },
       ),
     );
@@ -243,7 +230,7 @@ describe('ring indices', () => {
   it.each([false, true])('run on through 65536, event index %s', (hasEventIdx) => {
     const { ring, device } = setup({ hasEventIdx });
 
-    for (let token = 0; token < 65_541; token += 7) runBatch(ring, device, 7, token);
+    for (let added = 0; added < 65_541; added += 7) runBatch(ring, device, 7);
 
     expect(device.availIdx).toBe(5); // 9363 batches of 7 are 65541
     expect(device.usedIdx).toBe(5);
@@ -252,13 +239,14 @@ describe('ring indices', () => {
 
   it('clear() starts over in the same memory', () => {
     const { ring, memory } = setup();
-    ring.addPair(0, 1, 0, 1, true, 7);
+    add(ring, 0);
+    add(ring, 0);
     ring.publish();
     const used = memory.used;
 
     ring.clear();
     const device = new RingDevice(memory, ring);
-    ring.addOne(0x77, 2, true, 1);
+    add(ring, 0x77, 2, true);
     ring.publish();
     const chains = device.takeAll();
 

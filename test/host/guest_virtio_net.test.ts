@@ -124,13 +124,14 @@ describe('frames', () => {
     });
     driver.start();
     const rx = device.ring(memory, 0);
-    rx.answer(rx.take()!, [...new Array<number>(10).fill(0), 1, 0, 0xaa, 0xbb]);
+    rx.answer(rx.take()!, [...new Uint8Array(10), 1, 0, 0xaa, 0xbb]);
 
     device.interrupt(0);
     driver.send(Uint8Array.of(1, 2, 3));
 
     const tx = device.ring(memory, 1);
     expect(received).toEqual([2, 0xaa]);
+    expect(driver.statistics()).toMatchObject({ txFrames: 1, txBytes: 3, rxFrames: 1, rxBytes: 2, rxLengthErrors: 0 });
     expect(tx.read(tx.take()!).slice(12)).toEqual([1, 2, 3]);
     expect(device.notified.at(-1)).toBe(1);
   });

@@ -3,83 +3,11 @@
 import { describe, expect, it } from 'vitest';
 
 import { VirtioNetLegacy, type VirtioNetLegacyOptions } from '../../src/guest/virtio_net_legacy.ts';
-import type { AccessSize } from '../../src/vfio/vfio_device.ts';
+import { LEGACY_MAC, LegacyFunction } from '../support/legacy_function.ts';
+import { zeroes } from '../support/net_rings.ts';
 import { PlainMemory, ScriptedClock } from '../support/plain_memory.ts';
-import { RegisterFunction } from '../support/register_function.ts';
-import { RingDevice } from '../support/ring_device.ts';
 
-const MAC = [0x52, 0x54, 0x00, 0xab, 0xcd, 0xef];
 const IOVA_BASE = 0x5_0000_0000;
-
-/** A transitional function: identity in configuration space, registers of 0.9.5 in BAR0. */
-class LegacyFunction extends RegisterFunction {
-  features = (1 << 5) | (1 << 16);
-  driverFeatures = 0;
-  readonly pages = [0, 0, 0];
-  readonly netConfig = [...MAC, 1, 0];
-  private selected = 0;
-  private configMsix = 0xffff;
-
-  constructor() {
-    super(3, 16);
-    this.view.setUint16(0x02, 0x1000, true);
-    this.view.setUint16(0x2e, 1, true);
-    this.sizes[0] = 32;
-  }
-
-  override read(region: number, offset: number, size: AccessSize): number {
-    if (region !== 0) return super.read(region, offset, size);
-    const value = this.legacyRead(offset);
-    this.log.push(`r${8 * size} ${offset} = 0x${value.toString(16)}`);
-    return value;
-  }
-
-  override write(region: number, offset: number, size: AccessSize, value: number): void {
-    if (region !== 0) {
-      super.write(region, offset, size, value);
-      return;
-    }
-    this.log.push(`w${8 * size} ${offset} 0x${value.toString(16)}`);
-    if (offset === 4) this.driverFeatures = value;
-    else if (offset === 8) this.pages[this.selected] = value;
-    else if (offset === 14) this.selected = value;
-    else if (offset === 16) this.notified.push(value);
-    else if (offset === 18) this.writeLegacyStatus(value);
-    else if (offset === 20 && this.isMsixOn) this.configMsix = value < this.usableVectors ? value : 0xffff;
-    else if (offset === 22 && this.isMsixOn)
-      this.queues[this.selected]!.vector = value < this.usableVectors ? value : 0xffff;
-    else this.netConfig[offset - this.configBase] = value;
-  }
-
-  /** The device's side of a queue: parts of the contiguous layout of 16 descriptors, one page further for used. */
-  legacyRing(memory: PlainMemory, index: number): RingDevice {
-    const descIova = this.pages[index]! * 4096;
-    return new RingDevice(memory, { size: 16, descIova, availIova: descIova + 256, usedIova: descIova + 4096 });
-  }
-
-  private get isMsixOn(): boolean {
-    return (this.handlers[2]?.length ?? 0) > 0;
-  }
-
-  private get configBase(): number {
-    return this.isMsixOn ? 24 : 20;
-  }
-
-  private legacyRead(offset: number): number {
-    if (offset >= this.configBase) return this.netConfig[offset - this.configBase] ?? 0;
-    if (offset === 0) return this.features;
-    if (offset === 8) return this.pages[this.selected] ?? 0;
-    if (offset === 12) return this.queues[this.selected]?.size ?? 0;
-    if (offset === 18) return this.status;
-    if (offset === 20) return this.configMsix;
-    return offset === 22 ? this.queues[this.selected]!.vector : 0;
-  }
-
-  private writeLegacyStatus(value: number): void {
-    this.status = value;
-    if (value === 0) this.pages.fill(0);
-  }
-}
 
 function setup(options: VirtioNetLegacyOptions = {}, features?: number) {
   const device = new LegacyFunction();
@@ -104,20 +32,38 @@ describe('legacy boot', () => {
 
     driver.start();
 
-    const mac = (base: number) => MAC.map((byte, i) => `r8 ${base + i} = 0x${byte.toString(16)}`);
+    const mac = (base: number) => LEGACY_MAC.map((byte, i) => `r8 ${base + i} = 0x${byte.toString(16)}`);
     const page = (queue: number) => `w32 8 0x${device.pages[queue]!.toString(16)}`;
     expect(device.log).toEqual([
-      ...['w8 18 0x0', 'r8 18 = 0x0'],
-      ...['r8 18 = 0x0', 'w8 18 0x1', 'r8 18 = 0x1', 'w8 18 0x3'],
-      ...['r32 0 = 0x10020', 'w32 4 0x10020'],
+      'w8 18 0x0',
+      'r8 18 = 0x0',
+      'r8 18 = 0x0',
+      'w8 18 0x1',
+      'r8 18 = 0x1',
+      'w8 18 0x3',
+      'r32 0 = 0x10020',
+      'w32 4 0x10020',
       ...mac(20), // read until two agree, before MSI-X moves the device configuration
       ...mac(20),
-      ...['r8 26 = 0x1', 'r8 27 = 0x0'],
+      'r8 26 = 0x1',
+      'r8 27 = 0x0',
       'setIrqs 2 0 3',
-      ...['w16 20 0x0', 'r16 20 = 0x0'],
-      ...['w16 14 0x0', 'r16 12 = 0x10', 'r32 8 = 0x0', page(0), 'w16 22 0x1', 'r16 22 = 0x1'],
-      ...['w16 14 0x1', 'r16 12 = 0x10', 'r32 8 = 0x0', page(1), 'w16 22 0x2', 'r16 22 = 0x2'],
-      ...['r8 18 = 0x3', 'w8 18 0x7'],
+      'w16 20 0x0',
+      'r16 20 = 0x0',
+      'w16 14 0x0',
+      'r16 12 = 0x10',
+      'r32 8 = 0x0',
+      page(0),
+      'w16 22 0x1',
+      'r16 22 = 0x1',
+      'w16 14 0x1',
+      'r16 12 = 0x10',
+      'r32 8 = 0x0',
+      page(1),
+      'w16 22 0x2',
+      'r16 22 = 0x2',
+      'r8 18 = 0x3',
+      'w8 18 0x7',
       'w16 16 0x0',
     ]);
     expect(device.pages[0]! * 4096).toBeGreaterThan(IOVA_BASE);
@@ -205,7 +151,6 @@ describe('legacy boot', () => {
 
 describe('legacy frames', () => {
   const frame = Uint8Array.of(1, 2, 3, 4);
-  const zeroes = (count: number) => new Array<number>(count).fill(0);
   const MRG_RXBUF = 1 << 15;
   const ANY_LAYOUT = 1 << 27;
 
@@ -254,7 +199,7 @@ describe('legacy frames', () => {
     ring.answer(ring.take()!, [...zeroes(10), ...frame]);
 
     expect(driver.poll()).toBe(1);
-    expect(driver.rx?.bytes).toBe(4);
+    expect(driver.statistics()).toMatchObject({ rxFrames: 1, rxBytes: 4, txFrames: 0 });
   });
 
   it('receive mode goes through control queue 2 in three buffers', () => {

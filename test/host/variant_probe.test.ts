@@ -13,7 +13,7 @@ const end = notifyEntry(0, 0, 0);
 
 function pfWith(...entries: readonly (readonly number[])[]): RecordedPf {
   const bytes = entries.flat();
-  return new RecordedPf().answer(...bytes, ...new Array<number>(64 - bytes.length).fill(0));
+  return new RecordedPf().answer(...bytes, ...new Uint8Array(64 - bytes.length));
 }
 
 describe('choice of behaviour', () => {
@@ -67,8 +67,9 @@ describe('LEGACY_NOTIFY_INFO', () => {
   it('is asked once, for member VF + 1, without data, with 64 bytes of result', () => {
     const pf = pfWith(member);
 
-    new VirtioVfioPci(new RecordedCore(), pf, 4);
+    const device = new VirtioVfioPci(new RecordedCore(), pf, 4);
 
+    expect(device.kind).toBe('trans-lm');
     expect(pf.log).toEqual(['6 group 1 member 5 [] 64']);
   });
 

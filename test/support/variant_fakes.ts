@@ -140,7 +140,7 @@ export class RecordedPf implements PfAdmin {
 /** VF 4 (member 5) bound as transitional device, opened, I/O decoding on, logs empty. Notify area: BAR2 + 0x3000. */
 export function boundVf(): { device: VirtioVfioPci; core: RecordedCore; pf: RecordedPf } {
   const core = new RecordedCore();
-  const pf = new RecordedPf().answer(...notifyEntry(2, 2, 0x3000), ...new Array<number>(48).fill(0));
+  const pf = new RecordedPf().answer(...notifyEntry(2, 2, 0x3000), ...new Uint8Array(48));
   const device = new VirtioVfioPci(core, pf, 4);
   device.open();
   device.write(7, 4, 2, 0x0001);

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is measured. Each scenario prepares a machine and gives a function that does `operations` of the work and returns
+// a number that depends on it, so that nothing can be optimised away and a wrong result is noticed.
+import {
+  VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ,
+  VIRTIO_ADMIN_GROUP_TYPE_SRIOV,
+} from '../assembly/abi/virtio_admin.ts';
+import type { NicMode } from '../src/device/profile.ts';
+import type { AdminClient } from '../src/guest/admin_client.ts';
+import { Machine } from '../src/machine/machine.ts';
+
+/** A prepared scenario. */
+export interface Scenario {
+  /** Operations that one call does. */
+  readonly operations: number;
+  /** What one operation is. */
+  readonly unit: string;
+  readonly run: () => number;
+  /** True if a result of run() is right. */
+  readonly check: (result: number) => boolean;
+}
+
+/** Scenarios by name; names are kept for ever. */
+export const SCENARIOS: Readonly<Record<string, () => Scenario>> = {
+  'register-read': () => registerRead(inOrder),
+  'register-read-random': () => registerRead(pseudoRandom),
+  'admin-command-timed': () => adminCommand('timed'),
+  'admin-command-functional': () => adminCommand('functional'),
+  'tx64-timed': () => transmit64('timed', 1),
+  'tx64-functional': () => transmit64('functional', 1),
+  'vf-scaling-1': () => transmit64('timed', 1),
+  'vf-scaling-1024': () => transmit64('timed', 1024),
+};
+
+/** Work of fixed cost, the yardstick of the machine: 1,000 dependent multiply-adds. */
+export function calibration(): Scenario {
+  return {
+    operations: 1000,
+    unit: 'multiply-add',
+    run: () => {
+      let x = 1;
+      for (let i = 0; i < 1000; i++) x = (Math.imul(x, 1664525) + 1013904223) | 0;
+      return x >>> 0;
+    },
+    check: (result) => result === CALIBRATION_RESULT,
+  };
+}
+
+// 1,000 steps of x <- 1664525 x + 1013904223 mod 2^32 from 1, computed with exact integers
+const CALIBRATION_RESULT = Number(
+  (() => {
+    let x = 1n;
+    for (let i = 0; i < 1000; i++) x = (x * 1664525n + 1013904223n) & 0xffffffffn;
+    return x;
+  })(),
+);
+
+// prettier-ignore
+const REGISTERS: readonly (readonly [offset: number, size: number])[] = [
+  [0x00, 4], [0x04, 4], [0x08, 4], [0x0c, 4], [0x10, 2], [0x12, 2], [0x14, 1], [0x15, 1], [0x16, 2], [0x18, 2],
+  [0x1a, 2], [0x1c, 2], [0x1e, 2], [0x20, 4], [0x24, 4], [0x28, 4], [0x2c, 4], [0x30, 4], [0x34, 4], [0x38, 2],
+];
+
+const READS = 1000;
+
+function inOrder(i: number): number {
+  return i % REGISTERS.length;
+}
+
+function pseudoRandom(i: number): number {
+  return ((Math.imul(i + 1, 0x9e3779b1) >>> 16) * REGISTERS.length) >>> 16;
+}
+
+/** Reads of the common configuration through the public register API. */
+function registerRead(order: (i: number) => number): Scenario {
+  const { nic } = new Machine({ mode: 'functional', totalVfs: 1 });
+  const offsets = Uint32Array.from({ length: READS }, (_, i) => REGISTERS[order(i)]![0]);
+  const sizes = Uint32Array.from({ length: READS }, (_, i) => REGISTERS[order(i)]![1]);
+  const sum = (): number => {
+    let total = 0;
+    for (let i = 0; i < READS; i++) total += nic.read(0, 2, offsets[i]!, sizes[i]!);
+    return total;
+  };
+  const view = new DataView(nic.core.u8.buffer);
+  let expected = 0;
+  // the same registers by a second way: one byte at a time
+  for (let i = 0; i < READS; i++) {
+    for (let b = 0; b < sizes[i]!; b++) view.setUint8(b, nic.read(0, 2, offsets[i]! + b, 1));
+    expected += sizes[i] === 4 ? view.getUint32(0, true) : sizes[i] === 2 ? view.getUint16(0, true) : view.getUint8(0);
+  }
+  return { operations: READS, unit: 'read', run: sum, check: (result) => result === expected };
+}
+
+const COMMANDS = 64;
+
+/** Legacy register reads as admin commands, 16 in flight, from submit to the answer in the driver's hands. */
+function adminCommand(mode: NicMode): Scenario {
+  const machine = new Machine({ mode, totalVfs: 1 });
+  const { admin } = machine.pf;
+  const offset = Uint8Array.of(18); // device_status, 0 on a VF that nobody drives
+  let answered = 0;
+  const collect = (client: AdminClient): void => {
+    for (let slot = client.poll(); slot >= 0; slot = client.poll()) {
+      if (client.status(slot) === 0 && client.result(slot)[0] === 0) answered++;
+      client.release(slot);
+    }
+  };
+  const run = (): number => {
+    answered = 0;
+    for (let i = 0; i < COMMANDS; i += 16) {
+      for (let n = 0; n < 16; n++) {
+        admin.submit(VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ, VIRTIO_ADMIN_GROUP_TYPE_SRIOV, 1, offset, 1);
+      }
+      while (admin.inFlight > 0) machine.clock.waitForEvent();
+      collect(admin);
+    }
+    return answered;
+  };
+  return { operations: COMMANDS, unit: 'command', run, check: (result) => result === COMMANDS };
+}
+
+const FRAMES = 128;
+
+/** 64-byte frames from one VF to the wire, 64 with one doorbell; `vfs` exist. */
+function transmit64(mode: NicMode, vfs: number): Scenario {
+  const machine = new Machine({ mode, totalVfs: vfs, wire: 'discard' });
+  const driver = machine.startModern(1);
+  const queue = driver.tx[0]!;
+  const frame = new Uint8Array(64);
+  frame.set([2, 0, 0, 0, 0, 9, ...driver.mac, 0x88, 0xb5]);
+  // every buffer of the ring holds the frame: a packet generator does not write it again
+  for (let n = 0; n < queue.ring.size; n++) queue.enqueue(frame);
+  queue.flush();
+  machine.settle();
+  queue.reclaim();
+  const run = (): number => {
+    const before = queue.completed;
+    for (let i = 0; i < FRAMES; i += 64) {
+      for (let n = 0; n < 64; n++) {
+        queue.reserve();
+        queue.commit(64);
+      }
+      queue.flush();
+      machine.settle();
+      queue.reclaim();
+    }
+    return queue.completed - before;
+  };
+  return { operations: FRAMES, unit: 'frame', run, check: (result) => result === FRAMES };
+}
