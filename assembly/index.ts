@@ -5,16 +5,9 @@ import { ARENA_BASE, CTL_MEMORY_BYTES, CTL_NOW, CTL_WINDOW_BASE, CTL_WINDOW_BYTE
 import { FN_IOAS } from './abi/function_state.ts';
 import { functionAt } from './mem/arena.ts';
 import { createCard, memoryBytes } from './nic/topology.ts';
-import {
-  advanceTo,
-  advanceToOutput,
-  hostConfigRead,
-  hostConfigWrite,
-  hostRead,
-  hostWrite,
-  wireReceive,
-} from './nic/run.ts';
+import { advanceTo, FOREVER, hostConfigRead, hostConfigWrite, hostRead, hostWrite, wireReceive } from './nic/run.ts';
 import { decodeAddress, functionByRoutingId } from './nic/router.ts';
+import { nextPostedArrival } from './pcie/requester.ts';
 import { forgetTranslations, ioasClear, ioasMap, ioasUnmap } from './pcie/iommu.ts';
 import { NEVER, nextEventTime } from './sim/scheduler.ts';
 
@@ -56,9 +49,9 @@ export function advance(until: f64, stopOnOutput: bool): i32 {
   return advanceTo(<u64>until, stopOnOutput);
 }
 
-/** Time of the next event in cycles, Infinity if there is none. */
+/** Time of the next event, or of the next arrival of a DMA write, in cycles; Infinity if there is none. */
 export function nextEvent(): f64 {
-  const time = nextEventTime();
+  const time = min(nextEventTime(), nextPostedArrival());
   return time == NEVER ? Infinity : <f64>time;
 }
 
@@ -120,7 +113,10 @@ export function windowBytes(): u32 {
   return load<u32>(CTL_WINDOW_BYTES);
 }
 
-/** Runs until the next output, or until nothing is left to do: RUN_EVENT or RUN_IDLE. Time stands at the last event. */
-export function runToOutput(): i32 {
-  return advanceToOutput();
+/**
+ * Runs until nothing is left to do (RUN_IDLE), or until the host has to take output (RUN_EVENT), with `stopOnOutput` at
+ * the first. Time stands at the last thing that happened.
+ */
+export function runToIdle(stopOnOutput: bool): i32 {
+  return advanceTo(FOREVER, stopOnOutput);
 }

@@ -58,6 +58,7 @@ export const CTL_SELF_USED_LO = CONTROL + 200; // LIST_USE of the self group
 export const CTL_WIRE_LINK_UP = CONTROL + 216;
 export const CTL_MAC_DIRTY = CONTROL + 236; // the switch has to build its table again
 export const CTL_PROMISC_PORTS = CONTROL + 256; // functions in PORT_PROMISC
+export const CTL_POSTED_LAST = CONTROL + 264; // u64 arrival of the newest posted DMA write
 export const CTL_WIRE_IN_BYTES = CONTROL + 240; // frame in WIRE_INPUT, 0 if none is under way
 export const CTL_WIRE_IN_PROGRESS = CONTROL + 244; // of its way through the switch
 export const CTL_WIRE_IN_FREE = CONTROL + 248; // u64, cycles << 16

@@ -58,6 +58,7 @@ export const ADMIN_READ_LIMIT: u32 = JOB_BUFFER_BYTES - 64;
 
 const STEP_BEGIN = 0;
 const STEP_EXECUTED = 1;
+const STEP_WRITE_BACK = 2;
 
 /** Takes the oldest command of the queue one step further; true when it is used and the job may go. */
 export function stepAdmin(job: usize): bool {
@@ -71,18 +72,14 @@ export function stepAdmin(job: usize): bool {
     store<u64>(job, load<u64>(CTL_NOW), JOB_EXECUTING);
     store<u8>(job, STEP_EXECUTED, JOB_STATUS);
     if (!isFunctional()) {
-      delayJob(job, executionCycles(job));
+      delayJob(job, executionCycles(job) + param(P_WRITEBACK)); // one event for both
       return false;
     }
   }
   if (load<u8>(job, JOB_STATUS) == STEP_EXECUTED) {
     executeCommand(job);
-    store<u64>(job, load<u64>(CTL_NOW), JOB_EXECUTED);
-    store<u8>(job, STEP_EXECUTED + 1, JOB_STATUS);
-    if (!isFunctional()) {
-      delayJob(job, param(P_WRITEBACK));
-      return false;
-    }
+    store<u64>(job, load<u64>(CTL_NOW) - (isFunctional() ? 0 : param(P_WRITEBACK)), JOB_EXECUTED);
+    store<u8>(job, STEP_WRITE_BACK, JOB_STATUS);
   }
   const wait = postedWait(64, JOB_OUT_BYTES);
   if (wait != 0) {

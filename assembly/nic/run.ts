@@ -34,7 +34,7 @@ import {
 } from '../abi/timing_param.ts';
 import { count, functionAt, param } from '../mem/arena.ts';
 import { sendDown, sendUp } from '../pcie/link.ts';
-import { deliverPosted } from '../pcie/requester.ts';
+import { deliverPosted, lastPostedArrival } from '../pcie/requester.ts';
 import { hasOutput, hasOutputRoom } from '../sim/output.ts';
 import { moveTo, NEVER, nextEventTime, scheduleAt, takeEvent } from '../sim/scheduler.ts';
 import { isFunctional } from '../sim/time.ts';
@@ -43,6 +43,9 @@ import { dispatch } from './dispatch.ts';
 import { readConfigRegister, readMemoryRegister, writeConfigRegister, writeMemoryRegister } from './router.ts';
 
 const DWORD = 4;
+
+/** As the time to run to: as long as there is something to do; then the clock stays where the last of it happened. */
+export const FOREVER: u64 = NEVER - 1;
 
 /**
  * Runs events up to and including cycle `until`. With `stopOnOutput` it returns after the event that made output; in
@@ -63,19 +66,9 @@ export function advanceTo(until: u64, stopOnOutput: bool): i32 {
     }
     time = nextEventTime();
   }
-  moveTo(until);
+  moveTo(until == FOREVER ? lastPostedArrival() : until);
   deliverPosted();
   return time == NEVER ? RUN_IDLE : RUN_REACHED;
-}
-
-/** Runs until there is output or no event is left; the clock stays at the last event. */
-export function advanceToOutput(): i32 {
-  let time = nextEventTime();
-  while (time != NEVER) {
-    if (advanceTo(time, true) == RUN_EVENT) return RUN_EVENT;
-    time = nextEventTime();
-  }
-  return RUN_IDLE;
 }
 
 /** Runs events up to `until` whatever output comes; for the short time that a host request is under way. */

@@ -9,6 +9,7 @@
 import {
   CTL_NOW,
   CTL_POSTED_HEAD,
+  CTL_POSTED_LAST,
   CTL_POSTED_TAIL,
   POSTED,
   POSTED_BYTES,
@@ -55,7 +56,7 @@ import {
 } from '../abi/timing_param.ts';
 import { copyBytes, count, functionAt, param } from '../mem/arena.ts';
 import { emit } from '../sim/output.ts';
-import { scheduleAt } from '../sim/scheduler.ts';
+import { NEVER, scheduleAt } from '../sim/scheduler.ts';
 import { isFunctional } from '../sim/time.ts';
 import { lastSpan, translate } from './iommu.ts';
 import { sendDown, sendUp } from './link.ts';
@@ -232,6 +233,7 @@ export function postWrite(context: usize, iova: u64, length: u32, source: usize)
   store<u32>(context, load<u32>(context, DMA_UP_TLPS) + tlps, DMA_UP_TLPS);
   store<u32>(context, load<u32>(context, DMA_UP_BYTES) + bytes, DMA_UP_BYTES);
   const arrival = sendUp(tlps, bytes);
+  store<u64>(CTL_POSTED_LAST, arrival);
   const size = ENTRY_BYTES + ((length + 7) & ~7);
   let head = load<u32>(CTL_POSTED_HEAD);
   const room = POSTED_BYTES - (head & (POSTED_BYTES - 1));
@@ -253,6 +255,22 @@ export function postWrite(context: usize, iova: u64, length: u32, source: usize)
   store<u64>(entry, iova, 16);
   copyBytes(entry + ENTRY_BYTES, source, length);
   store<u32>(CTL_POSTED_HEAD, head + size);
+}
+
+/** Arrival of the newest posted write that is under way; the current time if there is none. */
+export function lastPostedArrival(): u64 {
+  const time = load<u64>(CTL_NOW);
+  if (load<u32>(CTL_POSTED_HEAD) == load<u32>(CTL_POSTED_TAIL)) return time;
+  return max(time, load<u64>(CTL_POSTED_LAST));
+}
+
+/** Arrival of the oldest posted write that is under way, NEVER if there is none. */
+export function nextPostedArrival(): u64 {
+  const tail = load<u32>(CTL_POSTED_TAIL);
+  if (load<u32>(CTL_POSTED_HEAD) == tail) return NEVER;
+  const at = tail & (POSTED_BYTES - 1);
+  // in a gap at the end of the ring the oldest write is the first entry of the ring
+  return load<u64>(POSTED + (<u32>(POSTED_BYTES - at) < <u32>ENTRY_BYTES ? 0 : at));
 }
 
 /** Puts every posted write that has arrived by now into host memory. */

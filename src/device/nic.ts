@@ -183,9 +183,18 @@ export class Nic {
 
   /** Runs to the next output; false if the card went idle without any. Time stands at the last event. */
   runToOutput(): boolean {
-    const why = this.pins.runToOutput();
+    const why = this.pins.runToIdle(true);
     this.drain();
     return why === RUN_EVENT;
+  }
+
+  /** Runs until nothing is left to do. Time stands at the last thing that happened. */
+  runToIdle(): void {
+    let why: number;
+    do {
+      why = this.pins.runToIdle(false);
+      this.drain();
+    } while (why === RUN_EVENT || this.pins.nextEvent() !== Infinity);
   }
 
   // ---- outputs ----------------------------------------------------------------------------------------------------------------

@@ -89,7 +89,7 @@ export class Machine {
 
   /** Lets the card work until nothing is left to do. */
   settle(): void {
-    while (this.nic.runToOutput());
+    this.nic.runToIdle();
   }
 
   private checkVf(vf: number): number {
