@@ -2,7 +2,15 @@
 // Administration commands (virtio 1.4 §2.12.1): decode of the header, the checks in the order that the specification
 // gives (group, opcode, member), dispatch, result. The command lies gathered in the job's buffer, padded with zeros to
 // the header's size; the result is put together in JOB_OUT: status, qualifier, four reserved bytes, command result.
-import { CTL_NUM_VFS, CTL_SELF_USED_LO, CTL_SRIOV_USED_LO } from '../abi/state_map.ts';
+import {
+  CTL_INJECT_COUNT,
+  CTL_INJECT_OPCODE,
+  CTL_INJECT_STATUS,
+  CTL_NUM_VFS,
+  CTL_SELF_USED_LO,
+  CTL_SRIOV_USED_LO,
+  NONE,
+} from '../abi/state_map.ts';
 import {
   JOB_BUFFER,
   JOB_LENGTH,
@@ -98,6 +106,7 @@ export function executeCommand(job: usize): void {
     finish(job, VIRTIO_ADMIN_STATUS_EINVAL, qualifier);
     return;
   }
+  if (isInjected(job, opcode)) return;
   if (opcode == VIRTIO_ADMIN_CMD_LIST_QUERY) listQuery(job, group);
   else if (opcode == VIRTIO_ADMIN_CMD_LIST_USE) listUse(job, group);
   else {
@@ -122,6 +131,18 @@ function refusal(opcode: u32, group: u32, member: u64): u32 {
   const usesMember = group == VIRTIO_ADMIN_GROUP_TYPE_SRIOV && !isList;
   if (usesMember && (member == 0 || member > load<u32>(CTL_NUM_VFS))) return VIRTIO_ADMIN_STATUS_Q_INVALID_MEMBER;
   return VIRTIO_ADMIN_STATUS_Q_OK;
+}
+
+/** What-if: the host asked for an answer that this device has no reason to give. The command does nothing. */
+function isInjected(job: usize, opcode: u32): bool {
+  const left = load<u32>(CTL_INJECT_COUNT);
+  if (left == 0) return false;
+  const wanted = load<u32>(CTL_INJECT_OPCODE);
+  if (wanted != NONE && wanted != opcode) return false;
+  store<u32>(CTL_INJECT_COUNT, left - 1);
+  const status = load<u32>(CTL_INJECT_STATUS);
+  finish(job, status & 0xffff, status >> 16);
+  return true;
 }
 
 function listQuery(job: usize, group: u32): void {

@@ -14,7 +14,6 @@ import {
   DMA_UP_BYTES,
   DMA_UP_TLPS,
   JOB_BUFFER_BYTES,
-  JOB_CONTEXT,
   JOB_EXECUTED,
   JOB_EXECUTING,
   JOB_GATHERED,
@@ -49,7 +48,7 @@ import { postedWait } from '../pcie/requester.ts';
 import { emit } from '../sim/output.ts';
 import { isFunctional } from '../sim/time.ts';
 import { delayJob } from '../virtio/job.ts';
-import { breakQueue } from '../virtio/queue.ts';
+import { breakQueue } from '../virtio/needs_reset.ts';
 import { flushUsed, postUsedElement, scatter } from '../virtio/used.ts';
 import { executeCommand, executionCycles, padHeader } from './command.ts';
 

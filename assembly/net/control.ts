@@ -48,7 +48,7 @@ import { setPort } from '../virtio/device_status.ts';
 import { hasFeature } from '../virtio/features.ts';
 import { delayJob } from '../virtio/job.ts';
 import { setMac } from '../virtio/net_config.ts';
-import { breakQueue } from '../virtio/queue.ts';
+import { breakQueue } from '../virtio/needs_reset.ts';
 import { postUsedElement, scatter } from '../virtio/used.ts';
 
 const FILTERS_MAX = 32;

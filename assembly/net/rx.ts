@@ -31,7 +31,8 @@ import { postedWait } from '../pcie/requester.ts';
 import { isFunctional } from '../sim/time.ts';
 import { walk, WALK_DONE, WALK_PENDING } from '../virtio/chain.ts';
 import { beginWalk, delayJob } from '../virtio/job.ts';
-import { breakQueue, HEAD_BROKEN, HEAD_PENDING, returnHeads, takeHead } from '../virtio/queue.ts';
+import { HEAD_BROKEN, HEAD_PENDING, returnHeads, takeHead } from '../virtio/queue.ts';
+import { breakQueue } from '../virtio/needs_reset.ts';
 import { postUsedElement, scatter } from '../virtio/used.ts';
 import { FRAME_OFFSET } from './switch.ts';
 

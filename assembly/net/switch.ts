@@ -20,14 +20,12 @@ import {
   FN_ACTIVE_PAIRS,
   FN_FILTER_SET,
   FN_FILTERS,
-  FN_LIVE,
   FN_MAX_FRAME,
   FN_RX_MODE,
   JOB_BUFFER,
   JOB_LENGTH,
   JOB_RX_HEAD,
   JOB_STATE,
-  Q_ENABLED,
   RX_MODE_ALLMULTI,
   RX_MODE_PROMISC,
 } from '../abi/function_state.ts';
@@ -48,7 +46,8 @@ import { emit } from '../sim/output.ts';
 import { scheduleAt } from '../sim/scheduler.ts';
 import { isFunctional } from '../sim/time.ts';
 import { hasReceiveJob, startReceiveJob } from '../virtio/job.ts';
-import { queueAt, scheduleVisit } from '../virtio/queue.ts';
+import { isRunnable, queueAt } from '../virtio/queue.ts';
+import { scheduleVisit } from '../virtio/visit.ts';
 import { findMac } from './mac_table.ts';
 
 /** The wire as source of a frame. */
@@ -141,7 +140,7 @@ function deliver(fn: u32, frame: usize, length: u32): void {
   const f = functionAt(fn);
   const pairs = load<u32>(f, FN_ACTIVE_PAIRS);
   const q = queueAt(f, pairs > 1 ? steer(frame, length, pairs) << 1 : 0);
-  if (load<u8>(f, FN_LIVE) == 0 || load<u8>(q, Q_ENABLED) == 0) {
+  if (!isRunnable(q)) {
     countFn(f, FC_RX_DROP_DISABLED);
     return;
   }
@@ -174,7 +173,7 @@ function sendToWire(source: u32, frame: usize, length: u32): bool {
     return true;
   }
   const size = ENTRY_BYTES + ((length + 7) & ~7);
-  let head = load<u32>(CTL_WIRE_HEAD);
+  const head = load<u32>(CTL_WIRE_HEAD);
   const room = WIRE_RING_BYTES - (head & (WIRE_RING_BYTES - 1));
   const start = room < size ? head + room : head;
   if (start + size - load<u32>(CTL_WIRE_TAIL) > <u32>WIRE_RING_BYTES) return false;

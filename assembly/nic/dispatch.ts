@@ -24,7 +24,9 @@ import {
   JOB_BUSY,
   JOB_EXECUTE,
   JOB_GATHER,
+  JOB_FIRST_IDX,
   JOB_GATHERED,
+  JOB_HEADS,
   JOB_LENGTH,
   JOB_QUEUE,
   JOB_READ_BYTES,
@@ -39,6 +41,7 @@ import {
   Q_CONTEXT,
   Q_FIFO_HEAD,
   Q_JOBS,
+  Q_KICKED,
   Q_KIND,
   Q_NOTIFY_CONTEXT,
   Q_SCHEDULED,
@@ -62,10 +65,10 @@ import {
   OUT_INTX,
   PRIO_NORMAL,
 } from '../abi/event_code.ts';
-import { FC_BAD_DMA } from '../abi/counter.ts';
+import { FC_BAD_DMA, FC_RX_DROP_DISABLED } from '../abi/counter.ts';
 import { P_DESCRIPTOR, P_QUEUE_JOBS, P_TX } from '../abi/timing_param.ts';
 import { stepAdmin } from '../admin/engine.ts';
-import { functionAt, param } from '../mem/arena.ts';
+import { countFn, functionAt, param } from '../mem/arena.ts';
 import { stepControl } from '../net/control.ts';
 import { stepReceive } from '../net/rx.ts';
 import { FORWARD_DONE, frameSent, forward, PORT_WIRE } from '../net/switch.ts';
@@ -75,8 +78,10 @@ import { emit, hasOutputRoom } from '../sim/output.ts';
 import { eventA0, eventA1, eventCode, schedule } from '../sim/scheduler.ts';
 import { isFunctional } from '../sim/time.ts';
 import { walk, WALK_DONE, WALK_PENDING } from '../virtio/chain.ts';
-import { finishJob, startJob, waitForJob } from '../virtio/job.ts';
-import { breakQueue, finishFetch, isRunnable, returnHeads, scheduleVisit, takeHead } from '../virtio/queue.ts';
+import { abandonJobs, finishJob, startJob, waitForJob } from '../virtio/job.ts';
+import { finishFetch, isRunnable, returnHeads, takeHead } from '../virtio/queue.ts';
+import { breakQueue } from '../virtio/needs_reset.ts';
+import { scheduleVisit } from '../virtio/visit.ts';
 import { finishSignal, flushUsed } from '../virtio/used.ts';
 import { writeMemoryRegister } from './router.ts';
 
@@ -161,9 +166,29 @@ function arriveFrame(): void {
 
 /** Does everything that a queue can do now; what it used is shown to the driver at the end, with one index. */
 function serviceQueue(q: usize): void {
-  if (!isRunnable(q)) return;
+  if (!isRunnable(q)) {
+    if (load<u32>(q, Q_JOBS) != 0) giveBack(q);
+    return;
+  }
   workOn(q);
   flushUsed(q, q + Q_CONTEXT);
+}
+
+/**
+ * A queue that may not work (bus mastering off, device stopped) keeps no jobs from others: frames for it are dropped,
+ * chains that were fetched become available again.
+ */
+function giveBack(q: usize): void {
+  const jobs = load<u32>(q, Q_JOBS);
+  if (load<u8>(q, Q_KIND) == QUEUE_RX) {
+    const oldest: usize = load<u32>(q, Q_FIFO_HEAD);
+    if (load<u32>(oldest, JOB_HEADS) != 0) returnHeads(q, load<u16>(oldest, JOB_FIRST_IDX));
+    countFn(load<u32>(q, Q_CONTEXT + DMA_FN), FC_RX_DROP_DISABLED, jobs);
+  } else {
+    returnHeads(q, <u16>(load<u16>(q, Q_AVAIL_IDX) - jobs));
+    store<u8>(q, 1, Q_KICKED);
+  }
+  abandonJobs(q);
 }
 
 /** Executes the oldest jobs of a queue and takes new heads, until it has to wait. */

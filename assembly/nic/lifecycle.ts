@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Function level reset, and VFs that come and go with VF Enable (PCIe 6.0 §6.6.2, §9.2.1.2).
 import { CTL_NUM_VFS, FN_CONFIG } from '../abi/state_map.ts';
-import { FN_BUS_MASTER, FN_MSIX_ENABLE, FN_MSIX_MASKALL, FN_PRESENT } from '../abi/function_state.ts';
+import { FN_MSIX_ENABLE, FN_MSIX_MASKALL, FN_PRESENT } from '../abi/function_state.ts';
 import { EXT_CAP_SRIOV } from '../abi/config_layout.ts';
 import { PCI_SRIOV_CTRL, PCI_SRIOV_CTRL_VFE, PCI_SRIOV_NUM_VF } from '../abi/pci_sriov.ts';
 import { functionAt, functionCount } from '../mem/arena.ts';
 import { resetConfigImage } from '../pci/config_image.ts';
-import { updateMemoryDecode } from '../pci/config_space.ts';
+import { updateDecode } from '../pci/config_space.ts';
 import { resetMsix } from '../pci/msix.ts';
 import { resetDevice } from '../virtio/device_status.ts';
 
@@ -15,10 +15,9 @@ export function resetFunction(f: usize): void {
   resetDevice(f);
   resetMsix(f);
   resetConfigImage(f);
-  store<u8>(f, 0, FN_BUS_MASTER);
   store<u8>(f, 0, FN_MSIX_ENABLE);
   store<u8>(f, 0, FN_MSIX_MASKALL);
-  updateMemoryDecode(f);
+  updateDecode(f);
   if (f == functionAt(0)) applyVfEnable();
 }
 
@@ -38,6 +37,6 @@ export function applyVfEnable(): void {
       resetFunction(f);
       store<u8>(f, 0, FN_PRESENT);
     }
-    updateMemoryDecode(f);
+    updateDecode(f);
   }
 }

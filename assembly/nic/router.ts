@@ -35,7 +35,7 @@ import { isConfigAccess, readConfig, writeConfig } from '../pci/config_space.ts'
 import { flushPending, readMsixBar, writeMsixBar } from '../pci/msix.ts';
 import { writeCommon } from '../virtio/common_cfg.ts';
 import { updateIntx } from '../virtio/interrupt.ts';
-import { kick, visitKicked } from '../virtio/notify.ts';
+import { kick, visitQueues } from '../virtio/notify.ts';
 import { applyVfEnable, resetFunction } from './lifecycle.ts';
 
 /** What a read gets that nobody answers. */
@@ -107,7 +107,7 @@ export function writeConfigRegister(f: usize, offset: u32, size: u32, value: u32
   if ((effects & EFFECT_VF_ENABLE) != 0) applyVfEnable();
   if ((effects & EFFECT_BUS_MASTER) != 0) {
     flushPending(f);
-    visitKicked(f);
+    visitQueues(f);
   }
   if ((effects & EFFECT_INTX) != 0) updateIntx(f);
   if ((effects & EFFECT_PCI_CFG_DATA) != 0) writeThroughWindow(f, issued);

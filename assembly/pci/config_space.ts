@@ -66,12 +66,14 @@ export function writeConfig(f: usize, offset: u32, size: u32, value: u32): u32 {
   let effects: u32 = 0;
   if (overlaps(offset, size, PCI_COMMAND, 2)) {
     const command = load<u16>(c, PCI_COMMAND);
-    store<u8>(f, (command & PCI_COMMAND_MASTER) != 0 ? 1 : 0, FN_BUS_MASTER);
-    if ((command & ~oldCommand & PCI_COMMAND_MASTER) != 0) effects |= EFFECT_BUS_MASTER;
-    updateMemoryDecode(f);
+    if (((command ^ oldCommand) & PCI_COMMAND_MASTER) != 0) effects |= EFFECT_BUS_MASTER;
+    updateDecode(f);
     effects |= EFFECT_INTX;
   }
-  if (overlaps(offset, size, CAP_PM + PCI_PM_CTRL, 2)) updateMemoryDecode(f);
+  if (overlaps(offset, size, CAP_PM + PCI_PM_CTRL, 2)) {
+    updateDecode(f);
+    effects |= EFFECT_BUS_MASTER;
+  }
   if (overlaps(offset, size, CAP_MSIX + PCI_MSIX_FLAGS, 2)) {
     const flags = load<u16>(c, CAP_MSIX + PCI_MSIX_FLAGS);
     store<u8>(f, (flags & PCI_MSIX_FLAGS_ENABLE) != 0 ? 1 : 0, FN_MSIX_ENABLE);
@@ -103,8 +105,11 @@ function writeSriov(cap: usize, oldControl: u16, oldNumVfs: u16, oldPageSize: u3
   return ((control ^ oldControl) & (PCI_SRIOV_CTRL_VFE | PCI_SRIOV_CTRL_MSE)) != 0 ? EFFECT_VF_ENABLE : 0;
 }
 
-/** Memory decode: Memory Enable of the PF, MSE of the PF for a VF; off outside D0. */
-export function updateMemoryDecode(f: usize): void {
+/**
+ * Memory decode (Memory Enable of the PF, MSE of the PF for a VF) and bus mastering as the engines see them; both are
+ * off outside D0.
+ */
+export function updateDecode(f: usize): void {
   const isD0 = (load<u16>(f, FN_CONFIG + CAP_PM + PCI_PM_CTRL) & PCI_PM_CTRL_STATE_MASK) == 0;
   let isOn: bool;
   if (load<u32>(f, FN_INDEX) == 0) {
@@ -113,5 +118,7 @@ export function updateMemoryDecode(f: usize): void {
     const control = load<u16>(functionAt(0), FN_CONFIG + EXT_CAP_SRIOV + PCI_SRIOV_CTRL);
     isOn = (control & PCI_SRIOV_CTRL_VFE) != 0 && (control & PCI_SRIOV_CTRL_MSE) != 0;
   }
+  const isMaster = (load<u16>(f, FN_CONFIG + PCI_COMMAND) & PCI_COMMAND_MASTER) != 0;
   store<u8>(f, isOn && isD0 ? 1 : 0, FN_MEMORY);
+  store<u8>(f, isMaster && isD0 ? 1 : 0, FN_BUS_MASTER);
 }

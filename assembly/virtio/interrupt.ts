@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Notifications to the driver: used buffers and configuration changes, over MSI-X or, on the PF, INTx with the ISR
-// register (virtio 1.4 §4.1.4.5, §4.1.5.1.2, §4.1.5.3, §4.1.5.4), and DEVICE_NEEDS_RESET (§2.1.2).
+// register (virtio 1.4 §4.1.4.5, §4.1.5.1.2, §4.1.5.3, §4.1.5.4).
 import { FN_COMMON, FN_CONFIG, FN_ISR } from '../abi/state_map.ts';
-import { FN_INDEX, FN_INTX_LEVEL, FN_LIVE, FN_MSIX_ENABLE, FN_VECTORS } from '../abi/function_state.ts';
+import { FN_INDEX, FN_INTX_LEVEL, FN_MSIX_ENABLE, FN_VECTORS } from '../abi/function_state.ts';
 import { FC_INTERRUPTS } from '../abi/counter.ts';
 import { EV_INTX, OUT_INTX, PRIO_POSTED } from '../abi/event_code.ts';
 import { PCI_COMMAND, PCI_COMMAND_INTX_DISABLE, PCI_STATUS, PCI_STATUS_INTERRUPT } from '../abi/pci_header.ts';
@@ -13,7 +13,7 @@ import {
   ISR_STATUS_CONFIG,
   ISR_STATUS_QUEUE,
 } from '../abi/virtio_pci_common.ts';
-import { STATUS_DEVICE_NEEDS_RESET, STATUS_DRIVER_OK } from '../abi/device_status.ts';
+import { STATUS_DRIVER_OK } from '../abi/device_status.ts';
 import { countFn } from '../mem/arena.ts';
 import { raiseVector } from '../pci/msix.ts';
 import { sendUp } from '../pcie/link.ts';
@@ -64,13 +64,3 @@ export function updateIntx(f: usize): void {
 }
 
 const INTX_MESSAGE_BYTES = 24; // message TLP, 4 DW header
-
-/** An unrecoverable mistake of the driver: counted by cause, told to the driver, the device stops. */
-export function breakDevice(f: usize, cause: i32): void {
-  countFn(f, cause);
-  const status = load<u8>(f, FN_COMMON + COMMON_DEVICE_STATUS);
-  if ((status & STATUS_DEVICE_NEEDS_RESET) != 0) return;
-  store<u8>(f, status | STATUS_DEVICE_NEEDS_RESET, FN_COMMON + COMMON_DEVICE_STATUS);
-  store<u8>(f, 0, FN_LIVE);
-  if ((status & STATUS_DRIVER_OK) != 0) notifyConfig(f);
-}

@@ -59,7 +59,7 @@ import { FC_CHAINS } from '../abi/counter.ts';
 import { countFn } from '../mem/arena.ts';
 import { cancelRead } from '../pcie/requester.ts';
 import { schedule } from '../sim/scheduler.ts';
-import { scheduleVisit } from './queue.ts';
+import { scheduleVisit } from './visit.ts';
 
 export function initJobs(): void {
   for (let i = 0; i < JOB_POOL + RX_JOB_POOL; i++) {

@@ -3,11 +3,19 @@
 // address only has to lie in the notification structure. That makes the member-BAR address of LEGACY_NOTIFY_INFO
 // good for every queue.
 import { CTL_NOW } from '../abi/state_map.ts';
-import { FN_LIVE, FN_QUEUE_COUNT, Q_ENABLED, Q_KICK_ARRIVED, Q_KICK_ISSUED, Q_KICKED } from '../abi/function_state.ts';
+import {
+  FN_LIVE,
+  FN_QUEUE_COUNT,
+  Q_ENABLED,
+  Q_KICK_ARRIVED,
+  Q_KICK_ISSUED,
+  Q_JOBS,
+  Q_KICKED,
+} from '../abi/function_state.ts';
 import { FC_DOORBELLS, FC_DOORBELLS_IGNORED } from '../abi/counter.ts';
 import { P_DOORBELL } from '../abi/timing_param.ts';
 import { countFn, param } from '../mem/arena.ts';
-import { scheduleVisit, schedulerDelay } from './queue.ts';
+import { scheduleVisit, schedulerDelay } from './visit.ts';
 import { findQueue } from './queue_window.ts';
 
 /** A doorbell for queue `index`, written by the host at cycle `issued`. */
@@ -24,11 +32,11 @@ export function kick(f: usize, index: u32, issued: u64): void {
   scheduleVisit(q, param(P_DOORBELL) + schedulerDelay());
 }
 
-/** Visits every queue that has an unanswered doorbell (bus mastering came back). */
-export function visitKicked(f: usize): void {
+/** Visits every queue that has an unanswered doorbell or work in hand (bus mastering changed). */
+export function visitQueues(f: usize): void {
   const queues = load<u32>(f, FN_QUEUE_COUNT) + 1;
   for (let i: u32 = 0; i < queues; i++) {
     const q = findQueue(f, i);
-    if (q != 0 && load<u8>(q, Q_KICKED) != 0) scheduleVisit(q, 0);
+    if (q != 0 && (load<u8>(q, Q_KICKED) != 0 || load<u32>(q, Q_JOBS) != 0)) scheduleVisit(q, 0);
   }
 }

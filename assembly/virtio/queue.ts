@@ -38,7 +38,6 @@ import {
   Q_NOTIFY_CONTEXT,
   Q_NOTIFY_STATE,
   Q_RING_READ,
-  Q_SCHEDULED,
   Q_SIGNALLED,
   Q_SIZE,
   Q_USED_EVENT,
@@ -46,15 +45,11 @@ import {
   Q_USED_SHOWN,
   Q_VISITED,
 } from '../abi/function_state.ts';
-import { EV_FE_DONE, EV_NOTIFY_DONE, EV_QUEUE, PRIO_LATE } from '../abi/event_code.ts';
+import { EV_FE_DONE, EV_NOTIFY_DONE } from '../abi/event_code.ts';
 import { FC_BAD_AVAIL_IDX, FC_BAD_DMA } from '../abi/counter.ts';
-import { P_SCHEDULER } from '../abi/timing_param.ts';
 import { VIRTQ_AVAIL_FLAGS, VIRTQ_AVAIL_RING, VIRTQ_USED_RING, VIRTQ_USED_ELEM_SIZE } from '../abi/virtio_ring.ts';
-import { param } from '../mem/arena.ts';
 import { appendRead, cancelRead, postWrite, prepareRead, readInto, startRead } from '../pcie/requester.ts';
-import { schedule } from '../sim/scheduler.ts';
-import { isFunctional } from '../sim/time.ts';
-import { breakDevice } from './interrupt.ts';
+import { breakQueue } from './needs_reset.ts';
 
 /** takeHead: the ring fetch is under way, EV_FE_DONE will come. */
 export const HEAD_PENDING = -1;
@@ -102,19 +97,6 @@ export function isRunnable(q: usize): bool {
     load<u8>(q, Q_ENABLED) != 0 &&
     load<u8>(q, Q_BROKEN) == 0
   );
-}
-
-/** Puts a visit of the queue on the wheel, if none is there. */
-export function scheduleVisit(q: usize, delay: u32): void {
-  if (load<u8>(q, Q_SCHEDULED) != 0) return;
-  store<u8>(q, 1, Q_SCHEDULED);
-  schedule(isFunctional() ? 0 : delay, EV_QUEUE, PRIO_LATE, <u32>q, 0);
-}
-
-/** Stops the queue: the driver broke a rule, the device needs a reset. `cause` is a counter index. */
-export function breakQueue(q: usize, cause: i32): void {
-  store<u8>(q, 1, Q_BROKEN);
-  breakDevice(load<u32>(q, Q_CONTEXT + DMA_FN), cause);
 }
 
 /**
@@ -217,9 +199,4 @@ export function finishFetch(q: usize): void {
 export function returnHeads(q: usize, firstIdx: u16): void {
   store<u16>(q, firstIdx, Q_AVAIL_IDX);
   store<u16>(q, 0, Q_HEADS);
-}
-
-/** Cycles from a doorbell to the visit of its queue. */
-export function schedulerDelay(): u32 {
-  return param(P_SCHEDULER);
 }

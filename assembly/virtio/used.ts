@@ -42,7 +42,7 @@ import {
 import { countFn } from '../mem/arena.ts';
 import { postWrite, readInto } from '../pcie/requester.ts';
 import { notifyUsed } from './interrupt.ts';
-import { breakQueue } from './queue.ts';
+import { breakQueue } from './needs_reset.ts';
 
 /** Posts `bytes` from `source` into the writable segments of a job, starting `skip` bytes in; returns the bytes stored. */
 export function scatter(job: usize, skip: u32, source: usize, bytes: u32): u32 {

@@ -6,6 +6,9 @@ import {
   CTL_CFG_DONE,
   CTL_DOWN_BYTES,
   CTL_DOWN_TLPS,
+  CTL_INJECT_COUNT,
+  CTL_INJECT_OPCODE,
+  CTL_INJECT_STATUS,
   CTL_EVENTS_RUN,
   CTL_IOAS_BASE,
   CTL_OUT_HEAD,
@@ -57,6 +60,16 @@ export interface MsiMessage {
   readonly timeCycles: number;
 }
 
+/** An answer to put into the mouth of the card. */
+export interface AdminInjection {
+  /** Opcode to answer so; any if left out. */
+  readonly opcode?: number;
+  readonly status: number;
+  readonly qualifier?: number;
+  /** Commands to answer so. Default 1; 0 ends an injection. */
+  readonly count?: number;
+}
+
 /** Traffic on the link since creation, headers and framing included. */
 export interface LinkTraffic {
   readonly tlpsUp: number;
@@ -81,6 +94,7 @@ export class Nic {
   private frames: ((frame: Uint8Array, fn: number, timeCycles: number) => void) | null = null;
   private messages: ((message: MsiMessage) => void) | null = null;
   private records: ((record: AdminRecord) => void) | null = null;
+  private readonly isFunctional: boolean;
   private isDraining = false;
   private windowUsed = 0;
 
@@ -95,6 +109,7 @@ export class Nic {
     });
     this.pins = this.core.pins;
     this.u32 = this.core.u32;
+    this.isFunctional = this.config.mode === 'functional';
     this.vectors = Array.from({ length: (this.config.totalVfs + 1) * MSIX_VECTORS_MAX }, () => null);
   }
 
@@ -240,14 +255,24 @@ export class Nic {
     this.isDraining = true;
     try {
       const { u32 } = this;
-      while (u32[CTL_OUT_HEAD >> 2] !== u32[CTL_OUT_TAIL >> 2]) {
-        const tail = u32[CTL_OUT_TAIL >> 2]!;
-        this.deliver((OUT_RING + (tail & (OUT_RECORDS - 1)) * OUT_RECORD_BYTES) >> 2);
-        u32[CTL_OUT_TAIL >> 2] = tail + 1;
-      }
+      do {
+        while (u32[CTL_OUT_HEAD >> 2] !== u32[CTL_OUT_TAIL >> 2]) {
+          const tail = u32[CTL_OUT_TAIL >> 2]!;
+          this.deliver((OUT_RING + (tail & (OUT_RECORDS - 1)) * OUT_RECORD_BYTES) >> 2);
+          u32[CTL_OUT_TAIL >> 2] = tail + 1;
+        }
+      } while (this.isFunctional && this.hasWorkNow());
     } finally {
       this.isDraining = false;
     }
+  }
+
+  /** Functional mode: what waited for room in the output ring is done before the caller goes on. */
+  private hasWorkNow(): boolean {
+    const now = this.pins.now();
+    if (this.pins.nextEvent() > now) return false;
+    this.pins.advance(now, false);
+    return true;
   }
 
   private deliver(record: number): void {
@@ -277,6 +302,22 @@ export class Nic {
     } else if (kind === OUT_ADMIN) {
       if (this.records !== null) this.records(readAdminRecord(this.core, a));
     }
+  }
+
+  /**
+   * Answers the next `count` admin commands (those with `opcode`, or any) with a status of the caller's choice, without
+   * executing them: how does a driver take EAGAIN, ENOMEM, a status from the future? Commands that are refused by the
+   * rules of the specification are not counted.
+   */
+  injectAdminStatus(answer: AdminInjection): void {
+    const { opcode = NONE, status, qualifier = 0, count = 1 } = answer;
+    for (const [name, value] of Object.entries({ status, qualifier })) {
+      if (Number.isInteger(value) && value >= 0 && value <= 0xffff) continue;
+      throw new NicError('ADMIN_STATUS', `${name} = ${value} does not fit 16 bits`);
+    }
+    this.u32[CTL_INJECT_OPCODE >> 2] = opcode;
+    this.u32[CTL_INJECT_STATUS >> 2] = status + qualifier * 0x10000;
+    this.u32[CTL_INJECT_COUNT >> 2] = count;
   }
 
   // ---- address spaces ---------------------------------------------------------------------------------------------------------

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a driver's mistake does (virtio 1.4 §2.1.2): its queue stops, the device shows DEVICE_NEEDS_RESET, tells the
+// driver, counts the cause, and works for nobody until it is reset. Nothing else on the card notices.
+import { FN_COMMON, FN_QUEUES, QUEUE_STRIDE } from '../abi/state_map.ts';
+import { DMA_FN, FN_LIVE, FN_QUEUE_COUNT, Q_BROKEN, Q_CONTEXT, Q_JOBS } from '../abi/function_state.ts';
+import { STATUS_DEVICE_NEEDS_RESET, STATUS_DRIVER_OK } from '../abi/device_status.ts';
+import { COMMON_DEVICE_STATUS } from '../abi/virtio_pci_common.ts';
+import { countFn } from '../mem/arena.ts';
+import { notifyConfig } from './interrupt.ts';
+import { scheduleVisit } from './visit.ts';
+
+/** Stops the queue: the driver broke a rule, the device needs a reset. `cause` is a counter index. */
+export function breakQueue(q: usize, cause: i32): void {
+  store<u8>(q, 1, Q_BROKEN);
+  breakDevice(load<u32>(q, Q_CONTEXT + DMA_FN), cause);
+}
+
+/** An unrecoverable mistake of the driver: counted by cause, told to the driver, the device stops. */
+function breakDevice(f: usize, cause: i32): void {
+  countFn(f, cause);
+  const status = load<u8>(f, FN_COMMON + COMMON_DEVICE_STATUS);
+  if ((status & STATUS_DEVICE_NEEDS_RESET) != 0) return;
+  store<u8>(f, status | STATUS_DEVICE_NEEDS_RESET, FN_COMMON + COMMON_DEVICE_STATUS);
+  store<u8>(f, 0, FN_LIVE);
+  // the visits find the device stopped and give back what the queues hold
+  const queues = load<u32>(f, FN_QUEUE_COUNT) + 1;
+  for (let i: u32 = 0; i < queues; i++) {
+    const q = f + FN_QUEUES + i * QUEUE_STRIDE;
+    if (load<u32>(q, Q_JOBS) != 0) scheduleVisit(q, 0);
+  }
+  if ((status & STATUS_DRIVER_OK) != 0) notifyConfig(f);
+}
