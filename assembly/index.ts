@@ -9,6 +9,7 @@ import { advanceTo, FOREVER, hostConfigRead, hostConfigWrite, hostRead, hostWrit
 import { decodeAddress, functionByRoutingId } from './nic/router.ts';
 import { nextPostedArrival } from './pcie/requester.ts';
 import { forgetTranslations, ioasClear, ioasMap, ioasUnmap } from './pcie/iommu.ts';
+import { setLink } from './virtio/net_config.ts';
 import { NEVER, nextEventTime } from './sim/scheduler.ts';
 
 /** Bytes of memory that a card needs, before it is created. */
@@ -58,6 +59,11 @@ export function nextEvent(): f64 {
 /** Offers the frame of `bytes` in WIRE_INPUT to the wire port; false: the one before is still under way. */
 export function receiveFrame(bytes: u32): bool {
   return wireReceive(bytes);
+}
+
+/** Sets the link of the wire port; drivers see it in their configuration. */
+export function setWireLink(isUp: bool): void {
+  setLink(isUp);
 }
 
 /** Maps [iova, iova + length) of an address space to the window at `offset`; false if refused. */

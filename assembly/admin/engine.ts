@@ -41,7 +41,6 @@ import {
 import { CFG_TRACE_ADMIN } from '../abi/nic_config.ts';
 import { FC_BAD_CHAIN } from '../abi/counter.ts';
 import { OUT_ADMIN } from '../abi/event_code.ts';
-import { ADMIN_RESULT_HEADER_SIZE } from '../abi/virtio_admin.ts';
 import { P_WRITEBACK } from '../abi/timing_param.ts';
 import { config, param } from '../mem/arena.ts';
 import { postedWait } from '../pcie/requester.ts';
@@ -63,8 +62,8 @@ const STEP_WRITE_BACK = 2;
 export function stepAdmin(job: usize): bool {
   const q: usize = load<u32>(job, JOB_QUEUE);
   if (load<u8>(job, JOB_STATUS) == STEP_BEGIN) {
-    if (load<u32>(job, JOB_WRITE_BYTES) < <u32>ADMIN_RESULT_HEADER_SIZE) {
-      breakQueue(q, FC_BAD_CHAIN); // no room for the status: there is no way to answer
+    if (load<u32>(job, JOB_WRITE_BYTES) == 0) {
+      breakQueue(q, FC_BAD_CHAIN); // no room for any answer; a short one is cut (ADM-VQ-02)
       return false;
     }
     padHeader(job);

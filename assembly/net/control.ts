@@ -5,7 +5,6 @@ import { CTL_MAC_DIRTY, CTL_NOW, FN_FILTER, PORT_PROMISC } from '../abi/state_ma
 import {
   DMA_FN,
   FN_ACTIVE_PAIRS,
-  FN_FILTER_SET,
   FN_FILTERS,
   FN_INDEX,
   FN_PAIRS,
@@ -108,7 +107,6 @@ function setRxMode(f: usize, code: u32, data: usize, bytes: u32): bool {
   const isOn = load<u8>(data) == 1;
   const mode = load<u8>(f, FN_RX_MODE);
   store<u8>(f, isOn ? mode | bit : mode & ~bit, FN_RX_MODE);
-  store<u8>(f, 1, FN_FILTER_SET);
   if (code == VIRTIO_NET_CTRL_RX_PROMISC) setPort(PORT_PROMISC, load<u32>(f, FN_INDEX), isOn);
   return true;
 }
@@ -142,7 +140,6 @@ function setTable(f: usize, data: usize, bytes: u32): bool {
     store<u64>(f + FN_FILTER + ((unicast + i) << 3), macAt(data + second + 4 + i * VIRTIO_NET_MAC_SIZE));
   }
   store<u32>(f, unicast | (multicast << 16), FN_FILTERS);
-  store<u8>(f, 1, FN_FILTER_SET);
   store<u32>(CTL_MAC_DIRTY, 1);
   return true;
 }

@@ -18,7 +18,7 @@ import {
 } from '../abi/state_map.ts';
 import {
   FN_ACTIVE_PAIRS,
-  FN_FILTER_SET,
+  FN_FILTERING,
   FN_FILTERS,
   FN_MAX_FRAME,
   FN_RX_MODE,
@@ -32,6 +32,7 @@ import {
 import { CFG_WIRE_MODE } from '../abi/nic_config.ts';
 import {
   C_FLOOD_FRAMES,
+  C_WIRE_RX_NO_MATCH,
   C_WIRE_TX_BYTES,
   C_WIRE_TX_FRAMES,
   FC_RX_DROP_DISABLED,
@@ -58,6 +59,7 @@ export const FRAME_OFFSET: u32 = 64;
 
 const WIRE_OVERHEAD = 24; // preamble, FCS, inter-frame gap
 const ENTRY_BYTES = 8;
+const TPID_VLAN = 0x0081; // 0x8100 as a little-endian load sees it
 
 // progress of a frame through the switch
 export const FORWARD_BEGIN: u32 = 0xffffffff;
@@ -78,7 +80,9 @@ export function forward(source: u32, frame: usize, length: u32, progress: u32): 
     if (!isGroup) {
       const target = findMac(mac);
       if (target == NONE) {
-        if (source != PORT_WIRE && !sendToWire(source, frame, length)) return FORWARD_BEGIN;
+        if (source == PORT_WIRE) {
+          if (load<u32>(CTL_PROMISC_PORTS) == 0) count(C_WIRE_RX_NO_MATCH);
+        } else if (!sendToWire(source, frame, length)) return FORWARD_BEGIN;
       } else if (target == source) {
         countFn(functionAt(source), FC_TX_DROP_HAIRPIN);
       } else {
@@ -126,10 +130,10 @@ function flood(source: u32, frame: usize, length: u32, mac: u64, isGroup: bool, 
 function wantsGroup(f: usize, mac: u64): bool {
   if ((mac & 0xffffffffffff) == 0xffffffffffff) return true;
   // without CTRL_RX a driver cannot ask for groups: it gets them all, as before filters existed
+  if (load<u8>(f, FN_FILTERING) == 0) return true;
   if ((load<u8>(f, FN_RX_MODE) & (RX_MODE_PROMISC | RX_MODE_ALLMULTI)) != 0) return true;
   const filters = load<u32>(f, FN_FILTERS);
   const multicast = filters >> 16;
-  if (filters == 0) return load<u8>(f, FN_FILTER_SET) == 0;
   const list = f + FN_FILTER + ((filters & 0xffff) << 3);
   for (let i: u32 = 0; i < multicast; i++) if (load<u64>(list + (i << 3)) == mac) return true;
   return false;
@@ -138,13 +142,12 @@ function wantsGroup(f: usize, mac: u64): bool {
 /** Hands a copy of the frame to a receive queue of the function; the caller made sure that a job is free. */
 function deliver(fn: u32, frame: usize, length: u32): void {
   const f = functionAt(fn);
-  const pairs = load<u32>(f, FN_ACTIVE_PAIRS);
-  const q = queueAt(f, pairs > 1 ? steer(frame, length, pairs) << 1 : 0);
+  const q = receiveQueue(f, frame, length);
   if (!isRunnable(q)) {
     countFn(f, FC_RX_DROP_DISABLED);
     return;
   }
-  if (length > load<u32>(f, FN_MAX_FRAME)) {
+  if (isOversize(f, frame, length)) {
     countFn(f, FC_RX_DROP_OVERSIZE);
     return;
   }
@@ -153,6 +156,25 @@ function deliver(fn: u32, frame: usize, length: u32): void {
   store<u32>(job, length, JOB_LENGTH);
   store<u8>(job, JOB_RX_HEAD, JOB_STATE);
   scheduleVisit(q, param(P_SWITCH));
+}
+
+/** The queue of the frame's flow; if it is not in use, the next one that is (NET-MQ-03). */
+function receiveQueue(f: usize, frame: usize, length: u32): usize {
+  const pairs = load<u32>(f, FN_ACTIVE_PAIRS);
+  if (pairs == 1) return queueAt(f, 0);
+  const first = steer(frame, length, pairs);
+  for (let i: u32 = 0; i < pairs; i++) {
+    const q = queueAt(f, ((first + i) % pairs) << 1);
+    if (isRunnable(q)) return q;
+  }
+  return queueAt(f, first << 1);
+}
+
+/** Longer than mtu and Ethernet header; one VLAN tag is not counted. */
+export function isOversize(f: usize, frame: usize, length: u32): bool {
+  const limit = load<u32>(f, FN_MAX_FRAME);
+  if (length <= limit) return false;
+  return length > limit + 4 || load<u16>(frame, 12) != TPID_VLAN;
 }
 
 /** Receive queue of a flow: a hash of addresses and, for IPv4 and IPv6, of the bytes that hold addresses and ports. */

@@ -6,7 +6,6 @@ import {
   DMA_FN,
   FN_HEADER_BYTES,
   FN_INDEX,
-  FN_MAX_FRAME,
   JOB_BUFFER,
   JOB_CONTEXT,
   JOB_FLOOD,
@@ -43,7 +42,7 @@ import { postedWait } from '../pcie/requester.ts';
 import { isFunctional } from '../sim/time.ts';
 import { delayJob } from '../virtio/job.ts';
 import { postUsedElement } from '../virtio/used.ts';
-import { forward, FORWARD_BEGIN, FORWARD_DONE } from './switch.ts';
+import { forward, FORWARD_BEGIN, FORWARD_DONE, isOversize } from './switch.ts';
 
 const ETHERNET_HEADER = 14;
 /** Cycles until a frame is offered to a full switch again. */
@@ -114,7 +113,7 @@ export function transmitDirect(q: usize, f: usize, head: u32): bool {
 function refusal(f: usize, buffer: usize, length: u32): i32 {
   const header = load<u32>(f, FN_HEADER_BYTES);
   if (length < header + ETHERNET_HEADER) return FC_TX_DROP_SHORT;
-  if (length - header > load<u32>(f, FN_MAX_FRAME)) return FC_TX_DROP_OVERSIZE;
+  if (isOversize(f, buffer + header, length - header)) return FC_TX_DROP_OVERSIZE;
   const isOffload =
     load<u8>(buffer, VIRTIO_NET_HDR_GSO_TYPE) != VIRTIO_NET_HDR_GSO_NONE ||
     (load<u8>(buffer, VIRTIO_NET_HDR_FLAGS) & VIRTIO_NET_HDR_F_UDP_TUNNEL_CSUM) != 0;

@@ -4,7 +4,7 @@
 // host's business (src/vfio).
 import { CONFIG_SPACE_BYTES, FN_CONFIG, PF_W1CMASK, PF_WMASK, VF_W1CMASK, VF_WMASK } from '../abi/state_map.ts';
 import { FN_INDEX, FN_VECTORS } from '../abi/function_state.ts';
-import { CFG_FIRST_VF_OFFSET, CFG_TOTAL_VFS, CFG_VF_STRIDE } from '../abi/nic_config.ts';
+import { CFG_FIRST_VF_OFFSET, CFG_PF_ROUTING_ID, CFG_TOTAL_VFS, CFG_VF_STRIDE } from '../abi/nic_config.ts';
 import {
   CAP_EXP,
   CAP_MSIX,
@@ -94,6 +94,7 @@ import {
   PCI_EXP_LNKCAP_MLW_SHIFT,
   PCI_EXP_LNKCTL,
   PCI_EXP_LNKCTL2,
+  PCI_EXP_LNKCTL2_TLS_MASK,
   PCI_EXP_LNKSTA,
 } from '../abi/pci_express.ts';
 import { PCI_EXT_CAP_ID_ARI, PCI_EXT_CAP_VERSION_ARI } from '../abi/pci_ari.ts';
@@ -159,7 +160,7 @@ export function resetConfigImage(f: usize): void {
   }
   powerManagement(c + CAP_PM);
   msix(c + CAP_MSIX, load<u32>(f, FN_VECTORS));
-  express(c + CAP_EXP);
+  express(c + CAP_EXP, isPf);
   virtioCap(c + CAP_VIRTIO_COMMON, CAP_VIRTIO_NOTIFY, VIRTIO_PCI_CAP_COMMON_CFG, COMMON_BAR_OFFSET, COMMON_SIZE);
   virtioCap(c + CAP_VIRTIO_NOTIFY, CAP_VIRTIO_ISR, VIRTIO_PCI_CAP_NOTIFY_CFG, NOTIFY_BAR_OFFSET, NOTIFY_BYTES);
   store<u8>(c, VIRTIO_PCI_CAP_NOTIFY_SIZE, CAP_VIRTIO_NOTIFY + VIRTIO_PCI_CAP_LEN);
@@ -194,18 +195,19 @@ function msix(cap: usize, vectors: u32): void {
   store<u32>(cap, MSIX_PBA_OFFSET | MSIX_BAR, PCI_MSIX_PBA);
 }
 
-function express(cap: usize): void {
+/** Control and status of the link and the payload size of a VF are the PF's; its own registers read 0 (PCIe 6.0 §9.3.5). */
+function express(cap: usize, isPf: bool): void {
   const link = LINK_SPEED | (LINK_WIDTH << PCI_EXP_LNKCAP_MLW_SHIFT);
   store<u8>(cap, PCI_CAP_ID_EXP);
   store<u8>(cap, CAP_VIRTIO_COMMON, 1);
   store<u16>(cap, PCI_EXP_ENDPOINT_FLAGS, PCI_EXP_FLAGS);
   store<u32>(cap, PCI_EXP_ENDPOINT_DEVCAP | 1, PCI_EXP_DEVCAP); // payload up to 256 bytes
-  store<u16>(cap, PCI_EXP_ENDPOINT_DEVCTL, PCI_EXP_DEVCTL);
+  store<u16>(cap, isPf ? PCI_EXP_ENDPOINT_DEVCTL : 0, PCI_EXP_DEVCTL);
   store<u32>(cap, link, PCI_EXP_LNKCAP);
-  store<u16>(cap, <u16>link, PCI_EXP_LNKSTA);
+  store<u16>(cap, isPf ? <u16>link : 0, PCI_EXP_LNKSTA);
   store<u32>(cap, PCI_EXP_ENDPOINT_DEVCAP2, PCI_EXP_DEVCAP2);
   store<u32>(cap, 0x0e, PCI_EXP_LNKCAP2); // 2.5, 5 and 8 GT/s
-  store<u16>(cap, LINK_SPEED, PCI_EXP_LNKCTL2);
+  store<u16>(cap, isPf ? LINK_SPEED : 0, PCI_EXP_LNKCTL2);
 }
 
 function virtioCap(cap: usize, next: u32, cfgType: u32, offset: u32, length: u32): void {
@@ -228,7 +230,7 @@ function sriov(cap: usize): void {
   store<u32>(cap, PCI_SRIOV_CAP_ARI_PRESERVED, PCI_SRIOV_CAP);
   store<u16>(cap, total, PCI_SRIOV_INITIAL_VF);
   store<u16>(cap, total, PCI_SRIOV_TOTAL_VF);
-  store<u8>(cap, 0, PCI_SRIOV_FUNC_LINK);
+  store<u8>(cap, <u8>config(CFG_PF_ROUTING_ID), PCI_SRIOV_FUNC_LINK); // depends on itself alone
   store<u16>(cap, <u16>config(CFG_FIRST_VF_OFFSET), PCI_SRIOV_VF_OFFSET);
   store<u16>(cap, <u16>config(CFG_VF_STRIDE), PCI_SRIOV_VF_STRIDE);
   store<u16>(cap, PCI_DEVICE_ID_VIRTIO_NET, PCI_SRIOV_VF_DID);
@@ -267,6 +269,7 @@ export function initConfigMasks(): void {
   store<u16>(PF_WMASK, PCI_EXP_ENDPOINT_DEVCTL_WRITABLE, CAP_EXP + PCI_EXP_DEVCTL);
   store<u16>(PF_WMASK, PCI_EXP_ENDPOINT_LNKCTL_WRITABLE, CAP_EXP + PCI_EXP_LNKCTL);
   store<u16>(PF_WMASK, PCI_EXP_ENDPOINT_DEVCTL2_WRITABLE, CAP_EXP + PCI_EXP_DEVCTL2);
+  store<u16>(PF_WMASK, PCI_EXP_LNKCTL2_TLS_MASK, CAP_EXP + PCI_EXP_LNKCTL2);
   const sriovMask: usize = PF_WMASK + EXT_CAP_SRIOV;
   store<u16>(sriovMask, PCI_SRIOV_CTRL_WRITABLE, PCI_SRIOV_CTRL);
   store<u16>(sriovMask, 0xffff, PCI_SRIOV_NUM_VF);

@@ -15,12 +15,20 @@ import {
   EFFECT_PCI_CFG_DATA,
   EFFECT_VF_ENABLE,
   EXT_CAP_SRIOV,
+  MSIX_BAR,
+  VIRTIO_BAR,
 } from '../abi/config_layout.ts';
-import { PCI_COMMAND, PCI_COMMAND_MASTER, PCI_COMMAND_MEMORY } from '../abi/pci_header.ts';
-import { PCI_PM_CTRL, PCI_PM_CTRL_STATE_MASK } from '../abi/pci_pm.ts';
+import {
+  PCI_BASE_ADDRESS_MEM_FLAGS_MASK,
+  PCI_COMMAND,
+  PCI_COMMAND_MASTER,
+  PCI_COMMAND_MEMORY,
+} from '../abi/pci_header.ts';
+import { PCI_PM_CTRL, PCI_PM_CTRL_STATE_MASK, PCI_PM_D1, PCI_PM_D2 } from '../abi/pci_pm.ts';
 import { PCI_MSIX_FLAGS, PCI_MSIX_FLAGS_ENABLE, PCI_MSIX_FLAGS_MASKALL } from '../abi/pci_msix.ts';
 import { PCI_EXP_DEVCTL, PCI_EXP_DEVCTL_BCR_FLR } from '../abi/pci_express.ts';
 import {
+  PCI_SRIOV_BAR,
   PCI_SRIOV_CTRL,
   PCI_SRIOV_CTRL_MSE,
   PCI_SRIOV_CTRL_VFE,
@@ -50,6 +58,7 @@ export function writeConfig(f: usize, offset: u32, size: u32, value: u32): u32 {
   const isPf = load<u32>(f, FN_INDEX) == 0;
   const c = f + FN_CONFIG;
   const oldCommand = load<u16>(c, PCI_COMMAND);
+  const oldPower = load<u16>(c, CAP_PM + PCI_PM_CTRL);
   const oldNumVfs = load<u16>(c + EXT_CAP_SRIOV, PCI_SRIOV_NUM_VF);
   const oldControl = load<u16>(c + EXT_CAP_SRIOV, PCI_SRIOV_CTRL);
   const oldPageSize = load<u32>(c + EXT_CAP_SRIOV, PCI_SRIOV_SYS_PGSIZE);
@@ -71,6 +80,9 @@ export function writeConfig(f: usize, offset: u32, size: u32, value: u32): u32 {
     effects |= EFFECT_INTX;
   }
   if (overlaps(offset, size, CAP_PM + PCI_PM_CTRL, 2)) {
+    // there is no D1 and no D2: a write of an unsupported state is discarded (PCI PM 1.2 §3.2.4)
+    const state = load<u16>(c, CAP_PM + PCI_PM_CTRL) & PCI_PM_CTRL_STATE_MASK;
+    if (state == PCI_PM_D1 || state == PCI_PM_D2) store<u16>(c, oldPower, CAP_PM + PCI_PM_CTRL);
     updateDecode(f);
     effects |= EFFECT_BUS_MASTER;
   }
@@ -99,10 +111,21 @@ function writeSriov(cap: usize, oldControl: u16, oldNumVfs: u16, oldPageSize: u3
   const pageSize = load<u32>(cap, PCI_SRIOV_SYS_PGSIZE);
   if (pageSize != oldPageSize) {
     if (isEnabled || popcnt(pageSize) != 1) store<u32>(cap, oldPageSize, PCI_SRIOV_SYS_PGSIZE);
-    else sizeVfBars(pageSize);
+    else {
+      sizeVfBars(pageSize);
+      trimVfBar(cap, VIRTIO_BAR);
+      trimVfBar(cap, MSIX_BAR);
+    }
   }
   const control = load<u16>(cap, PCI_SRIOV_CTRL);
   return ((control ^ oldControl) & (PCI_SRIOV_CTRL_VFE | PCI_SRIOV_CTRL_MSE)) != 0 ? EFFECT_VF_ENABLE : 0;
+}
+
+/** Address bits below the share of a VF read as zero, also those that were set while the page was smaller. */
+function trimVfBar(cap: usize, bar: u32): void {
+  const register = cap + PCI_SRIOV_BAR + (bar << 2);
+  const mask = load<u32>(PF_WMASK + EXT_CAP_SRIOV + PCI_SRIOV_BAR + (bar << 2));
+  store<u32>(register, load<u32>(register) & (mask | PCI_BASE_ADDRESS_MEM_FLAGS_MASK));
 }
 
 /**

@@ -306,7 +306,7 @@ export function postMsi(f: usize, vector: u32, addressLo: u32, addressHi: u32, d
     emit(OUT_MSI, fn, vector, data, addressLo, addressHi);
     return load<u64>(CTL_NOW);
   }
-  const arrival = sendUp(1, param(P_TLP_MSI_BYTES) + 4) + delay;
+  const arrival = sendUp(1, param(P_TLP_MSI_BYTES) + 4, delay);
   scheduleAt(arrival, EV_MSI, PRIO_POSTED, (fn << 16) | vector, data);
   return arrival;
 }

@@ -83,6 +83,7 @@ export function walk(job: usize): i32 {
         length == 0 ||
         (length & (VIRTQ_DESC_SIZE - 1)) != 0;
       if (isWrong) return FC_BAD_INDIRECT;
+      store<u32>(job, budget, JOB_BUDGET); // the descriptor of the table is not an element of the chain
       store<u8>(job, 1, JOB_INDIRECT);
       store<u64>(job, load<u64>(desc), JOB_TABLE);
       store<u32>(job, length / VIRTQ_DESC_SIZE, JOB_TABLE_SIZE);

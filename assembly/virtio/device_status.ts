@@ -20,7 +20,6 @@ import {
 import {
   FN_ADMIN_QUEUE,
   FN_DRIVER_FEATURES,
-  FN_FILTER_SET,
   FN_FILTERS,
   FN_GENERATION,
   FN_INDEX,
@@ -110,7 +109,6 @@ export function resetDevice(f: usize): void {
   store<u8>(f, 0, FN_LIVE);
   store<u8>(f, 0, FN_LEGACY);
   store<u8>(f, 0, FN_RX_MODE);
-  store<u8>(f, 0, FN_FILTER_SET);
   store<u32>(f, 0, FN_FILTERS);
   store<u8>(f, 0, FN_ISR);
   memory.fill(f + FN_DRIVER_FEATURES, 0, 16);

@@ -6,6 +6,7 @@ import {
   FN_ADMIN_QUEUE,
   FN_DRIVER_FEATURES,
   FN_EVENT_IDX,
+  FN_FILTERING,
   FN_HEADER_BYTES,
   FN_INDEX,
   FN_INDIRECT,
@@ -112,6 +113,7 @@ export function applyFeatures(f: usize): void {
   store<u8>(f, hasFeature(f, VIRTIO_F_EVENT_IDX) ? 1 : 0, FN_EVENT_IDX);
   store<u8>(f, hasFeature(f, VIRTIO_F_INDIRECT_DESC) ? 1 : 0, FN_INDIRECT);
   store<u8>(f, isMergeable ? 1 : 0, FN_MERGEABLE);
+  store<u8>(f, hasFeature(f, VIRTIO_NET_F_CTRL_RX) ? 1 : 0, FN_FILTERING);
   const isShort = load<u8>(f, FN_LEGACY) != 0 && !isMergeable;
   store<u32>(f, isShort ? VIRTIO_NET_HDR_SIZE_LEGACY : VIRTIO_NET_HDR_SIZE, FN_HEADER_BYTES);
   // the control queue follows the pairs that were negotiated, not those that exist (AMB-25)

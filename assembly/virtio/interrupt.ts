@@ -6,14 +6,7 @@ import { FN_INDEX, FN_INTX_LEVEL, FN_MSIX_ENABLE, FN_VECTORS } from '../abi/func
 import { FC_INTERRUPTS } from '../abi/counter.ts';
 import { EV_INTX, OUT_INTX, PRIO_POSTED } from '../abi/event_code.ts';
 import { PCI_COMMAND, PCI_COMMAND_INTX_DISABLE, PCI_STATUS, PCI_STATUS_INTERRUPT } from '../abi/pci_header.ts';
-import {
-  COMMON_CONFIG_GENERATION,
-  COMMON_CONFIG_MSIX_VECTOR,
-  COMMON_DEVICE_STATUS,
-  ISR_STATUS_CONFIG,
-  ISR_STATUS_QUEUE,
-} from '../abi/virtio_pci_common.ts';
-import { STATUS_DRIVER_OK } from '../abi/device_status.ts';
+import { COMMON_CONFIG_MSIX_VECTOR, ISR_STATUS_CONFIG, ISR_STATUS_QUEUE } from '../abi/virtio_pci_common.ts';
 import { countFn } from '../mem/arena.ts';
 import { raiseVector } from '../pci/msix.ts';
 import { sendUp } from '../pcie/link.ts';
@@ -40,12 +33,6 @@ export function notifyConfig(f: usize): void {
     return;
   }
   updateIntx(f);
-}
-
-/** A device configuration field changed by the device itself. */
-export function deviceConfigChanged(f: usize): void {
-  store<u8>(f, load<u8>(f, FN_COMMON + COMMON_CONFIG_GENERATION) + 1, FN_COMMON + COMMON_CONFIG_GENERATION);
-  if ((load<u8>(f, FN_COMMON + COMMON_DEVICE_STATUS) & STATUS_DRIVER_OK) != 0) notifyConfig(f);
 }
 
 /** Interrupt Status of the PF follows the ISR bits; the line follows Interrupt Status unless disabled. VFs have no INTx. */

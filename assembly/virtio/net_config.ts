@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // virtio_net_config (virtio 1.4 §5.1.4) as an image, and its writes: read-only for modern drivers; a legacy driver may
 // write the six bytes of mac, which take effect at once.
-import { CTL_MAC_DIRTY, FN_DEVICE_CFG } from '../abi/state_map.ts';
-import { FN_INDEX, FN_MAC, FN_MAX_FRAME, FN_PAIRS } from '../abi/function_state.ts';
+import { CTL_MAC_DIRTY, CTL_WIRE_LINK_UP, FN_COMMON, FN_DEVICE_CFG } from '../abi/state_map.ts';
+import { FN_CONFIG_READ, FN_INDEX, FN_MAC, FN_MAX_FRAME, FN_PAIRS } from '../abi/function_state.ts';
 import { CFG_MAC_HI, CFG_MAC_LO, CFG_MTU } from '../abi/nic_config.ts';
 import {
   VIRTIO_NET_CFG_DUPLEX,
@@ -17,9 +17,12 @@ import {
   VIRTIO_NET_S_LINK_UP,
   VIRTIO_NET_SPEED_UNKNOWN,
 } from '../abi/virtio_net.ts';
-import { config } from '../mem/arena.ts';
+import { STATUS_DRIVER_OK } from '../abi/device_status.ts';
+import { COMMON_CONFIG_GENERATION, COMMON_DEVICE_STATUS } from '../abi/virtio_pci_common.ts';
+import { config, functionAt, functionCount } from '../mem/arena.ts';
+import { notifyConfig } from './interrupt.ts';
 
-const ETHERNET_AND_VLAN = 18;
+const ETHERNET_HEADER = 14;
 const MAC_VALID: u64 = 0x1000000000000; // bit 48: an address is there
 
 /** Address of function `fn` from the configuration: the PF's, with the number added to the last three bytes. */
@@ -41,12 +44,12 @@ export function resetNetConfig(f: usize): void {
   const c = f + FN_DEVICE_CFG;
   memory.fill(c, 0, VIRTIO_NET_CFG_SIZE);
   setMac(f, defaultMac(load<u32>(f, FN_INDEX)));
-  store<u16>(c, VIRTIO_NET_S_LINK_UP, VIRTIO_NET_CFG_STATUS);
+  store<u16>(c, load<u32>(CTL_WIRE_LINK_UP) != 0 ? VIRTIO_NET_S_LINK_UP : 0, VIRTIO_NET_CFG_STATUS);
   store<u16>(c, <u16>load<u32>(f, FN_PAIRS), VIRTIO_NET_CFG_MAX_VIRTQUEUE_PAIRS);
   store<u16>(c, <u16>config(CFG_MTU), VIRTIO_NET_CFG_MTU);
   store<u32>(c, VIRTIO_NET_SPEED_UNKNOWN, VIRTIO_NET_CFG_SPEED);
   store<u8>(c, VIRTIO_NET_DUPLEX_UNKNOWN, VIRTIO_NET_CFG_DUPLEX);
-  store<u32>(f, config(CFG_MTU) + ETHERNET_AND_VLAN, FN_MAX_FRAME);
+  store<u32>(f, config(CFG_MTU) + ETHERNET_HEADER, FN_MAX_FRAME);
 }
 
 /** Gives the function the address in the low 48 bits of `mac` (first byte lowest). */
@@ -55,7 +58,32 @@ export function setMac(f: usize, mac: u64): void {
   store<u32>(c, <u32>mac);
   store<u16>(c, <u16>(mac >> 32), 4);
   store<u64>(f, (mac & 0xffffffffffff) | MAC_VALID, FN_MAC);
+  countGeneration(f);
   store<u32>(CTL_MAC_DIRTY, 1);
+}
+
+/** config_generation differs once a driver reads a field that changed since its last read (PCI-COMMON-06). */
+function countGeneration(f: usize): void {
+  if (load<u8>(f, FN_CONFIG_READ) == 0) return;
+  store<u8>(f, 0, FN_CONFIG_READ);
+  const generation = f + FN_COMMON + COMMON_CONFIG_GENERATION;
+  store<u8>(generation, load<u8>(generation) + 1);
+}
+
+/** The wire went up or down: status of every function, with a configuration change notification. */
+export function setLink(isUp: bool): void {
+  store<u32>(CTL_WIRE_LINK_UP, isUp ? 1 : 0);
+  const functions = functionCount();
+  for (let fn: u32 = 0; fn < functions; fn++) {
+    const f = functionAt(fn);
+    const c = f + FN_DEVICE_CFG;
+    const status = load<u16>(c, VIRTIO_NET_CFG_STATUS);
+    const next = <u16>(isUp ? status | VIRTIO_NET_S_LINK_UP : status & ~VIRTIO_NET_S_LINK_UP);
+    if (next == status) continue;
+    store<u16>(c, next, VIRTIO_NET_CFG_STATUS);
+    countGeneration(f);
+    if ((load<u8>(f, FN_COMMON + COMMON_DEVICE_STATUS) & STATUS_DRIVER_OK) != 0) notifyConfig(f);
+  }
 }
 
 /** True if the access lies inside one field of the structure, as the legacy access commands demand. */

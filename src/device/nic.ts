@@ -250,6 +250,12 @@ export class Nic {
     return Boolean(isTaken);
   }
 
+  /** Takes the wire's link up or down; every function's status follows, with a configuration change notification. */
+  setLink(isUp: boolean): void {
+    this.pins.setWireLink(isUp);
+    this.drain();
+  }
+
   private drain(): void {
     if (this.isDraining) return; // a handler called in; the loop below goes on
     this.isDraining = true;
