@@ -13,7 +13,6 @@ import {
   DMA_DOWN_TLPS,
   DMA_UP_BYTES,
   DMA_UP_TLPS,
-  JOB_BUFFER_BYTES,
   JOB_EXECUTED,
   JOB_EXECUTING,
   JOB_GATHERED,
@@ -50,9 +49,6 @@ import { delayJob } from '../virtio/job.ts';
 import { breakQueue } from '../virtio/needs_reset.ts';
 import { flushUsed, postUsedElement, scatter } from '../virtio/used.ts';
 import { executeCommand, executionCycles, padHeader } from './command.ts';
-
-/** Bytes of the readable part that are fetched; what a driver sends beyond is disregarded (ADM-VQ-03). */
-export const ADMIN_READ_LIMIT: u32 = JOB_BUFFER_BYTES - 64;
 
 const STEP_BEGIN = 0;
 const STEP_EXECUTED = 1;

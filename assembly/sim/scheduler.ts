@@ -50,7 +50,7 @@ export function schedule(delay: u64, code: i32, priority: i32, a0: u32, a1: u32)
 /** Schedules `code` for the absolute time `time`, which is not in the past. */
 export function scheduleAt(time: u64, code: i32, priority: i32, a0: u32, a1: u32): void {
   const node: usize = load<u32>(CTL_EVENT_FREE);
-  assert(node != 0); // a block has lost its bound on pending events
+  if (node == 0) unreachable(); // a block has lost its bound on pending events: a bug of the model
   store<u32>(CTL_EVENT_FREE, load<u32>(node, NEXT));
   store<u64>(node, time, TIME);
   store<u16>(node, <u16>code, CODE);
