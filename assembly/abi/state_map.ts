@@ -138,7 +138,7 @@ export const JOB_STRIDE = 0x4180; // 16,640 bytes used; odd in lines, so that jo
 
 // ---- functions -----------------------------------------------------------------------------------------------------------
 export const FUNCTIONS = JOBS + (JOB_POOL + RX_JOB_POOL) * JOB_STRIDE;
-export const FN_STRIDE = 0x3200;
+export const FN_STRIDE = 0x3300;
 export const FUNCTIONS_MAX = 1025;
 
 export const FN_CONFIG = 0; // configuration space image, CONFIG_SPACE_BYTES
@@ -154,6 +154,7 @@ export const QUEUES_MAX = 18; // 8 pairs, control, admin
 export const FN_MSIX_TABLE = FN_QUEUES + QUEUES_MAX * QUEUE_STRIDE;
 export const MSIX_VECTORS_MAX = 32;
 export const FN_MSIX_PBA = FN_MSIX_TABLE + MSIX_VECTORS_MAX * 16; // u32 pending bits, then 4 zero bytes
+export const FN_MSIX_SENT = FN_MSIX_PBA + 16; // u64 for each vector: address of the message that was sent last
 
 // ---- I/O address spaces -----------------------------------------------------------------------------------------------------
 export const IOAS_STRIDE = 0x400;

@@ -15,7 +15,7 @@ import {
   POSTED_BYTES,
   IOMMU_READ,
   IOMMU_WRITE,
-  FN_MSIX_TABLE,
+  FN_MSIX_SENT,
 } from '../abi/state_map.ts';
 import {
   DMA_BYTES,
@@ -306,6 +306,9 @@ export function postMsi(f: usize, vector: u32, addressLo: u32, addressHi: u32, d
     emit(OUT_MSI, fn, vector, data, addressLo, addressHi);
     return load<u64>(CTL_NOW);
   }
+  const sent = f + FN_MSIX_SENT + (vector << 3);
+  store<u32>(sent, addressLo);
+  store<u32>(sent, addressHi, 4);
   const arrival = sendUp(1, param(P_TLP_MSI_BYTES) + 4, delay);
   scheduleAt(arrival, EV_MSI, PRIO_POSTED, (fn << 16) | vector, data);
   return arrival;
@@ -314,8 +317,8 @@ export function postMsi(f: usize, vector: u32, addressLo: u32, addressHi: u32, d
 /** EV_MSI: the write reaches the host. */
 export function arriveMsi(fn: u32, vector: u32, data: u32): void {
   deliverPosted();
-  const entry = functionAt(fn) + FN_MSIX_TABLE + (vector << 4);
-  emit(OUT_MSI, fn, vector, data, load<u32>(entry), load<u32>(entry, 4));
+  const sent = functionAt(fn) + FN_MSIX_SENT + (vector << 3); // the table may have changed since
+  emit(OUT_MSI, fn, vector, data, load<u32>(sent), load<u32>(sent, 4));
 }
 
 /** Forgets the outstanding read of a context; a completion that is under way finds another generation. */

@@ -81,6 +81,13 @@ export interface LinkTraffic {
 const ENTRY_END = 8; // before a frame in the wire ring: where the tail goes, and the length
 const COUNTER_HIGH = 0x1_0000_0000;
 
+/** Latest time that advance() takes: cycles are exact as a number up to here. */
+const LAST_CYCLE = Number.MAX_SAFE_INTEGER;
+
+function isAccess(offset: number, size: number): boolean {
+  return (size === 4 || size === 2 || size === 1) && (offset & (size - 1)) === 0 && offset >= 0;
+}
+
 /** A card. Function 0 is the PF, function n is VF n (member id n of the SR-IOV group). */
 export class Nic {
   readonly config: ResolvedConfig;
@@ -95,6 +102,7 @@ export class Nic {
   private messages: ((message: MsiMessage) => void) | null = null;
   private records: ((record: AdminRecord) => void) | null = null;
   private readonly isFunctional: boolean;
+  private readonly lastFn: number;
   private isDraining = false;
   private windowUsed = 0;
 
@@ -110,6 +118,7 @@ export class Nic {
     this.pins = this.core.pins;
     this.u32 = this.core.u32;
     this.isFunctional = this.config.mode === 'functional';
+    this.lastFn = this.config.totalVfs;
     this.vectors = Array.from({ length: (this.config.totalVfs + 1) * MSIX_VECTORS_MAX }, () => null);
   }
 
@@ -117,6 +126,7 @@ export class Nic {
 
   /** Memory read of 1, 2 or 4 naturally aligned bytes in a BAR; all ones where no register answers. */
   read(fn: number, bar: number, offset: number, size: number): number {
+    if (fn >>> 0 > this.lastFn || !isAccess(offset, size)) this.refuse(fn, offset, size);
     const value = this.pins.mmioRead(fn, bar, offset, size) >>> 0;
     if (this.u32[CTL_OUT_HEAD >> 2] !== this.u32[CTL_OUT_TAIL >> 2]) this.drain();
     return value;
@@ -124,18 +134,21 @@ export class Nic {
 
   /** Posted memory write in a BAR. */
   write(fn: number, bar: number, offset: number, size: number, value: number): void {
+    if (fn >>> 0 > this.lastFn || !isAccess(offset, size)) this.refuse(fn, offset, size);
     this.pins.mmioWrite(fn, bar, offset, size, value);
     if (this.u32[CTL_OUT_HEAD >> 2] !== this.u32[CTL_OUT_TAIL >> 2]) this.drain();
   }
 
   /** Configuration read of 1, 2 or 4 aligned bytes as the hardware answers it. */
   configRead(fn: number, offset: number, size: number): number {
+    if (fn >>> 0 > this.lastFn || !isAccess(offset, size)) this.refuse(fn, offset, size);
     const value = this.pins.configRead(fn, offset, size) >>> 0;
     if (this.u32[CTL_OUT_HEAD >> 2] !== this.u32[CTL_OUT_TAIL >> 2]) this.drain();
     return value;
   }
 
   configWrite(fn: number, offset: number, size: number, value: number): void {
+    if (fn >>> 0 > this.lastFn || !isAccess(offset, size)) this.refuse(fn, offset, size);
     this.pins.configWrite(fn, offset, size, value);
     if (this.u32[CTL_OUT_HEAD >> 2] !== this.u32[CTL_OUT_TAIL >> 2]) this.drain();
   }
@@ -160,6 +173,14 @@ export class Nic {
   /** Does the function answer on the bus? The PF always, a VF while it is enabled. */
   isPresent(fn: number): boolean {
     return this.core.u8[this.functionBase(fn) + FN_PRESENT] !== 0;
+  }
+
+  private refuse(fn: number, offset: number, size: number): never {
+    this.functionBase(fn);
+    throw new NicError(
+      'ACCESS',
+      `access of ${size} bytes at offset ${offset}: a register access is 1, 2 or 4 bytes, naturally aligned`,
+    );
   }
 
   private functionBase(fn: number): number {
@@ -188,6 +209,9 @@ export class Nic {
 
   /** Runs up to cycle `until`. With `stopOnOutput` it returns behind the first output. */
   advance(until: number, stopOnOutput = false): { now: number; why: AdvanceReason } {
+    if (!(until <= LAST_CYCLE)) {
+      throw new NicError('TIME', `advance to ${until}: cycles up to 2^53 - 1; runToIdle() has no limit`);
+    }
     while (true) {
       const why = this.pins.advance(Math.max(until, this.pins.now()), stopOnOutput);
       this.drain();
