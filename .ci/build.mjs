@@ -39,6 +39,9 @@ const BUNDLE = {
 };
 const MAKE_REQUIRE = `import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);`;
 
+/** What `virtfn start` replays. */
+const SAMPLE_CAPTURE = 'test/fixtures/ping_http.pcap';
+
 const STEPS = {
   core: {
     inputs: ['assembly', 'asconfig.json'],
@@ -59,7 +62,7 @@ const STEPS = {
   },
   cli: {
     needs: 'core',
-    inputs: ['src', 'assembly/abi', 'build/nic.wasm'],
+    inputs: ['src', 'assembly/abi', 'build/nic.wasm', 'package.json', SAMPLE_CAPTURE],
     outputs: ['dist/src/cli/virtfn.mjs', 'dist/third_party_licenses.txt', 'dist/build/nic.wasm'],
     async run() {
       const { metafile } = await bundle({
@@ -73,6 +76,8 @@ const STEPS = {
       chmodSync('dist/src/cli/virtfn.mjs', 0o755);
       writeFileSync('dist/third_party_licenses.txt', licencesOf(Object.keys(metafile.inputs)));
       shipCore();
+      mkdirSync(join('dist', dirname(SAMPLE_CAPTURE)), { recursive: true });
+      copyFileSync(SAMPLE_CAPTURE, join('dist', SAMPLE_CAPTURE));
     },
   },
   bench: {
@@ -123,7 +128,13 @@ function inlineCalls(folder, name) {
   const features = ['simd', 'bulk-memory', 'sign-ext', 'mutable-globals', 'nontrapping-float-to-int'];
   const options = [...features.map((feature) => `--enable-${feature}`), '-O4', ...limits];
   runTool('binaryen/bin/wasm-opt', ...options, file, '-o', file);
-  runTool('binaryen/bin/wasm-dis', ...features.map((feature) => `--enable-${feature}`), file, '-o', join(folder, 'nic.wat'));
+  runTool(
+    'binaryen/bin/wasm-dis',
+    ...features.map((feature) => `--enable-${feature}`),
+    file,
+    '-o',
+    join(folder, 'nic.wat'),
+  );
 }
 
 /** What the modules of dist/ look for at `../../build`: the release core and the declaration of its exports. */

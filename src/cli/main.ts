@@ -1,18 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The program `virtfn`.
-import { readFileSync } from 'node:fs';
+// The program `virtfn`: the entry that the package's bin points to.
+import { EXIT } from './errors.ts';
+import { runProgram } from './program.ts';
 
-import { Command } from 'commander';
+// Who reads the output may stop early (`virtfn lspci --hex | head`): not an error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(EXIT.ok);
+});
 
-import { RELEASE_CORE_URL } from '../core/wasm_path.ts';
-
-const program = new Command('virtfn').description(
-  'A virtio network card with SR-IOV virtual functions, in WebAssembly',
-);
-program
-  .command('start')
-  .description('run the main job')
-  .action(() => {
-    console.log(`core: ${readFileSync(RELEASE_CORE_URL).length} bytes`);
-  });
-await program.parseAsync();
+process.exitCode = await runProgram(process.argv.slice(2));

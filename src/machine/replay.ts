@@ -66,6 +66,9 @@ export interface ReplayReport {
   readonly adminCommands: { readonly bringUp: number; readonly replay: number };
 }
 
+/** The legacy interface has no field for an MTU. */
+export const LEGACY_MAX_MTU = 1500;
+
 interface Sender {
   send(frame: Uint8Array): boolean;
 }
@@ -74,13 +77,14 @@ const SENDER = 1;
 const RECEIVER = 2;
 /** Destination, source, type. */
 const ETHERNET_HEADER_BYTES = 14;
-/** What the card and its drivers take beyond the MTU: the header and one VLAN tag. */
-const HEADERS_BYTES = 18;
+/** Type of a frame with a VLAN tag, and what the tag adds to its length. */
+const TYPE_VLAN = 0x8100;
+const VLAN_TAG_BYTES = 4;
 const DEFAULT_MTU = 1500;
-const LEGACY_MAX_MTU = 1500;
 const RING_SIZE = 256;
 const FRAMES_UNDER_WAY = RING_SIZE / 4; // a legacy frame may take two descriptors
-/** A driver's two rings with their buffers, and room for what else it needs. */
+/** A driver's memory: headers and alignment of each buffer, and what is no buffer. */
+const BUFFER_OVERHEAD_BYTES = 160;
 const DRIVER_BASE_BYTES = 256 << 10;
 
 /** One replay; frames() runs it, report() tells what came of it. */
@@ -101,18 +105,18 @@ export class Replay {
   private interruptsBefore = { sender: 0, receiver: 0 };
   private commandsBefore = 0;
 
-  /** Reads the whole source once; a damaged capture throws here. Throws NicError REPLAY for an MTU the driver lacks. */
+  /** Reads the whole source once; a damaged capture throws here. Throws NicError CONFIG for an MTU the driver lacks. */
   constructor(source: FrameSource, options: ReplayOptions) {
     const { via, to = 'vf', mode = 'timed', mtu = DEFAULT_MTU } = options;
     if (via === 'legacy' && mtu > LEGACY_MAX_MTU) {
       throw new NicError(
-        'REPLAY',
+        'CONFIG',
         `mtu ${mtu}: a legacy driver knows no mtu above ${LEGACY_MAX_MTU}; use the modern one`,
       );
     }
     this.source = source;
     this.options = { via, to, mode, mtu };
-    this.survey = survey(source, mtu + HEADERS_BYTES);
+    this.survey = survey(source, mtu);
   }
 
   /** Frames of the source; received frames never are more. */
@@ -132,7 +136,7 @@ export class Replay {
     for (const frame of this.source.frames()) {
       this.first ??= frame;
       const { length } = frame.bytes;
-      if (length < ETHERNET_HEADER_BYTES || length > this.maxFrameBytes) continue;
+      if (refusal(frame.bytes, this.options.mtu) !== null) continue;
       while (this.check.underWay === FRAMES_UNDER_WAY || !sender.send(frame.bytes)) {
         this.wait(machine);
         yield* this.take(machine);
@@ -177,10 +181,6 @@ export class Replay {
     };
   }
 
-  private get maxFrameBytes(): number {
-    return this.options.mtu + HEADERS_BYTES;
-  }
-
   private bringUp(): Machine {
     const { mode, mtu, to } = this.options;
     const totalVfs = to === 'vf' ? RECEIVER : SENDER;
@@ -199,7 +199,7 @@ export class Replay {
   }
 
   private get driverBytes(): number {
-    const buffers = 2 * RING_SIZE * (this.maxFrameBytes + 128);
+    const buffers = 2 * RING_SIZE * (this.options.mtu + BUFFER_OVERHEAD_BYTES);
     return Math.ceil((buffers + DRIVER_BASE_BYTES) / 4096) * 4096;
   }
 
@@ -258,8 +258,7 @@ export class Replay {
     const add = (cause: string, frames: number): void => {
       if (frames > 0) drops[cause] = (drops[cause] ?? 0) + frames;
     };
-    add('too_short', this.survey.tooShort);
-    add('too_long', this.survey.tooLong);
+    for (const [cause, frames] of Object.entries(this.survey.refused)) add(cause, frames);
     let unknown = this.check.lost;
     const collect = (fn: number, prefix: string): void => {
       for (const [name, value] of Object.entries(machine.nic.functionCounters(fn))) {
@@ -282,28 +281,32 @@ function interruptsOf({ nic }: Machine): { sender: number; receiver: number } {
 }
 
 interface Survey extends Traffic {
-  readonly tooShort: number;
-  readonly tooLong: number;
+  readonly refused: { readonly too_short: number; readonly too_long: number };
   /** For the PF; no frame is addressed to it or to those that follow it. */
   readonly freeAddress: string;
 }
 
 /** Counts the frames, and looks for addresses of the form 02:76:xx:... that none of them is sent to. */
-function survey(source: FrameSource, maxFrameBytes: number): Survey {
+function survey(source: FrameSource, mtu: number): Survey {
   let frames = 0;
   let bytes = 0;
-  let tooShort = 0;
-  let tooLong = 0;
+  const refused = { too_short: 0, too_long: 0 };
   const taken = new Set<number>();
   for (const frame of source.frames()) {
-    const { length } = frame.bytes;
+    const cause = refusal(frame.bytes, mtu);
     frames++;
-    bytes += length;
-    if (length < ETHERNET_HEADER_BYTES) tooShort++;
-    else if (length > maxFrameBytes) tooLong++;
+    bytes += frame.bytes.length;
+    if (cause !== null) refused[cause]++;
     else if (frame.bytes[0] === 0x02 && frame.bytes[1] === 0x76) taken.add(frame.bytes[2]!);
   }
   let third = 0x66;
   for (let i = 0; i < 256 && taken.has(third); i++) third = (third + 1) & 0xff;
-  return { frames, bytes, tooShort, tooLong, freeAddress: `02:76:${third.toString(16).padStart(2, '0')}:00:00:00` };
+  return { frames, bytes, refused, freeAddress: `02:76:${third.toString(16).padStart(2, '0')}:00:00:00` };
+}
+
+/** Why a driver would not be given this frame; null if it is sent. A VLAN tag does not count towards the MTU. */
+function refusal(frame: Uint8Array, mtu: number): 'too_short' | 'too_long' | null {
+  if (frame.length < ETHERNET_HEADER_BYTES) return 'too_short';
+  const isTagged = frame[12] === TYPE_VLAN >>> 8 && frame[13] === (TYPE_VLAN & 0xff);
+  return frame.length > mtu + ETHERNET_HEADER_BYTES + (isTagged ? VLAN_TAG_BYTES : 0) ? 'too_long' : null;
 }

@@ -144,9 +144,12 @@ eachMode((mode) => {
       [NOTIFY_INFO, SRIOV_GROUP, 1, 64, 72],
       [NOTIFY_INFO, SRIOV_GROUP, 1, 100, 72],
       [COMMON_READ, SRIOV_GROUP, 1, 4, 12],
-    ])('opcode %i in group %i, member %i, %i bytes for the result: used length %i', (opcode, group, member, room, used) => {
-      expect(ready().command(opcode, group, member, [0], room).length).toBe(used);
-    });
+    ])(
+      'opcode %i in group %i, member %i, %i bytes for the result: used length %i',
+      (opcode, group, member, room, used) => {
+        expect(ready().command(opcode, group, member, [0], room).length).toBe(used);
+      },
+    );
   });
 
   describe(requirement('ADM-VQ-06'), () => {
@@ -171,7 +174,11 @@ eachMode((mode) => {
           [NOTIFY_INFO, zeros],
         ] as const) {
           const member = opcode === NOTIFY_INFO ? 1 : 0;
-          expect([opcode, extra, admin.command(opcode, SRIOV_GROUP, member, data, extra).status]).toEqual([opcode, extra, OK]);
+          expect([opcode, extra, admin.command(opcode, SRIOV_GROUP, member, data, extra).status]).toEqual([
+            opcode,
+            extra,
+            OK,
+          ]);
         }
       }
     });

@@ -154,15 +154,18 @@ eachMode((mode) => {
   });
 
   describe(requirement('ADM-CMD-11'), () => {
-    it.each([0x04, 0x18, 0x40, 0x44])('a list with legacy commands %i alone is used, or refused as a bad field', (list) => {
-      const admin = fresh();
+    it.each([0x04, 0x18, 0x40, 0x44])(
+      'a list with legacy commands %i alone is used, or refused as a bad field',
+      (list) => {
+        const admin = fresh();
 
-      const status = use(admin, SRIOV_GROUP, list);
+        const status = use(admin, SRIOV_GROUP, list);
 
-      expect([OK, INVALID_FIELD]).toContainEqual(status);
-      const bits = LEGACY.filter((opcode) => ((list >> opcode) & 1) === 1);
-      expect(legal(admin)).toEqual(status[0] === 0 ? bits : [LIST_QUERY]);
-    });
+        expect([OK, INVALID_FIELD]).toContainEqual(status);
+        const bits = LEGACY.filter((opcode) => ((list >> opcode) & 1) === 1);
+        expect(legal(admin)).toEqual(status[0] === 0 ? bits : [LIST_QUERY]);
+      },
+    );
   });
 
   describe(requirement('ADM-CMD-12'), () => {

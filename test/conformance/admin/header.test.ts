@@ -119,7 +119,10 @@ eachMode((mode) => {
     it('the result of a failed command is not data of the device', () => {
       const { result } = ready().command(COMMON_READ, SRIOV_GROUP, 99, [0], 4);
 
-      expect([[0xa5, 0xa5, 0xa5, 0xa5], [0, 0, 0, 0]]).toContainEqual([...result]);
+      expect([
+        [0xa5, 0xa5, 0xa5, 0xa5],
+        [0, 0, 0, 0],
+      ]).toContainEqual([...result]);
     });
   });
 });

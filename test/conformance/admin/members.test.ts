@@ -81,9 +81,12 @@ eachMode((mode) => {
       expect(readFeatures(admin, vfs + 1)).toEqual(INVALID_MEMBER);
     });
 
-    it.each([2n ** 32n + 1n, 2n ** 63n + 1n, 2n ** 64n - 1n])('all 64 bits of the id count: %s is no member', (member) => {
-      expect(readFeatures(ready(4), member)).toEqual(INVALID_MEMBER);
-    });
+    it.each([2n ** 32n + 1n, 2n ** 63n + 1n, 2n ** 64n - 1n])(
+      'all 64 bits of the id count: %s is no member',
+      (member) => {
+        expect(readFeatures(ready(4), member)).toEqual(INVALID_MEMBER);
+      },
+    );
 
     it('a VF that was just taken away is no member', () => {
       const admin = ready(4);

@@ -10,10 +10,8 @@ import { NOTIFY, VIRTIO_BAR } from '../support/common_config.ts';
 import { COMMON_READ, COMMON_WRITE, DEVICE_READ, NOTIFY_INFO } from '../support/legacy_commands.ts';
 import { eachMode } from '../support/modes.ts';
 
-const select = (member: number, queue: number): number[] => [
-  ...header(COMMON_WRITE, SRIOV_GROUP, member),
-  ...[14, 0, 0, 0, 0, 0, 0, 0, queue, 0],
-];
+const select = (member: number, queue: number): number[] =>
+  [header(COMMON_WRITE, SRIOV_GROUP, member), [14, 0, 0, 0, 0, 0, 0, 0, queue, 0]].flat();
 const readSelect = (member: number): number[] => [...header(COMMON_READ, SRIOV_GROUP, member), 14];
 
 eachMode((mode) => {
@@ -122,6 +120,22 @@ eachMode((mode) => {
 
       expect(admin.pf.common.status).toBe(15);
       expect(admin.ring.usedIdx).toBe((66_000 + 3) % 65_536);
+    });
+  });
+
+  describe('DRIVER_OK', () => {
+    it('comes before the first command is looked at', () => {
+      const admin = new AdminQueue(new Card({ mode }));
+      admin.pf.prepare({ features: [37, 41], queues: {} });
+      admin.pf.setupQueue(admin.index, admin.ring.size);
+      const { ring } = admin;
+      const buffer = admin.pf.memory.iova(admin.pf.memory.alloc(32, 8));
+      admin.pf.ring(admin.index).add([{ iova: buffer, length: 16, isWritable: true }]);
+
+      admin.kick();
+
+      expect(admin.pf.common.status).toBe(11);
+      expect(ring.usedIdx).toBe(0);
     });
   });
 

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+// The admin-command benchmark as a whole: its options, its steps, and the report that the command line prints, writes as
+// JSON (docs/bench_admin.md describes the schema) and draws. A seed and a profile determine every number in it.
+import { resolveProfile, type ProfileOverrides } from '../device/profile.ts';
+import { UsageError } from '../util/errors.ts';
+import { measureBoots, type Boot } from './boot.ts';
+import { MOST_IN_FLIGHT, type LoopResult } from './closed_loop.ts';
+import { LOADS, measureLoad, type LoadRow } from './load.ts';
+import { measureNotify, type NotifyRow } from './notify.ts';
+import { PHASES, type PhaseInfo } from './phases.ts';
+import { Random } from './random.ts';
+import { measureSingle, type RegisterRow, type SingleResult } from './single.ts';
+import { rounded, spreadOf, toNs } from './summary.ts';
+import {
+  IN_FLIGHT_SERIES,
+  measureInFlight,
+  measureVfs,
+  VF_SERIES,
+  type InFlightSeries,
+  type VfPoint,
+  type VfSeries,
+} from './sweeps.ts';
+
+/** Name of the report's JSON form. */
+export const ADMIN_SCHEMA = 'virtfn.bench.admin/1';
+
+/** Options of the benchmark, with what they are by default. */
+export interface AdminBenchOptions {
+  /** 0 to 2^32 - 1. Default 1. */
+  readonly seed?: number;
+  /** Numbers of VFs, each 1 to 1024. */
+  readonly vfs?: readonly number[];
+  /** Commands in flight, each 1 to 64. */
+  readonly inFlight?: readonly number[];
+  /** Changes of the timing profile. */
+  readonly profile?: ProfileOverrides;
+  /** Fewer samples and points, for a quick look and for tests. */
+  readonly quick?: boolean;
+}
+
+/** Samples and points of a run. */
+interface Effort {
+  readonly samples: number;
+  readonly loadSamples: number;
+  readonly loopCommands: number;
+  readonly vfs: readonly number[];
+  readonly inFlight: readonly number[];
+}
+
+const FULL: Effort = {
+  samples: 200,
+  loadSamples: 100,
+  loopCommands: 2000,
+  vfs: [1, 4, 16, 64, 256, 1024],
+  inFlight: [1, 2, 4, 8, 16, 32, 64],
+};
+const QUICK: Effort = { samples: 20, loadSamples: 20, loopCommands: 200, vfs: [1, 16, 1024], inFlight: [1, 4, 16, 64] };
+
+/** One access by the admin queue against the same thing done directly; cycles are medians. */
+export interface Ratio {
+  readonly adminCycles: number;
+  readonly directCycles: number;
+  readonly adminNs: number;
+  readonly directNs: number;
+  readonly ratio: number;
+}
+
+/** What the report says first. */
+export interface Headline {
+  /** Register reads, all registers at their natural widths. */
+  readonly read: Ratio;
+  /** Register writes; a direct write is posted: its driver does not wait, it is counted until it takes effect. */
+  readonly write: Ratio;
+  /** Register writes of which the driver knows that they took effect: a direct one is read back. */
+  readonly writeReadBack: Ratio;
+  /** Doorbell by admin command against doorbell in the member's BAR: until it has its effect, and until a frame is out. */
+  readonly notify: Ratio;
+  readonly notifyToFrame: Ratio;
+  /** Bring-up of the legacy driver against that of the modern one. */
+  readonly boot: Ratio;
+}
+
+/** The report. */
+export interface AdminBenchReport extends SingleResult {
+  readonly schema: typeof ADMIN_SCHEMA;
+  readonly seed: number;
+  readonly isQuick: boolean;
+  readonly profile: { readonly name: string; readonly clockPs: number; readonly set: ProfileOverrides };
+  readonly phases: readonly PhaseInfo[];
+  readonly headline: Headline;
+  readonly notify: readonly NotifyRow[];
+  readonly inFlight: readonly InFlightSeries[];
+  readonly vfs: readonly VfSeries[];
+  readonly load: readonly LoadRow[];
+  readonly boots: readonly Boot[];
+}
+
+/** Called after each step of the benchmark. */
+export type StepHandler = (done: number, total: number) => void;
+
+/** Runs the benchmark. Throws UsageError for options and NicError PROFILE for a profile that cannot be. */
+export function runAdminBench(options: AdminBenchOptions = {}, onStep: StepHandler = () => {}): AdminBenchReport {
+  const { seed = 1, profile = {}, quick = false } = options;
+  const effort = quick ? QUICK : FULL;
+  const vfs = options.vfs ?? effort.vfs;
+  const inFlight = options.inFlight ?? effort.inFlight;
+  checkList('VFs', vfs, 1024);
+  checkList('commands in flight', inFlight, MOST_IN_FLIGHT);
+  if (!Number.isInteger(seed) || seed < 0 || seed > 0xffffffff) {
+    throw new UsageError(`seed ${seed}: give a whole number from 0 to ${0xffffffff}`);
+  }
+  const { name, clockPs } = resolveProfile('timed', profile);
+
+  const total = 3 + IN_FLIGHT_SERIES.length * inFlight.length + VF_SERIES.length * vfs.length + LOADS.length;
+  let done = 0;
+  const step = <T>(work: (random: Random) => T): T => {
+    // a stream of its own for each step, so that a longer list of points changes none of the others
+    const result = work(new Random(seed));
+    onStep(++done, total);
+    return result;
+  };
+  const { samples, loadSamples, loopCommands } = effort;
+  const single = step((random) => measureSingle(profile, samples, random));
+  const notify = step((random) => measureNotify(profile, samples, random));
+  const boots = step(() => measureBoots(profile));
+  const inFlightSeries = IN_FLIGHT_SERIES.map((series) => ({
+    ...series,
+    points: inFlight.map((commands): LoopResult =>
+      step((random) => measureInFlight(profile, series, commands, loopCommands, random)),
+    ),
+  }));
+  const vfSeries = VF_SERIES.map((series) => ({
+    ...series,
+    points: vfs.map((count): VfPoint => step((random) => measureVfs(profile, series, count, loopCommands, random))),
+  }));
+  const load = LOADS.map((shape) => step((random) => measureLoad(profile, shape, loadSamples, random)));
+
+  return {
+    schema: ADMIN_SCHEMA,
+    seed,
+    isQuick: quick,
+    profile: { name, clockPs, set: profile },
+    phases: PHASES,
+    headline: headlineOf(single, notify, boots, clockPs),
+    ...single,
+    notify,
+    inFlight: inFlightSeries,
+    vfs: vfSeries,
+    load,
+    boots,
+  };
+}
+
+function checkList(what: string, values: readonly number[], most: number): void {
+  const bad = values.find((value) => !Number.isInteger(value) || value < 1 || value > most);
+  if (bad !== undefined) throw new UsageError(`${bad} ${what}: give whole numbers from 1 to ${most}`);
+  if (values.length === 0) throw new UsageError(`no number of ${what} is given`);
+  if (new Set(values).size !== values.length) throw new UsageError(`numbers of ${what} are given twice: ${values}`);
+}
+
+function headlineOf(
+  { legacyRegisters, directRegisters }: SingleResult,
+  notify: readonly NotifyRow[],
+  boots: readonly Boot[],
+  clockPs: number,
+): Headline {
+  const admin = notify.find(({ path }) => path === 'admin')!;
+  const member = notify.find(({ path }) => path === 'member_bar')!;
+  const boot = (driver: Boot['driver']): number => boots.find((one) => one.driver === driver)!.cycles;
+  const ratio = (adminCycles: number, directCycles: number): Ratio => ({
+    adminCycles,
+    directCycles,
+    adminNs: toNs(adminCycles, clockPs),
+    directNs: toNs(directCycles, clockPs),
+    ratio: rounded(adminCycles / directCycles),
+  });
+  const legacyWrite = medianOf(legacyRegisters, 'write');
+  return {
+    read: ratio(medianOf(legacyRegisters, 'read'), medianOf(directRegisters, 'read')),
+    write: ratio(legacyWrite, medianOf(directRegisters, 'write')),
+    writeReadBack: ratio(legacyWrite, medianOf(directRegisters, 'write_read_back')),
+    notify: ratio(admin.effect.p50, member.effect.p50),
+    notifyToFrame: ratio(admin.cycles.p50, member.cycles.p50),
+    boot: ratio(boot('legacy'), boot('modern')),
+  };
+}
+
+/** Median of the registers' medians, natural widths only. */
+function medianOf(rows: readonly RegisterRow[], access: RegisterRow['access']): number {
+  const medians = rows.filter((row) => row.access === access && row.isNaturalWidth).map(({ cycles }) => cycles.p50);
+  return spreadOf(medians.toSorted((one, other) => one - other)).p50;
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// Measures single accesses on a card that is otherwise idle: before each one everything has come to rest and a random
+// gap has passed, after it everything comes to rest again, so the link's counters tell its traffic.
+import { P_COMPLETER, P_DOORBELL, P_REGISTER, P_SCHEDULER } from '../../assembly/abi/timing_param.ts';
+import type { AdminRecord } from '../device/admin_record.ts';
+import type { Machine } from '../machine/machine.ts';
+import { NicError } from '../util/errors.ts';
+import { commandPhases, type LoneCommand, type Phases } from './phases.ts';
+import type { Random } from './random.ts';
+import { trafficSince, type Sample } from './summary.ts';
+
+/** Longest gap between two accesses, in cycles: about the time of one. */
+const GAP_CYCLES = 1024;
+
+/** Takes samples on one machine, which has traceAdmin set. */
+export class Meter {
+  readonly machine: Machine;
+  private readonly random: Random;
+  private record: AdminRecord | null = null;
+
+  constructor(machine: Machine, random: Random) {
+    this.machine = machine;
+    this.random = random;
+    machine.nic.onAdminCommand((record) => {
+      this.record = record;
+    });
+  }
+
+  /** An access that is one administration command, as long as its driver waits for it. */
+  command(access: () => void): Sample {
+    return this.take((begin) => {
+      const command = this.run(access, begin);
+      return { end: command.end, phases: commandPhases(command) };
+    });
+  }
+
+  /** A register read: the completion's travel and the register's time can be told apart by the profile alone. */
+  directRead(access: () => void): Sample {
+    return this.take((begin) => {
+      access();
+      const end = this.machine.nic.now();
+      const inside = this.cost(P_COMPLETER) + this.cost(P_REGISTER);
+      return { end, phases: { link: end - begin - inside, access: inside } };
+    });
+  }
+
+  /** A posted register write, until it takes effect in the card; its driver does not wait. */
+  directWrite(access: () => void): Sample {
+    return this.take((begin) => {
+      access();
+      const end = this.machine.nic.nextEventTime();
+      const inside = this.cost(P_COMPLETER);
+      return { end, phases: { link: end - begin - inside, access: inside } };
+    });
+  }
+
+  /** Any access whose end and phases `work` finds out. */
+  take(work: (begin: number) => { readonly end: number; readonly phases: Phases }): Sample {
+    const { nic, clock } = this.machine;
+    this.machine.settle();
+    clock.advance(this.random.below(GAP_CYCLES));
+    const before = nic.linkTraffic();
+    const begin = nic.now();
+    const { end, phases } = work(begin);
+    this.machine.settle();
+    return { cycles: end - begin, phases, traffic: trafficSince(before, nic.linkTraffic()) };
+  }
+
+  /** Runs an access that is one command and returns the command's life. */
+  run(access: () => void, begin: number): LoneCommand {
+    this.record = null;
+    access();
+    if (this.record === null) throw new NicError('BENCH', 'an access that should be an admin command made none');
+    const idleVisit = this.cost(P_DOORBELL) + this.cost(P_SCHEDULER);
+    return { record: this.record, begin, end: this.machine.nic.now(), idleVisit };
+  }
+
+  /** Cycles that the profile sets for a step. */
+  private cost(parameter: number): number {
+    return this.machine.nic.profile.words.get(parameter)!;
+  }
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// `virtfn bench admin`: what a legacy register access costs when it is an administration command, in simulated time. The
+// measuring is done by src/bench; here are the options, and where the report goes.
+import { SingleBar } from 'cli-progress';
+import { Command, InvalidArgumentError, Option } from 'commander';
+
+import { ADMIN_SCHEMA, runAdminBench, type AdminBenchOptions, type AdminBenchReport } from '../bench/admin_report.ts';
+import { MOST_IN_FLIGHT } from '../bench/closed_loop.ts';
+import { profileParameters, type ProfileOverrides } from '../device/profile.ts';
+import { adminBenchText } from './bench_admin_text.ts';
+import { jsonFileOption, wholeNumber } from './options.ts';
+import { fileList, print, writeFile, writeJson } from './output.ts';
+
+const MOST_VFS = 1024;
+const LARGEST_SEED = 0xffffffff;
+const PROGRESS_AFTER_MS = 2000;
+
+interface BenchAdminArguments {
+  readonly vfs?: readonly number[];
+  readonly inFlight?: readonly number[];
+  readonly seed: number;
+  readonly set: ProfileOverrides;
+  readonly quick?: boolean;
+  readonly json?: string;
+  readonly html?: string;
+}
+
+/** The command, below `virtfn bench`. */
+export function benchAdminCommand(): Command {
+  return new Command('admin')
+    .description('latency of administration commands and legacy registers, phase by phase, in simulated time')
+    .addOption(new Option('--vfs <list>', 'numbers of VFs to compare').argParser(numberList(MOST_VFS)))
+    .addOption(new Option('--in-flight <list>', 'commands in flight to compare').argParser(numberList(MOST_IN_FLIGHT)))
+    .option('--seed <n>', 'order of accesses, gaps, bursts', wholeNumber(0, LARGEST_SEED), 1)
+    .addOption(
+      new Option('--set <name=value>', 'change a parameter of the timing profile; may come again')
+        .default({}, 'none')
+        .argParser(addOverride),
+    )
+    .option('--quick', 'fewer samples and points')
+    .addOption(jsonFileOption(ADMIN_SCHEMA))
+    .option('--html <file>', 'write the report as one page with charts')
+    .addHelpText(
+      'after',
+      `
+Measures each administration command, each legacy register through the BAR0 that the variant driver invents, the same
+registers directly, and a notification by either path; then latency over commands in flight, VFs and other load, and the
+bring-up of a legacy driver. Equal seeds and profiles give equal numbers on every machine.
+
+Lists are numbers with commas between: --vfs 1 to ${MOST_VFS}, --in-flight 1 to ${MOST_IN_FLIGHT}.
+Parameters for --set:
+${parameterList()}
+
+Examples:
+  virtfn bench admin --html admin.html --json admin.json
+  virtfn bench admin --quick --in-flight 1,8,64 --vfs 1,1024
+  virtfn bench admin --set admin.legacy_read_ns=5000 --set admin.legacy_write_ns=5000   a slow admin processor`,
+    )
+    .action(async (options: BenchAdminArguments) => {
+      const report = measure(options);
+      const files: string[] = [];
+      if (options.json !== undefined) writeJson(options.json, report);
+      if (options.html !== undefined) {
+        const { adminReportPage } = await import('./html_report.ts');
+        writeFile(options.html, [adminReportPage(report)]);
+        files.push(options.html);
+      }
+      if (options.json === '-') return;
+      if (options.json !== undefined) files.push(options.json);
+      print(adminBenchText(report, process.stdout.isTTY && process.env['NO_COLOR'] === undefined));
+      if (files.length > 0) print(`\nWritten\n${fileList(files)}`);
+    });
+}
+
+/** Runs the benchmark; on a terminal a bar shows how far it is, once it takes long. */
+function measure({ vfs, inFlight, seed, set, quick }: BenchAdminArguments): AdminBenchReport {
+  const options: AdminBenchOptions = {
+    seed,
+    profile: set,
+    quick: quick ?? false,
+    ...(vfs === undefined ? {} : { vfs }),
+    ...(inFlight === undefined ? {} : { inFlight }),
+  };
+  const start = Date.now();
+  let bar: SingleBar | null = null;
+  try {
+    return runAdminBench(options, (done, total) => {
+      if (bar !== null) bar.update(done);
+      else if (process.stderr.isTTY && Date.now() - start > PROGRESS_AFTER_MS) {
+        bar = new SingleBar({
+          format: 'bench admin [{bar}] {percentage}% {eta_formatted} left',
+          clearOnComplete: true,
+        });
+        bar.start(total, done);
+      }
+    });
+  } finally {
+    (bar as SingleBar | null)?.stop();
+  }
+}
+
+/** Reader of a list of whole numbers from 1 to `high`. */
+function numberList(high: number): (text: string) => number[] {
+  const read = wholeNumber(1, high);
+  return (text) => {
+    const numbers = text.split(',').map(read);
+    if (new Set(numbers).size !== numbers.length) throw new InvalidArgumentError('Give each number once.');
+    return numbers.sort((one, other) => one - other);
+  };
+}
+
+/** Adds one name=value; names and ranges are checked where the profile is made. */
+function addOverride(text: string, before: ProfileOverrides): ProfileOverrides {
+  const [name = '', value = '', ...more] = text.split('=');
+  if (name === '' || value.trim() === '' || more.length > 0 || !Number.isFinite(Number(value))) {
+    throw new InvalidArgumentError('Give the name of a parameter, = and a number.');
+  }
+  return { ...before, [name]: Number(value) };
+}
+
+function parameterList(): string {
+  const rows = profileParameters().map(({ name, value, unit }) => `${name}=${value} ${unit}`);
+  const width = Math.max(...rows.map((row) => row.length)) + 2;
+  const lines: string[] = [];
+  for (let i = 0; i < rows.length; i += 3) {
+    const cells = rows.slice(i, i + 3).map((row) => row.padEnd(width));
+    lines.push(`  ${cells.join('')}`.trimEnd());
+  }
+  return lines.join('\n');
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Values of options and arguments that several verbs share, checked where they are read.
+import { InvalidArgumentError, Option } from 'commander';
+
+const WHOLE_NUMBER = /^(?:0x[0-9a-f]+|\d+)$/i;
+
+/** Reader of a whole number from `low` to `high`, decimal or 0x and hexadecimal digits. */
+export function wholeNumber(low: number, high: number): (text: string) => number {
+  return (text) => {
+    const value = WHOLE_NUMBER.test(text) ? Number(text) : Number.NaN;
+    if (!(value >= low && value <= high)) {
+      throw new InvalidArgumentError(`Give a whole number from ${low} to ${high}.`);
+    }
+    return value;
+  };
+}
+
+/** --vfs: how many VFs the card has. All of them are enabled. */
+export function vfsOption(): Option {
+  return new Option('--vfs <n>', 'VFs of the card, all enabled').default(8).argParser(wholeNumber(1, 1024));
+}
+
+/** --mode: whether time passes. */
+export function modeOption(): Option {
+  return new Option('--mode <mode>', 'timed: every step costs what the profile says; functional: none does')
+    .choices(['timed', 'functional'])
+    .default('timed');
+}
+
+/** --json without a value: to standard output, in place of the text. */
+export function jsonOption(schema: string): Option {
+  return new Option('--json', `print JSON (schema ${schema}) in place of the text`);
+}
+
+/** --json with a file; `-` is standard output, in place of the text. */
+export function jsonFileOption(schema: string): Option {
+  return new Option('--json <file>', `write the report as JSON (schema ${schema}); - prints it in place of the text`);
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything that the program writes: text and JSON on standard output, files, and a progress bar on a terminal for what
+// takes longer than two seconds.
+import { closeSync, existsSync, mkdirSync, openSync, statSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+
+import { SingleBar } from 'cli-progress';
+import { Table } from 'console-table-printer';
+
+import { withFile } from './errors.ts';
+
+const FLUSH_BYTES = 1 << 16;
+const PROGRESS_AFTER_MS = 2000;
+
+/** Prints text and a line feed. */
+export function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+/** JSON text as the program writes it. */
+export function jsonText(value: unknown): string {
+  return JSON.stringify(value, null, 2);
+}
+
+/** Writes JSON into a file, with the folder it lies in; `-` prints it. */
+export function writeJson(path: string, value: unknown): void {
+  if (path === '-') print(jsonText(value));
+  else writeFile(path, [`${jsonText(value)}\n`]);
+}
+
+/** Writes a file piece by piece, with the folder it lies in. */
+export function writeFile(path: string, pieces: Iterable<string | Uint8Array>): void {
+  const file = withFile(path, () => {
+    makeFolder(dirname(path));
+    return openSync(path, 'w');
+  });
+  try {
+    let waiting: Uint8Array[] = [];
+    let bytes = 0;
+    const flush = (): void => {
+      const block = Buffer.concat(waiting);
+      withFile(path, () => {
+        for (let done = 0; done < block.length;) done += writeSync(file, block, done);
+      });
+      waiting = [];
+      bytes = 0;
+    };
+    for (const piece of pieces) {
+      const data = typeof piece === 'string' ? Buffer.from(piece) : piece;
+      waiting.push(data);
+      bytes += data.length;
+      if (bytes >= FLUSH_BYTES) flush();
+    }
+    flush();
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Makes a folder and those above it. Node's own `recursive` never returns where /proc refuses. */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  makeFolder(dirname(path));
+  mkdirSync(path);
+}
+
+/** Two columns, the first as wide as its longest text. */
+export function columns(rows: readonly (readonly [string, string])[], indent = ''): string {
+  const width = Math.max(0, ...rows.map(([name]) => name.length));
+  return rows.map(([name, value]) => `${indent}${name.padEnd(width)}  ${value}`.trimEnd()).join('\n');
+}
+
+/** A table whose columns are the keys of the rows: the first column to the left, all others to the right. */
+export function tableText(rows: readonly Readonly<Record<string, string>>[]): string {
+  const columnNames = Object.keys(rows[0] ?? {});
+  const table = new Table({
+    shouldDisableColors: true,
+    columns: columnNames.map((name, i) => ({ name, alignment: i === 0 ? 'left' : 'right' })),
+  });
+  table.addRows(rows.map((row) => ({ ...row })));
+  return table.render();
+}
+
+/** A whole number with commas: 29,237. */
+export function grouped(value: number): string {
+  return Math.round(value).toLocaleString('en-US');
+}
+
+/** `1 frame`, `2 frames`. */
+export function counted(count: number, noun: string): string {
+  return `${grouped(count)} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** Nanoseconds in the unit that reads best. */
+export function duration(ns: number): string {
+  if (ns < 1000) return `${ns} ns`;
+  if (ns < 1e6) return `${(ns / 1e3).toFixed(3)} us`;
+  return ns < 1e9 ? `${(ns / 1e6).toFixed(3)} ms` : `${(ns / 1e9).toFixed(3)} s`;
+}
+
+/** Names of files with their sizes. */
+export function fileList(paths: readonly string[]): string {
+  return columns(
+    paths.map((path) => [path, `${grouped(statSync(path).size)} bytes`]),
+    '  ',
+  );
+}
+
+/** Hands on what `items` gives, and shows on a terminal how far it is when it takes long. */
+export function* withProgress<T>(items: Iterable<T>, total: number, what: string): Generator<T, void, void> {
+  const start = Date.now();
+  let bar: SingleBar | null = null;
+  let done = 0;
+  try {
+    for (const item of items) {
+      yield item;
+      done++;
+      if ((done & 0x3ff) !== 0 || !process.stderr.isTTY) continue;
+      if (bar !== null) bar.update(done);
+      else if (Date.now() - start > PROGRESS_AFTER_MS) {
+        bar = new SingleBar({ format: `${what} [{bar}] {percentage}%`, clearOnComplete: true });
+        bar.start(total, done);
+      }
+    }
+  } finally {
+    bar?.stop();
+  }
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line as a whole: verbs, help, version, and how every one of them ends.
+import { Command } from 'commander';
+
+import manifest from '../../package.json' with { type: 'json' };
+import { benchAdminCommand } from './bench_admin.ts';
+import { EXIT, reportError, usageText } from './errors.ts';
+import { lspciCommand } from './lspci.ts';
+import { regsCommand } from './regs.ts';
+import { replayCommand } from './replay.ts';
+import { startCommand } from './start.ts';
+
+function makeProgram(): Command {
+  const program = new Command('virtfn')
+    .description('A virtio network card with SR-IOV virtual functions, in WebAssembly.')
+    .version(manifest.version, '-V, --version', 'print the version')
+    .addCommand(startCommand())
+    .addCommand(replayCommand())
+    .addCommand(benchCommand())
+    .addCommand(lspciCommand())
+    .addCommand(regsCommand())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  virtfn start                                            the main job: replay a capture, measure admin commands
+  virtfn replay in.pcap --via legacy --out out.pcap       a capture through two VFs with legacy drivers
+  virtfn bench admin --html admin.html                    what a legacy register access costs, with charts
+  virtfn lspci --hex > card.txt && lspci -F card.txt -vv  the card as pciutils sees it
+  virtfn regs vf1 --driver legacy                         registers of VF 1 under its driver
+
+Exit codes: 0 done, 1 what was asked about failed, 2 wrong usage or input, 70 a bug.`,
+    );
+  for (const command of withSubcommands(program)) {
+    command
+      .exitOverride()
+      .helpCommand(false)
+      .helpOption('-h, --help', 'print this help')
+      .configureHelp({ subcommandTerm: (verb) => verb.name() })
+      .configureOutput({ outputError: (text, write) => write(usageText(text, fullName(command))) });
+  }
+  return program;
+}
+
+function benchCommand(): Command {
+  return new Command('bench')
+    .description('measure the card in simulated time: bench admin')
+    .addCommand(benchAdminCommand())
+    .addHelpText('after', '\nExample:\n  virtfn bench admin --html admin.html --json admin.json');
+}
+
+function withSubcommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)];
+}
+
+function fullName(command: Command): string {
+  return command.parent === null ? command.name() : `${fullName(command.parent)} ${command.name()}`;
+}
+
+/** Runs the program with its arguments and returns the exit code. */
+export async function runProgram(args: readonly string[]): Promise<number> {
+  try {
+    await makeProgram().parseAsync(args, { from: 'user' });
+    return EXIT.ok;
+  } catch (error) {
+    return reportError(error, (line) => process.stderr.write(`${line}\n`));
+  }
+}

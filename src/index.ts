@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// `virtfn`: the card, the machine around it, and what one needs to work with both. Drivers by themselves are in
+// `virtfn/guest`, the interface they run on in `virtfn/vfio`.
+
+// The card: registers, time, outputs, snapshots.
+export { createNic } from './device/nic.ts';
+export type { AdvanceReason, CreateOptions, InterruptHandler, LinkTraffic, MsiMessage, Nic } from './device/nic.ts';
+export type { NicConfig, ResolvedConfig } from './device/config.ts';
+export { profileParameters } from './device/profile.ts';
+export type { NicMode, ProfileOverrides, ProfileParameter, ProfileUnit, ResolvedProfile } from './device/profile.ts';
+export type { AdminRecord } from './device/admin_record.ts';
+export type { Counters } from './device/counters.ts';
+export { RELEASE_CORE_URL } from './core/wasm_path.ts';
+
+// The host around it: enumeration, address spaces, the variant driver, a machine with all of it.
+export { enumerate } from './device/bus.ts';
+export type { Bar, BusLayout } from './device/bus.ts';
+export { NicClock } from './device/clock.ts';
+export { Ioas } from './iommufd/ioas.ts';
+export type { MapOptions } from './iommufd/ioas.ts';
+export { DmaBuffer } from './iommufd/dma_buffer.ts';
+export { VirtioVfioPci } from './variant/virtio_vfio_pci.ts';
+export type { VariantKind } from './variant/probe.ts';
+export type { PfAdmin, PfAdminResult } from './variant/pf_admin.ts';
+export { Machine } from './machine/machine.ts';
+export type { MachineOptions } from './machine/machine.ts';
+
+// Captures, and sending them through a card.
+export { encodePcap, openPcap, pcapPieces } from './wire/pcap.ts';
+export type { PcapFile, PcapFrame } from './wire/pcap.ts';
+export { Replay } from './machine/replay.ts';
+export type { DriverKind, FrameSource, ReplayOptions, ReplayReport, ReplayTarget, Traffic } from './machine/replay.ts';
+
+// Register blocks by name.
+export { findRegisterBlock, REGISTER_BLOCKS } from './registers/blocks.ts';
+export { bitsText, decodeBlock, registersText } from './registers/decode.ts';
+export type { DecodedBits, DecodedRegister } from './registers/decode.ts';
+export type { RegisterAccess, RegisterBits, RegisterBlock, RegisterDescriptor } from './registers/describe.ts';
+
+// Errors.
+export { ERRNO, NicError, UsageError, VfioError } from './util/errors.ts';
+export type { ErrnoName } from './util/errors.ts';

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+// Function level reset: PCI Express Base §6.6.2, §9.2.2.2 and §9.2.2.3 for VFs and PFs with VFs; bad-driver case R11.
+import { describe, expect, it } from 'vitest';
+
+import { Card, EXPRESS, MSIX, SRIOV } from '../support/card.ts';
+import { CommonConfig, ISR, VIRTIO_BAR } from '../support/common_config.ts';
+import { eachFunction, eachMode, eachPath } from '../support/modes.ts';
+import { RawFunction, RX, TX } from '../support/raw_function.ts';
+
+const DEVCTL = EXPRESS + 0x08;
+const FLR = 0x8000;
+
+eachMode((mode) => {
+  eachFunction((fn) => {
+    const running = (): RawFunction =>
+      new RawFunction(new Card({ mode }).enableVfs(2), fn)
+        .enableMsix(3)
+        .start({ queues: { [RX]: {}, [TX]: { vector: 1 } }, configVector: 0 });
+    const flr = (target: RawFunction): void => {
+      target.path.configWrite(DEVCTL, 2, target.path.configRead(DEVCTL, 2) | FLR);
+      target.card.settle();
+      if (fn === 0) target.path.configWrite(0x04, 2, 0x0002);
+    };
+
+    describe('FLR', () => {
+      it('puts device_status, features, vectors and queues back', () => {
+        const target = running();
+
+        flr(target);
+
+        const { common } = target;
+        expect(common.status).toBe(0);
+        expect(common.accepted()).toEqual([0, 0, 0, 0]);
+        expect(common.read('config_msix_vector')).toBe(0xffff);
+        expect(common.readQueue(TX, 'queue_enable')).toBe(0);
+        expect(common.readQueue(TX, 'queue_size')).toBe(256);
+        expect(common.readQueue(TX, 'queue_msix_vector')).toBe(0xffff);
+        expect(common.readQueue(TX, 'queue_desc')).toBe(0);
+      });
+
+      it('clears bus mastering and interrupts', () => {
+        const target = running();
+
+        target.path.configWrite(DEVCTL, 2, FLR);
+        target.card.settle();
+
+        expect(target.path.configRead(0x04, 2)).toBe(0);
+        expect(target.path.configRead(MSIX + 2, 2) & 0xc000).toBe(0);
+      });
+
+      it('masks every vector and forgets what was pending', () => {
+        const target = running();
+        target.maskVector(1, true);
+        target.transmit();
+
+        flr(target);
+
+        expect(target.path.read(4, 12, 4)).toBe(1);
+        expect(target.path.read(4, 16, 4)).toBe(0);
+        expect(target.pending()).toBe(0);
+      });
+
+      it('clears ISR', () => {
+        const target = running();
+        target.breakQueue();
+
+        flr(target);
+
+        expect(target.path.read(VIRTIO_BAR, ISR, 1)).toBe(0);
+      });
+
+      it('reads back as 0: the bit does not stick', () => {
+        const target = running();
+
+        flr(target);
+
+        expect(target.path.configRead(DEVCTL, 2) & FLR).toBe(0);
+      });
+
+      it('ends work under way: the frame is not completed afterwards', () => {
+        const target = running();
+        const ring = target.ring(TX);
+
+        flr(target);
+        target.addFrame();
+        target.kick(TX);
+
+        expect(ring.usedIdx).toBe(0);
+        expect(target.card.messages).toEqual([]);
+      });
+
+      it('lets the function start again', () => {
+        const target = running();
+        target.transmit();
+        flr(target);
+        target.card.enableBusMaster(fn);
+
+        target.start();
+        target.transmit();
+
+        expect(target.ring(TX).takeUsed()).toHaveLength(1);
+      });
+
+      it('is counted as a reset', () => {
+        const target = running();
+        const before = target.card.nic.functionCounters(fn)['resets']!;
+
+        flr(target);
+
+        expect(target.card.nic.functionCounters(fn)['resets']).toBe(before + 1);
+      });
+    });
+  });
+
+  describe('FLR of a VF', () => {
+    it('leaves the PF and the other VFs running', () => {
+      const card = new Card({ mode }).enableVfs(3);
+      const [pf, one, three] = [0, 1, 3].map((fn) => new RawFunction(card, fn, 16 << 10).start());
+      new RawFunction(card, 2, 16 << 10).start();
+
+      card.nic.configWrite(2, DEVCTL, 2, FLR);
+
+      for (const other of [pf!, one!, three!]) {
+        other.transmit();
+        expect(other.common.status).toBe(15);
+        expect(other.ring(TX).takeUsed()).toHaveLength(1);
+      }
+    });
+
+    it('leaves the VF enabled at its address', () => {
+      const card = new Card({ mode }).enableVfs(2);
+
+      card.nic.configWrite(2, DEVCTL, 2, FLR);
+
+      expect(card.nic.isPresent(2)).toBe(true);
+      expect(new CommonConfig(card.direct(2)).read('num_queues')).toBe(3);
+    });
+  });
+
+  describe('FLR of the PF', () => {
+    it('clears VF Enable, VF MSE and NumVFs, and the VFs are gone', () => {
+      const card = new Card({ mode }).enableVfs(2);
+
+      card.nic.configWrite(0, DEVCTL, 2, FLR);
+      card.settle();
+
+      expect(card.nic.configRead(0, SRIOV + 0x08, 2)).toBe(0);
+      expect(card.nic.configRead(0, SRIOV + 0x10, 2)).toBe(0);
+      expect([1, 2].map((vf) => card.nic.isPresent(vf))).toEqual([false, false]);
+    });
+
+    it('puts the system page size back to 4 KiB', () => {
+      const card = new Card({ mode });
+      card.nic.configWrite(0, SRIOV + 0x20, 4, 0x10);
+
+      card.nic.configWrite(0, DEVCTL, 2, FLR);
+      card.settle();
+
+      expect(card.nic.configRead(0, SRIOV + 0x20, 4)).toBe(1);
+    });
+
+    it('clears the BARs, so that nothing decodes until they are placed again', () => {
+      const card = new Card({ mode });
+
+      card.nic.configWrite(0, DEVCTL, 2, FLR);
+      card.settle();
+
+      expect(card.nic.configRead(0, 0x18, 4)).toBe(4);
+      expect(card.nic.configRead(0, 0x20, 4)).toBe(4);
+      expect(card.nic.decode(card.bus.pf[0]!.address)).toBeNull();
+    });
+
+    it('keeps what belongs to the hardware: ids, capabilities, TotalVFs', () => {
+      const card = new Card({ mode });
+
+      card.nic.configWrite(0, DEVCTL, 2, FLR);
+      card.settle();
+
+      expect(card.nic.configRead(0, 0x00, 4)).toBe(0x10411af4);
+      expect(card.nic.configRead(0, 0x34, 1)).toBe(0x40);
+      expect(card.nic.configRead(0, SRIOV + 0x0e, 2)).toBe(4);
+    });
+  });
+});
+
+describe('the FLR bit', () => {
+  it.each([
+    ['a byte', EXPRESS + 0x09, 1, 0x80],
+    ['a word', DEVCTL, 2, 0x8000],
+    ['a dword with device status', DEVCTL, 4, 0x0000_8000],
+  ] as const)('works in an access of %s', (_what, at, size, value) => {
+    const card = new Card().enableVfs(1);
+    new RawFunction(card, 1).start();
+
+    card.nic.configWrite(1, at, size, value);
+
+    expect(new CommonConfig(card.direct(1)).status).toBe(0);
+  });
+
+  it('is not touched by a write of the low byte', () => {
+    const card = new Card().enableVfs(1);
+    new RawFunction(card, 1).start();
+
+    card.nic.configWrite(1, DEVCTL, 1, 0xff);
+
+    expect(new CommonConfig(card.direct(1)).status).toBe(15);
+  });
+});
+
+eachPath((kind) => {
+  it('the FLR bit through vfio or by hand resets a VF', () => {
+    const card = new Card().enableVfs(2);
+    new RawFunction(card, 2).start();
+
+    card.path(kind, 2).configWrite(DEVCTL, 2, FLR);
+
+    expect(new CommonConfig(card.direct(2)).status).toBe(0);
+  });
+});

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// The program as it ships: bundled into a folder of the package's shape, and run as a process of its own.
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+
+import { buildSync } from 'esbuild';
+
+import { repoPath } from './repo.ts';
+
+const MAKE_REQUIRE = `import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);`;
+/** What has to lie where the bundle looks for it, as dist/ has it. */
+const SHIPPED = ['build/nic.wasm', 'test/fixtures/ping_http.pcap'];
+
+/** How a run of the program ended. */
+export interface ProgramRun {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A bundled program with an empty working directory; remove() deletes both. */
+export class CliProgram {
+  /** Working directory of the runs. */
+  readonly folder: string;
+  readonly file: string;
+  private readonly root: string;
+
+  constructor() {
+    this.root = mkdtempSync(join(tmpdir(), 'virtfn-cli-'));
+    this.folder = join(this.root, 'work');
+    this.file = join(this.root, 'dist/src/cli/virtfn.mjs');
+    mkdirSync(this.folder);
+    buildSync({
+      entryPoints: [repoPath('src/cli/main.ts')],
+      outfile: this.file,
+      bundle: true,
+      platform: 'node',
+      target: 'node20',
+      format: 'esm',
+      banner: { js: MAKE_REQUIRE },
+      logLevel: 'error',
+    });
+    for (const path of SHIPPED) {
+      const copy = join(this.root, 'dist', path);
+      mkdirSync(dirname(copy), { recursive: true });
+      copyFileSync(repoPath(path), copy);
+    }
+  }
+
+  run(...args: readonly string[]): ProgramRun {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [this.file, ...args], {
+      cwd: this.folder,
+      encoding: 'utf8',
+      maxBuffer: 1 << 28,
+      timeout: 60_000,
+    });
+    return { code: status, stdout, stderr };
+  }
+
+  remove(): void {
+    rmSync(this.root, { recursive: true, force: true });
+  }
+}
