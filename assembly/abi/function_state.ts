@@ -159,6 +159,9 @@ export const JOB_BUFFER_BYTES = 9472;
 export const JOB_OUT = 14592; // result to write: 2 KiB
 export const JOB_OUT_BYTES = 2048;
 
+export const JOB_QUEUE_TIMES = 16640; // the queue's five times, from Q_KICK_ISSUED on, when the head was taken
+export const QUEUE_TIMES_BYTES = 40;
+
 export const JOB_FREE = 0;
 export const JOB_WALK = 1;
 export const JOB_GATHER = 2;

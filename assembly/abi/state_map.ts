@@ -62,6 +62,7 @@ export const CTL_POSTED_LAST = CONTROL + 264; // u64 arrival of the newest poste
 export const CTL_INJECT_COUNT = CONTROL + 272; // admin commands still to be answered with CTL_INJECT_STATUS
 export const CTL_INJECT_OPCODE = CONTROL + 276; // which opcode, NONE for any
 export const CTL_INJECT_STATUS = CONTROL + 280; // status | qualifier << 16
+export const CTL_WINDOW_USED = CONTROL + 284; // bytes of the window that the host has given to drivers
 export const CTL_WIRE_IN_BYTES = CONTROL + 240; // frame in WIRE_INPUT, 0 if none is under way
 export const CTL_WIRE_IN_PROGRESS = CONTROL + 244; // of its way through the switch
 export const CTL_WIRE_IN_FREE = CONTROL + 248; // u64, cycles << 16

@@ -126,7 +126,8 @@ function refusal(opcode: u32, group: u32, member: u64): u32 {
   }
   const used = load<u32>(usedList(group));
   const allowed = used == 0 ? LIST_COMMANDS : used;
-  if (opcode > 31 || (allowed & (1 << opcode)) == 0) return VIRTIO_ADMIN_STATUS_Q_INVALID_OPCODE;
+  // bit 31 only marks that a list is in use
+  if (opcode > 30 || (allowed & (1 << opcode)) == 0) return VIRTIO_ADMIN_STATUS_Q_INVALID_OPCODE;
   // the list commands carry member id 0 and do not use it (AMB-01)
   const usesMember = group == VIRTIO_ADMIN_GROUP_TYPE_SRIOV && !isList;
   if (usesMember && (member == 0 || member > load<u32>(CTL_NUM_VFS))) return VIRTIO_ADMIN_STATUS_Q_INVALID_MEMBER;

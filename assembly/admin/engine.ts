@@ -23,6 +23,7 @@ import {
   JOB_OUT_BYTES,
   JOB_QUALIFIER,
   JOB_QUEUE,
+  JOB_QUEUE_TIMES,
   JOB_RESULT,
   JOB_RETIRED,
   JOB_STARTED,
@@ -94,15 +95,16 @@ function trace(job: usize, q: usize, notified: u64): void {
   const head = load<u32>(CTL_TRACE_HEAD);
   store<u32>(CTL_TRACE_HEAD, head + 1);
   const record: usize = ADMIN_TRACE + (head & (ADMIN_TRACE_RECORDS - 1)) * ADMIN_TRACE_BYTES;
+  const times = job + JOB_QUEUE_TIMES - Q_KICK_ISSUED; // laid out as in the queue
   store<u32>(record, load<u32>(job, JOB_OPCODE));
   store<u32>(record, load<u32>(job, JOB_MEMBER), 4);
   store<u32>(record, load<u32>(job, JOB_QUALIFIER), 8);
   store<u32>(record, load<u16>(job, JOB_HEAD), 12);
-  store<u64>(record, load<u64>(q, Q_KICK_ISSUED), 16);
-  store<u64>(record, load<u64>(q, Q_KICK_ARRIVED), 24);
-  store<u64>(record, load<u64>(q, Q_VISITED), 32);
-  store<u64>(record, load<u64>(q, Q_IDX_READ), 40);
-  store<u64>(record, load<u64>(q, Q_RING_READ), 48);
+  store<u64>(record, load<u64>(times, Q_KICK_ISSUED), 16);
+  store<u64>(record, load<u64>(times, Q_KICK_ARRIVED), 24);
+  store<u64>(record, load<u64>(times, Q_VISITED), 32);
+  store<u64>(record, load<u64>(times, Q_IDX_READ), 40);
+  store<u64>(record, load<u64>(times, Q_RING_READ), 48);
   store<u64>(record, load<u64>(job, JOB_STARTED), 56);
   store<u64>(record, load<u64>(job, JOB_WALKED), 64);
   store<u64>(record, load<u64>(job, JOB_GATHERED), 72);

@@ -4,6 +4,7 @@
 import { CTL_CFG_DONE, FN_COMMON, FN_CONFIG, FN_DEVICE_CFG, FN_ISR, NONE } from '../abi/state_map.ts';
 import { FN_CONFIG_READ, FN_INDEX, FN_MEMORY, FN_PRESENT, FN_ROUTING_ID } from '../abi/function_state.ts';
 import {
+  CAP_EXP,
   CAP_VIRTIO_PCI_CFG,
   DEVICE_BAR_OFFSET,
   EFFECT_BUS_MASTER,
@@ -20,6 +21,7 @@ import {
   VIRTIO_BAR_BYTES,
 } from '../abi/config_layout.ts';
 import { C_UNSUPPORTED_REQUEST, FC_IGNORED_WRITES } from '../abi/counter.ts';
+import { PCI_EXP_DEVSTA, PCI_EXP_DEVSTA_URD } from '../abi/pci_express.ts';
 import { PCI_BASE_ADDRESS_0 } from '../abi/pci_header.ts';
 import { PCI_SRIOV_BAR, PCI_SRIOV_SYS_PGSIZE } from '../abi/pci_sriov.ts';
 import {
@@ -41,14 +43,21 @@ import { applyVfEnable, resetFunction } from './lifecycle.ts';
 /** What a read gets that nobody answers. */
 const ALL_ONES: u32 = 0xffffffff;
 
-function unsupported(size: u32): u32 {
+/** Completes a request as Unsupported Request: counted, and noted in the function's Device Status (PCIe 6.0 §7.5.3.5). */
+function refuse(f: usize): void {
   count(C_UNSUPPORTED_REQUEST);
+  const status = f + FN_CONFIG + CAP_EXP + PCI_EXP_DEVSTA;
+  if (load<u8>(f, FN_PRESENT) != 0) store<u16>(status, load<u16>(status) | PCI_EXP_DEVSTA_URD);
+}
+
+function unsupported(f: usize, size: u32): u32 {
+  refuse(f);
   return size == 4 ? ALL_ONES : (1 << (size << 3)) - 1;
 }
 
 /** Memory read of 1, 2 or 4 naturally aligned bytes in a BAR; all ones if the function does not decode memory. */
 export function readMemoryRegister(f: usize, bar: u32, offset: u32, size: u32): u32 {
-  if (load<u8>(f, FN_MEMORY) == 0) return unsupported(size);
+  if (load<u8>(f, FN_MEMORY) == 0) return unsupported(f, size);
   if (bar == VIRTIO_BAR) {
     if (offset < <u32>COMMON_SIZE) return loadSized(f + FN_COMMON + offset, size);
     if (offset == ISR_BAR_OFFSET) {
@@ -62,16 +71,16 @@ export function readMemoryRegister(f: usize, bar: u32, offset: u32, size: u32): 
       store<u8>(f, 1, FN_CONFIG_READ);
       return loadSized(f + FN_DEVICE_CFG + inDevice, size);
     }
-    return offset < <u32>VIRTIO_BAR_BYTES ? 0 : unsupported(size);
+    return offset < <u32>VIRTIO_BAR_BYTES ? 0 : unsupported(f, size);
   }
   if (bar == MSIX_BAR && offset < <u32>MSIX_BAR_BYTES) return readMsixBar(f, offset, size);
-  return unsupported(size);
+  return unsupported(f, size);
 }
 
 /** Memory write of 1, 2 or 4 naturally aligned bytes in a BAR; `issued` is when the host sent it. */
 export function writeMemoryRegister(f: usize, bar: u32, offset: u32, size: u32, value: u32, issued: u64): void {
   if (load<u8>(f, FN_MEMORY) == 0) {
-    count(C_UNSUPPORTED_REQUEST);
+    refuse(f);
     return;
   }
   if (bar == VIRTIO_BAR) {
@@ -82,20 +91,20 @@ export function writeMemoryRegister(f: usize, bar: u32, offset: u32, size: u32, 
   } else if (bar == MSIX_BAR && offset < <u32>MSIX_BAR_BYTES) {
     writeMsixBar(f, offset, size, value);
   } else {
-    count(C_UNSUPPORTED_REQUEST);
+    refuse(f);
   }
 }
 
 /** Configuration read; all ones if no such function is there. */
 export function readConfigRegister(f: usize, offset: u32, size: u32): u32 {
-  if (load<u8>(f, FN_PRESENT) == 0 || !isConfigAccess(offset, size)) return unsupported(size);
+  if (load<u8>(f, FN_PRESENT) == 0 || !isConfigAccess(offset, size)) return unsupported(f, size);
   if (offset - (CAP_VIRTIO_PCI_CFG + VIRTIO_PCI_CAP_PCI_CFG_DATA) < 4) readThroughWindow(f);
   return readConfig(f, offset, size);
 }
 
 export function writeConfigRegister(f: usize, offset: u32, size: u32, value: u32, issued: u64): void {
   if (load<u8>(f, FN_PRESENT) == 0 || !isConfigAccess(offset, size)) {
-    count(C_UNSUPPORTED_REQUEST);
+    refuse(f);
     return;
   }
   const effects = writeConfig(f, offset, size, value);

@@ -34,7 +34,7 @@ import {
 } from '../abi/timing_param.ts';
 import { count, functionAt, param } from '../mem/arena.ts';
 import { sendDown, sendUp } from '../pcie/link.ts';
-import { deliverPosted, lastPostedArrival } from '../pcie/requester.ts';
+import { deliverPosted, lastPostedArrival, nextPostedArrival } from '../pcie/requester.ts';
 import { hasOutput, hasOutputRoom } from '../sim/output.ts';
 import { moveTo, NEVER, nextEventTime, scheduleAt, takeEvent } from '../sim/scheduler.ts';
 import { isFunctional } from '../sim/time.ts';
@@ -68,7 +68,7 @@ export function advanceTo(until: u64, stopOnOutput: bool): i32 {
   }
   moveTo(until == FOREVER ? lastPostedArrival() : until);
   deliverPosted();
-  return time == NEVER ? RUN_IDLE : RUN_REACHED;
+  return time == NEVER && nextPostedArrival() == NEVER ? RUN_IDLE : RUN_REACHED;
 }
 
 /** Runs events up to `until` whatever output comes; for the short time that a host request is under way. */

@@ -34,6 +34,7 @@ import {
   JOB_LENGTH,
   JOB_NEXT,
   JOB_QUEUE,
+  JOB_QUEUE_TIMES,
   JOB_READ_BYTES,
   JOB_READABLE,
   JOB_RESULT,
@@ -50,9 +51,13 @@ import {
   Q_FIFO_HEAD,
   Q_FIFO_TAIL,
   Q_JOBS,
+  Q_KICK_ISSUED,
+  Q_KIND,
   Q_NEXT_WAITING,
   Q_SIZE,
   Q_WAITING,
+  QUEUE_ADMIN,
+  QUEUE_TIMES_BYTES,
 } from '../abi/function_state.ts';
 import { EV_JOB_DONE, EV_JOB_STEP, PRIO_NORMAL } from '../abi/event_code.ts';
 import { FC_CHAINS } from '../abi/counter.ts';
@@ -80,6 +85,7 @@ export function startJob(q: usize, head: u32): usize {
   beginWalk(job, q, head);
   store<u8>(job, JOB_WALK, JOB_STATE);
   store<u64>(job, load<u64>(CTL_NOW), JOB_STARTED);
+  if (load<u8>(q, Q_KIND) == QUEUE_ADMIN) memory.copy(job + JOB_QUEUE_TIMES, q + Q_KICK_ISSUED, QUEUE_TIMES_BYTES);
   return job;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Measures single accesses on a card that is otherwise idle: before each one everything has come to rest and a random
 // gap has passed, after it everything comes to rest again, so the link's counters tell its traffic.
-import { P_COMPLETER, P_DOORBELL, P_REGISTER, P_SCHEDULER } from '../../assembly/abi/timing_param.ts';
+import { P_COMPLETER, P_REGISTER } from '../../assembly/abi/timing_param.ts';
 import type { AdminRecord } from '../device/admin_record.ts';
 import type { Machine } from '../machine/machine.ts';
 import { NicError } from '../util/errors.ts';
@@ -71,8 +71,7 @@ export class Meter {
     this.record = null;
     access();
     if (this.record === null) throw new NicError('BENCH', 'an access that should be an admin command made none');
-    const idleVisit = this.cost(P_DOORBELL) + this.cost(P_SCHEDULER);
-    return { record: this.record, begin, end: this.machine.nic.now(), idleVisit };
+    return { record: this.record, begin, end: this.machine.nic.now() };
   }
 
   /** Cycles that the profile sets for a step. */

@@ -17,7 +17,7 @@ import { NicError } from '../util/errors.ts';
 import type { VirtioVfioPci } from '../variant/virtio_vfio_pci.ts';
 import { frameToWire } from './data_traffic.ts';
 import { Meter } from './meter.ts';
-import { untilExecuted } from './phases.ts';
+import { phasesToEffect } from './phases.ts';
 import type { Random } from './random.ts';
 import { spreadOf, summarize, type Sample, type Spread, type Summary } from './summary.ts';
 
@@ -122,9 +122,9 @@ function takeSample(meter: Meter, guest: NotifiedGuest, path: NotifyPath): Notif
     let phases;
     if (path === 'admin') {
       const command = meter.run(() => guest.notify(path), begin);
-      effect = command.record.executed;
+      effect = command.record.writtenBack;
       driverWaits = command.end - begin;
-      phases = untilExecuted(command);
+      phases = phasesToEffect(command);
     } else {
       guest.notify(path);
       effect = machine.nic.nextEventTime();

@@ -16,7 +16,6 @@ export const PHASES = [
   { key: 'schedule', word: 'sched', label: 'doorbell decode and scheduler' },
   { key: 'index', word: 'index', label: 'read available index' },
   { key: 'ring', word: 'ring', label: 'read ring entry' },
-  { key: 'fetch', word: 'index+ring', label: 'read available index and ring entry' },
   { key: 'queued', word: 'queued', label: 'wait to be taken from the ring' },
   { key: 'descriptors', word: 'descr', label: 'read descriptors' },
   { key: 'data', word: 'data', label: 'read command and data' },
@@ -56,8 +55,6 @@ export interface LoneCommand {
   /** The driver asked for it, and had the answer. */
   readonly begin: number;
   readonly end: number;
-  /** Cycles from the arrival of a doorbell at an idle queue to the queue's visit. */
-  readonly idleVisit: number;
 }
 
 /** Phases of a command that had the queue to itself. */
@@ -66,34 +63,28 @@ export function commandPhases(command: LoneCommand): Phases {
   const answered = record.notified === 0 ? record.writtenBack : record.notified;
   const driver = record.doorbellIssued - begin + (end - answered);
   return {
-    ...untilExecuted(command),
-    writeback: record.writtenBack - record.executed,
+    ...phasesToEffect(command),
     notify: answered - record.writtenBack,
     ...(driver === 0 ? {} : { driver }),
   };
 }
 
-/** The part of commandPhases() from the doorbell to the end of execution. */
-export function untilExecuted({ record, idleVisit }: LoneCommand): Phases {
-  const { doorbellIssued, doorbellArrived, visited, indexRead, started } = record;
-  // A record may tell of a later look at the ring, that which found no further command; then the two reads that found
-  // this one are one phase.
-  const isOwnFetch = visited >= doorbellArrived && indexRead >= visited && indexRead <= started;
-  const begun = isOwnFetch ? visited : doorbellArrived + idleVisit;
+/** The part of commandPhases() from the doorbell until the command has its effect: when its answer is put together. */
+export function phasesToEffect({ record }: LoneCommand): Phases {
   return {
-    doorbell: doorbellArrived - doorbellIssued,
-    schedule: begun - doorbellArrived,
-    ...(isOwnFetch ? { index: indexRead - begun, ring: started - indexRead } : { fetch: started - begun }),
+    doorbell: record.doorbellArrived - record.doorbellIssued,
+    schedule: record.visited - record.doorbellArrived,
+    index: record.indexRead - record.visited,
+    ring: record.started - record.indexRead,
     ...fromStart(record),
   };
 }
 
-/** Phases of a command among others: which doorbell and which look at the ring found it, nobody can say. */
+/** Phases of a command among others, whose doorbell may have been rung for an earlier one. */
 export function queuedPhases(record: AdminRecord, begin: number, end: number): Phases {
   return {
     queued: record.started - begin,
     ...fromStart(record),
-    writeback: record.writtenBack - record.executed,
     notify: end - record.writtenBack,
   };
 }
@@ -104,5 +95,6 @@ function fromStart(record: AdminRecord): Phases {
     data: record.dataKnown - record.descriptorsKnown,
     order: record.executing - record.dataKnown,
     execute: record.executed - record.executing,
+    writeback: record.writtenBack - record.executed,
   };
 }

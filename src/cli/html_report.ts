@@ -196,7 +196,7 @@ has 1 to ${FRAMES_ON_THE_WAY} frames on their way, at random.`,
 function vfSection(report: AdminBenchReport): string {
   return section(
     'VFs enabled',
-    `The cost of a command does not depend on how many functions the card has, nor on which of them it names. Left: one
+    `The same commands with so many functions on the card; they name VF 1 alone, or all VFs in a random order. Left: one
 command at a time. Right: ${VF_SWEEP_IN_FLIGHT} in flight. ${DASH_NOTE}`,
     `<div class="pair">${figure(charts.vfLatency(report))}${figure(charts.vfRate(report))}</div>`,
     legend(charts.seriesLegend(report.vfs.map(({ name }) => name))),

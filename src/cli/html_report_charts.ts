@@ -177,7 +177,8 @@ function lines({ id, label, xLabel, yLabel, ticks, solid, dashed = [] }: LineCha
   const stroke = ({ series }: LinePoint): string => seriesColor(series);
   return draw(id, label, {
     width: HALF_WIDTH,
-    height: 320,
+    height: 330,
+    marginTop: 32,
     marginLeft: 52,
     x: { type: 'log', base: 2, label: xLabel, ticks: [...ticks], tickFormat: (x: number) => number(x) },
     y: { label: yLabel, grid: true, zero: true, nice: true },

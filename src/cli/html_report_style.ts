@@ -6,10 +6,9 @@ import type { PhaseKey } from '../bench/phases.ts';
 /** Fill of a phase, and the ink that is readable on it. Reads over the link are greens, the link itself is blue. */
 const PHASE_COLORS: Readonly<Record<PhaseKey, readonly [fill: string, ink: string]>> = {
   doorbell: ['#3f83c8', '#ffffff'],
-  schedule: ['#1d4f86', '#ffffff'],
+  schedule: ['#2a63ad', '#ffffff'],
   index: ['#bfe5d2', '#10241b'],
   ring: ['#8bd0af', '#10241b'],
-  fetch: ['#a5dbc1', '#10241b'],
   queued: ['#8f9baa', '#10151c'],
   descriptors: ['#4fb58c', '#0a1a13'],
   data: ['#1f7f5c', '#ffffff'],

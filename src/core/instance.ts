@@ -45,14 +45,7 @@ export interface CoreSetup {
 }
 
 function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): Pins {
-  const env = {
-    memory,
-    // asserts of the debug build end here
-    abort: (): never => {
-      throw new NicError('CORE_TRAP', 'the model broke one of its own rules; this is a bug in virtfn');
-    },
-  };
-  return new WebAssembly.Instance(module, { env }).exports as unknown as Pins;
+  return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Pins;
 }
 
 /** Builds a card in a new instance. Throws NicError MEMORY when the memory cannot be had. */

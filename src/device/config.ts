@@ -39,7 +39,7 @@ export interface NicConfig {
   readonly legacy?: boolean;
   /** `host`: frames that leave on the wire come to onFrame. `discard`: they are counted. Default host. */
   readonly wire?: 'host' | 'discard';
-  /** Bytes of guest memory inside the card's address space. Default 8 MiB. */
+  /** Bytes of guest memory that drivers share with the card. Default 2 MiB for each of up to 16 drivers, at least two. */
   readonly windowBytes?: number;
   /** Whole window at iova 0 for every function, without any mapping by the caller. Default false. */
   readonly identityDma?: boolean;
@@ -91,7 +91,7 @@ export function resolveConfig(config: NicConfig): ResolvedConfig {
   const pfVectors = whole('pfVectors', config.pfVectors ?? 2 * pfQueuePairs + 3, 2, 32);
   const vfVectors = whole('vfVectors', config.vfVectors ?? 2 * vfQueuePairs + 2, 2, 32);
   const mtu = whole('mtu', config.mtu ?? 1500, 68, 9000);
-  const windowBytes = whole('windowBytes', config.windowBytes ?? 8 << 20, 4096, 2 ** 30);
+  const windowBytes = whole('windowBytes', config.windowBytes ?? (Math.min(totalVfs, 14) + 2) << 21, 4096, 2 ** 30);
   check(windowBytes % 4096 === 0, 'windowBytes', windowBytes, 'a multiple of 4096 is needed');
   const mac = config.mac ?? '02:76:66:00:00:00';
   const isMac = MAC.test(mac);

@@ -15,6 +15,8 @@ import {
   CTL_OUT_TAIL,
   CTL_UP_BYTES,
   CTL_UP_TLPS,
+  CTL_WINDOW_USED,
+  CTL_WIRE_IN_BYTES,
   CTL_WIRE_TAIL,
   FN_STRIDE,
   FRAME_BYTES_MAX,
@@ -85,7 +87,7 @@ const COUNTER_HIGH = 0x1_0000_0000;
 const LAST_CYCLE = Number.MAX_SAFE_INTEGER;
 
 function isAccess(offset: number, size: number): boolean {
-  return (size === 4 || size === 2 || size === 1) && (offset & (size - 1)) === 0 && offset >= 0;
+  return (size === 4 || size === 2 || size === 1) && offset >>> 0 === offset && (offset & (size - 1)) === 0;
 }
 
 /** A card. Function 0 is the PF, function n is VF n (member id n of the SR-IOV group). */
@@ -104,7 +106,6 @@ export class Nic {
   private readonly isFunctional: boolean;
   private readonly lastFn: number;
   private isDraining = false;
-  private windowUsed = 0;
 
   constructor(module: CoreModule, config: NicConfig) {
     this.config = resolveConfig(config);
@@ -268,6 +269,7 @@ export class Nic {
     if (frame.length < 14 || frame.length > FRAME_BYTES_MAX) {
       throw new NicError('FRAME', `a frame of ${frame.length} bytes cannot arrive; 14..${FRAME_BYTES_MAX} can`);
     }
+    if (this.u32[CTL_WIRE_IN_BYTES >> 2] !== 0) return false;
     this.core.u8.set(frame, WIRE_INPUT);
     const isTaken = this.pins.receiveFrame(frame.length);
     this.drain();
@@ -390,12 +392,12 @@ export class Nic {
   /** Takes `bytes` of the guest window for a driver; returns their offset in the window. */
   takeWindow(bytes: number): number {
     const size = Math.ceil(bytes / 4096) * 4096;
-    if (this.windowUsed + size > this.config.windowBytes) {
-      const left = this.config.windowBytes - this.windowUsed;
+    const offset = this.u32[CTL_WINDOW_USED >> 2]!;
+    if (offset + size > this.config.windowBytes) {
+      const left = this.config.windowBytes - offset;
       throw new NicError('ENOMEM', `${size} bytes of guest memory asked for, ${left} left; raise windowBytes`);
     }
-    const offset = this.windowUsed;
-    this.windowUsed += size;
+    this.u32[CTL_WINDOW_USED >> 2] = offset + size;
     return offset;
   }
 

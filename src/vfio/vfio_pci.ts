@@ -50,6 +50,11 @@ import {
 const MSI_ADDRESS = 0xfee00000;
 const CONFIG_BYTES = 4096;
 
+/** 1, 2 or 4 bytes at a whole, naturally aligned offset. */
+function isRegisterAccess(offset: number, size: number): boolean {
+  return (size === 4 || size === 2 || size === 1) && offset >>> 0 === offset && (offset & (size - 1)) === 0;
+}
+
 /** Which configuration space a driver gets to see. */
 export type ConfigViewKind = 'vfio' | 'hardware';
 
@@ -114,7 +119,7 @@ export class VfioPci implements VfioDevice {
 
   read(region: number, offset: number, size: AccessSize): number {
     // one test for the common case: inside, aligned; anything else is sorted out below
-    if (offset >= 0 && (offset & (size - 1)) === 0 && offset + size <= this.regionSize(region)) {
+    if (isRegisterAccess(offset, size) && offset + size <= this.regionSize(region)) {
       if (region <= VFIO_PCI_BAR5_REGION_INDEX) {
         if (this.view !== null && this.view.isPoweredDown) this.refusePower(region);
         return this.nic.read(this.fn, region, offset, size);
@@ -125,7 +130,7 @@ export class VfioPci implements VfioDevice {
   }
 
   write(region: number, offset: number, size: AccessSize, value: number): void {
-    if (offset >= 0 && (offset & (size - 1)) === 0 && offset + size <= this.regionSize(region)) {
+    if (isRegisterAccess(offset, size) && offset + size <= this.regionSize(region)) {
       if (region <= VFIO_PCI_BAR5_REGION_INDEX) {
         if (this.view !== null && this.view.isPoweredDown) this.refusePower(region);
         this.nic.write(this.fn, region, offset, size, value);
@@ -240,7 +245,7 @@ export class VfioPci implements VfioDevice {
       throw new VfioError('EINVAL', `access of ${size} bytes; one register access is 1, 2 or 4 bytes`);
     }
     if (bytes === 0) throw new VfioError('EINVAL', `region ${region} is not implemented by this function`);
-    const where = `0x${offset.toString(16)}`;
+    const where = Number.isInteger(offset) ? `0x${offset.toString(16)}` : String(offset);
     if (!(offset >= 0) || offset + size > bytes) {
       throw new VfioError('EINVAL', `access of ${size} bytes at ${where}: region ${region} has ${bytes} bytes`);
     }

@@ -33,7 +33,12 @@ describe.each(MODES)('%s', (mode) => {
 
     for (const seed of [1, 2]) at.card.arrive(frame(macOf(BAD), STRANGER, 60, seed));
 
-    expect(at.bad.ring(RX).usedSince(0).map(({ id }) => id)).toEqual([5, 5]);
+    expect(
+      at.bad
+        .ring(RX)
+        .usedSince(0)
+        .map(({ id }) => id),
+    ).toEqual([5, 5]);
     at.expectUnharmed();
   });
 

@@ -77,7 +77,11 @@ describe.each(MODES)('%s', (mode) => {
   it('D06 a transmit chain of nothing but zero lengths is a short packet', () => {
     const at = bench();
 
-    submit(at.bad, TX, [0, 0, 0].map(() => ({ addr: 0, len: 0 })));
+    submit(
+      at.bad,
+      TX,
+      [0, 0, 0].map(() => ({ addr: 0, len: 0 })),
+    );
 
     expect(at.bad.counters['tx_drop_short']).toBe(1);
     expect(at.bad.ring(TX).usedSince(0)).toEqual([{ id: 0, len: 0 }]);
@@ -108,7 +112,11 @@ describe.each(MODES)('%s', (mode) => {
     const at = bench();
     const [descriptor] = readable(at.bad, good);
 
-    submit(at.bad, TX, [0x8000_0000, 0x8000_0000, good.length].map((len) => ({ ...descriptor!, len })));
+    submit(
+      at.bad,
+      TX,
+      [0x8000_0000, 0x8000_0000, good.length].map((len) => ({ ...descriptor!, len })),
+    );
 
     expect(at.card.wire).toEqual([]);
     at.expectStopped('bad_length');
@@ -185,7 +193,12 @@ describe.each(MODES)('%s', (mode) => {
 
     expect(at.bad.bytesAt(addr, good.length)).toEqual(good);
     expect(at.card.wire.length).toBeLessThanOrEqual(1);
-    expect(at.bad.ring(TX).usedSince(0).every(({ len }) => len === 0)).toBe(true);
+    expect(
+      at.bad
+        .ring(TX)
+        .usedSince(0)
+        .every(({ len }) => len === 0),
+    ).toBe(true);
     at.expectStoppedOrUnharmed('bad_chain');
   });
 

@@ -155,7 +155,12 @@ describe.each(MODES)('%s', (mode) => {
 
       submit(at.bad, CONTROL, readable(at.bad, PROMISC));
 
-      expect(at.bad.ring(CONTROL).usedSince(0).every(({ len }) => len === 0)).toBe(true);
+      expect(
+        at.bad
+          .ring(CONTROL)
+          .usedSince(0)
+          .every(({ len }) => len === 0),
+      ).toBe(true);
       at.expectStoppedOrUnharmed('bad_chain');
     });
 
@@ -164,7 +169,12 @@ describe.each(MODES)('%s', (mode) => {
 
       submit(at.bad, CONTROL, [...readable(at.bad, PROMISC), ...writable(at.bad, 0)]);
 
-      expect(at.bad.ring(CONTROL).usedSince(0).every(({ len }) => len === 0)).toBe(true);
+      expect(
+        at.bad
+          .ring(CONTROL)
+          .usedSince(0)
+          .every(({ len }) => len === 0),
+      ).toBe(true);
       at.expectStoppedOrUnharmed('bad_chain');
     });
 

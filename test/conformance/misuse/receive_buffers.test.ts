@@ -28,7 +28,10 @@ describe.each(MODES)('%s', (mode) => {
 
   it('N10 mergeable buffers of one byte: the frame is spread out or dropped and counted', () => {
     const at = bench();
-    offer(at, Array.from({ length: 250 }, () => 1));
+    offer(
+      at,
+      Array.from({ length: 250 }, () => 1),
+    );
 
     at.card.arrive(arriving());
 
@@ -46,13 +49,22 @@ describe.each(MODES)('%s', (mode) => {
 
     const { rx_frames, rx_drop_no_buffer, rx_drop_too_small } = at.bad.counters;
     expect(rx_frames! + rx_drop_no_buffer! + rx_drop_too_small!).toBe(1);
-    if (rx_frames === 1) expect(at.bad.ring(RX).usedSince(0).map(({ len }) => len)).toEqual([first, 72 - first]);
+    if (rx_frames === 1)
+      expect(
+        at.bad
+          .ring(RX)
+          .usedSince(0)
+          .map(({ len }) => len),
+      ).toEqual([first, 72 - first]);
     at.expectUnharmed();
   });
 
   it('N10 mergeable buffers of no bytes at all end in a drop', () => {
     const at = bench();
-    offer(at, Array.from({ length: 200 }, () => 0));
+    offer(
+      at,
+      Array.from({ length: 200 }, () => 0),
+    );
 
     at.card.arrive(arriving());
 
@@ -66,14 +78,20 @@ describe.each(MODES)('%s', (mode) => {
 
     at.card.arrive(arriving());
 
-    const used = at.bad.ring(RX).usedSince(0).reduce((sum, { len }) => sum + len, 0);
+    const used = at.bad
+      .ring(RX)
+      .usedSince(0)
+      .reduce((sum, { len }) => sum + len, 0);
     expect(used).toBe(at.bad.counters['rx_frames'] === 1 ? HEADER + 60 : 0);
     at.expectUnharmed();
   });
 
   it('a frame for which 256 small mergeable buffers are too few is dropped, and small frames still pass', () => {
     const at = bench();
-    offer(at, Array.from({ length: 256 }, () => 5));
+    offer(
+      at,
+      Array.from({ length: 256 }, () => 5),
+    );
 
     at.card.arrive(arriving(1500));
     at.card.arrive(arriving(28)); // 40 bytes: 8 buffers
@@ -105,11 +123,16 @@ describe.each(MODES)('%s', (mode) => {
     at.expectUnharmed();
   });
 
-  it.each([0, 13, 9217, 100_000])('the wire port refuses a frame of %i bytes with an error for its caller', (length) => {
-    const at = bench();
+  it.each([0, 13, 9217, 100_000])(
+    'the wire port refuses a frame of %i bytes with an error for its caller',
+    (length) => {
+      const at = bench();
 
-    expect(() => at.card.nic.receiveFrame(new Uint8Array(length))).toThrow(expect.objectContaining({ code: 'FRAME' }));
+      expect(() => at.card.nic.receiveFrame(new Uint8Array(length))).toThrow(
+        expect.objectContaining({ code: 'FRAME' }),
+      );
 
-    at.expectUnharmed();
-  });
+      at.expectUnharmed();
+    },
+  );
 });

@@ -166,7 +166,8 @@ describe.each(MODES)('%s', (mode) => {
 
   it('R12 MSI-X table entries take one- and two-byte writes or ignore them; the PBA ignores all', () => {
     const at = bench();
-    for (const size of [1, 2]) for (let offset = 0; offset < 16; offset += size) at.card.nic.write(BAD, 4, offset, size, 0);
+    for (const size of [1, 2])
+      for (let offset = 0; offset < 16; offset += size) at.card.nic.write(BAD, 4, offset, size, 0);
     for (const size of SIZES) at.card.nic.write(BAD, 4, 0x800, size, 0xff);
 
     expect(at.card.nic.read(BAD, 4, 0x800, 4)).toBe(0);

@@ -112,7 +112,8 @@ describe('features of the network device', () => {
     it('without CTRL_VQ nothing that needs it is offered', () => {
       const fn = new RawCard({ pfQueuePairs: 4, withoutFeatures: [F.CTRL_VQ] }).fn(0);
 
-      for (const bit of [18, 19, 20, 21, 22, 23, 51, 52, 53, 57, 60]) expect([bit, fn.hasOffered(bit)]).toEqual([bit, false]);
+      for (const bit of [18, 19, 20, 21, 22, 23, 51, 52, 53, 57, 60])
+        expect([bit, fn.hasOffered(bit)]).toEqual([bit, false]);
     });
   });
 });

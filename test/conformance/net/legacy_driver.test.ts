@@ -72,7 +72,12 @@ describe.each(MODES)('%s', (mode) => {
       vf.arrive(frame(own, STRANGER, 100));
 
       expect([...vf.bytesAt(first + 10, 2)]).toEqual([2, 0]);
-      expect(vf.ring(0).usedSince(0).map(({ len }) => len)).toEqual([60, 52]);
+      expect(
+        vf
+          .ring(0)
+          .usedSince(0)
+          .map(({ len }) => len),
+      ).toEqual([60, 52]);
     });
 
     it('a buffer for ten bytes and the frame is enough without MRG_RXBUF', () => {

@@ -45,9 +45,7 @@ describe.each(MODES)('%s', (mode) => {
 
       card.arrive(arriving(length));
 
-      expect(port.received()).toMatchObject([
-        { frame: arriving(length), lengths: filled(buffers, HEADER + length) },
-      ]);
+      expect(port.received()).toMatchObject([{ frame: arriving(length), lengths: filled(buffers, HEADER + length) }]);
     });
   });
 
@@ -90,7 +88,12 @@ describe.each(MODES)('%s', (mode) => {
     card.arrive(arriving(200, 2));
 
     expect(port.frames()).toEqual([arriving(200, 2)]);
-    expect(port.fn.ring(0).usedSince(0).map(({ id }) => id)).toEqual([0, 1, 2, 3]);
+    expect(
+      port.fn
+        .ring(0)
+        .usedSince(0)
+        .map(({ id }) => id),
+    ).toEqual([0, 1, 2, 3]);
   });
 
   it('a small frame takes the buffer that a large one did not get', () => {

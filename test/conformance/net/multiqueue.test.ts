@@ -19,7 +19,11 @@ describe.each(MODES)('%s', (mode) => {
     const features = [F.CTRL_VQ, F.CTRL_RX, F.MQ, F.RING_RESET];
     const port = new Port(card, 0, { features, pairs: PAIRS, control: CONTROL });
     const fill = (count = 20): void => {
-      for (let pair = 0; pair < PAIRS; pair++) port.post(Array.from({ length: count }, () => 200), pair);
+      for (let pair = 0; pair < PAIRS; pair++)
+        port.post(
+          Array.from({ length: count }, () => 200),
+          pair,
+        );
     };
     /** Frames of twelve different flows; returns how many came on each pair. */
     const arrive = (): number[] => {
@@ -52,7 +56,11 @@ describe.each(MODES)('%s', (mode) => {
       port.setPairs(4);
 
       const again = new Port(card, 0, { features: [F.CTRL_VQ, F.MQ], pairs: PAIRS, control: CONTROL });
-      for (let pair = 0; pair < PAIRS; pair++) again.post(Array.from({ length: 12 }, () => 200), pair);
+      for (let pair = 0; pair < PAIRS; pair++)
+        again.post(
+          Array.from({ length: 12 }, () => 200),
+          pair,
+        );
       for (let flow = 0; flow < 12; flow++) card.arrive(ipv4(again.mac, flow));
 
       expect([0, 1, 2, 3].map((pair) => again.frames(pair).length)).toEqual([12, 0, 0, 0]);
@@ -89,7 +97,9 @@ describe.each(MODES)('%s', (mode) => {
 
     for (let pair = 0; pair < PAIRS; pair++) port.send(frame(STRANGER, port.mac, 60, pair), undefined, pair);
 
-    expect(card.wire.map(({ bytes }) => bytes)).toEqual([0, 1, 2, 3].map((seed) => frame(STRANGER, port.mac, 60, seed)));
+    expect(card.wire.map(({ bytes }) => bytes)).toEqual(
+      [0, 1, 2, 3].map((seed) => frame(STRANGER, port.mac, 60, seed)),
+    );
   });
 
   it('a flow stays on one queue', () => {

@@ -63,7 +63,12 @@ describe.each(MODES)('%s', (mode) => {
 
       expect(results).toHaveLength(length - 1);
       for (const bytes of results) expect(bytes).toEqual(arriving);
-      expect(fn.ring(RX).usedSince(0).every(({ len }) => len === length)).toBe(true);
+      expect(
+        fn
+          .ring(RX)
+          .usedSince(0)
+          .every(({ len }) => len === length),
+      ).toBe(true);
     });
 
     it('a receive buffer of one-byte pieces is filled piece by piece', () => {

@@ -190,6 +190,11 @@ describe.each(MODES)('%s, receive', (mode) => {
 
     for (let i = 0; i < 3; i++) card.arrive(frame(fn.mac, STRANGER));
 
-    expect(fn.ring(RX).usedSince(0).map(({ id }) => id)).toEqual([0, 1, 2]);
+    expect(
+      fn
+        .ring(RX)
+        .usedSince(0)
+        .map(({ id }) => id),
+    ).toEqual([0, 1, 2]);
   });
 });

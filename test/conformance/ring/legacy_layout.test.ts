@@ -81,7 +81,12 @@ describe.each(MODES)('%s', (mode) => {
     for (let i = 0; i < 11; i++) vf.send(buffer);
 
     expect(vf.wire).toHaveLength(11);
-    expect(vf.ring(1).usedSince(7).map(({ id }) => id)).toEqual([3, 0, 1, 2]);
+    expect(
+      vf
+        .ring(1)
+        .usedSince(7)
+        .map(({ id }) => id),
+    ).toEqual([3, 0, 1, 2]);
   });
 
   describe(requirement('LEG-VQEND-01'), () => {

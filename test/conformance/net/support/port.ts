@@ -123,7 +123,12 @@ export class Port {
     const bytes = Uint8Array.of(commandClass, command, ...data);
     const ack = fn.space(1, ACK_UNTOUCHED);
     const before = ring.usedIdx;
-    ring.offer(ring.chain([{ addr: fn.place(bytes), len: bytes.length }, { addr: ack, len: 1, flags: WRITE }]));
+    ring.offer(
+      ring.chain([
+        { addr: fn.place(bytes), len: bytes.length },
+        { addr: ack, len: 1, flags: WRITE },
+      ]),
+    );
     fn.kick(this.control);
     if (ring.usedIdx !== ((before + 1) & 0xffff)) throw new Error('the command is not answered');
     return fn.bytesAt(ack, 1)[0]!;
