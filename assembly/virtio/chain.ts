@@ -50,52 +50,66 @@ import { readInto } from '../pcie/requester.ts';
 
 export const WALK_DONE = 0;
 export const WALK_PENDING = -1;
+const CONTINUE = -2;
 // positive results are the counter of the rule that was broken
 
 /** Takes the walk as far as it goes. */
 export function walk(job: usize): i32 {
   const f: usize = load<u32>(job, JOB_CONTEXT + DMA_FN);
-  while (true) {
-    const index = load<u32>(job, JOB_DESC);
+  let index = load<u32>(job, JOB_DESC);
+  let budget = load<u32>(job, JOB_BUDGET);
+  let result = CONTINUE;
+  do {
     const tableSize = load<u32>(job, JOB_TABLE_SIZE);
-    if (index >= tableSize)
-      return load<u32>(job, JOB_BLOCK) == NONE && load<u8>(job, JOB_INDIRECT) == 0 ? FC_BAD_HEAD : FC_BAD_NEXT;
     const block = load<u32>(job, JOB_BLOCK);
-    if (block == NONE || index - block >= load<u32>(job, JOB_BLOCK_COUNT)) {
+    if (index >= tableSize) {
+      result = block == NONE && load<u8>(job, JOB_INDIRECT) == 0 ? FC_BAD_HEAD : FC_BAD_NEXT;
+    } else if (block == NONE || index - block >= load<u32>(job, JOB_BLOCK_COUNT)) {
       if (!fetchBlock(job, index, tableSize)) {
         store<u8>(job, 1, JOB_BUSY);
-        return WALK_PENDING;
+        result = WALK_PENDING;
       }
-      continue;
+    } else if (load<u32>(job, JOB_CONTEXT + DMA_FAULT) != 0) {
+      result = FC_BAD_DMA;
+    } else if (budget == 0) {
+      result = FC_BAD_LOOP;
+    } else {
+      const desc = job + JOB_CACHE + (index - block) * VIRTQ_DESC_SIZE;
+      const flags = load<u16>(desc, VIRTQ_DESC_FLAGS);
+      if ((flags & VIRTQ_DESC_F_INDIRECT) != 0) {
+        result = enterTable(job, f, desc, flags);
+        index = 0;
+      } else {
+        budget--;
+        index = load<u16>(desc, VIRTQ_DESC_NEXT);
+        result = addSegment(job, load<u64>(desc), load<u32>(desc, VIRTQ_DESC_LEN), (flags & VIRTQ_DESC_F_WRITE) != 0);
+        if (result == CONTINUE && (flags & VIRTQ_DESC_F_NEXT) == 0) return WALK_DONE;
+      }
     }
-    if (load<u32>(job, JOB_CONTEXT + DMA_FAULT) != 0) return FC_BAD_DMA;
-    const desc = job + JOB_CACHE + (index - block) * VIRTQ_DESC_SIZE;
-    const length = load<u32>(desc, VIRTQ_DESC_LEN);
-    const flags = load<u16>(desc, VIRTQ_DESC_FLAGS);
-    const budget = load<u32>(job, JOB_BUDGET);
-    if (budget == 0) return FC_BAD_LOOP;
-    store<u32>(job, budget - 1, JOB_BUDGET);
-    if ((flags & VIRTQ_DESC_F_INDIRECT) != 0) {
-      const isWrong =
-        load<u8>(f, FN_INDIRECT) == 0 ||
-        load<u8>(job, JOB_INDIRECT) != 0 ||
-        (flags & VIRTQ_DESC_F_NEXT) != 0 ||
-        length == 0 ||
-        (length & (VIRTQ_DESC_SIZE - 1)) != 0;
-      if (isWrong) return FC_BAD_INDIRECT;
-      store<u32>(job, budget, JOB_BUDGET); // the descriptor of the table is not an element of the chain
-      store<u8>(job, 1, JOB_INDIRECT);
-      store<u64>(job, load<u64>(desc), JOB_TABLE);
-      store<u32>(job, length / VIRTQ_DESC_SIZE, JOB_TABLE_SIZE);
-      store<u32>(job, 0, JOB_DESC);
-      store<u32>(job, NONE, JOB_BLOCK);
-      continue;
-    }
-    const broken = addSegment(job, load<u64>(desc), length, (flags & VIRTQ_DESC_F_WRITE) != 0);
-    if (broken != 0) return broken;
-    if ((flags & VIRTQ_DESC_F_NEXT) == 0) return WALK_DONE;
-    store<u32>(job, load<u16>(desc, VIRTQ_DESC_NEXT), JOB_DESC);
-  }
+  } while (result == CONTINUE);
+  store<u32>(job, index, JOB_DESC);
+  store<u32>(job, budget, JOB_BUDGET);
+  return result;
+}
+
+/**
+ * Goes on in the indirect table that `desc` names. The descriptor itself is no element of the chain, so a table may have
+ * as many entries as the queue.
+ */
+function enterTable(job: usize, f: usize, desc: usize, flags: u32): i32 {
+  const length = load<u32>(desc, VIRTQ_DESC_LEN);
+  const isWrong =
+    load<u8>(f, FN_INDIRECT) == 0 ||
+    load<u8>(job, JOB_INDIRECT) != 0 ||
+    (flags & VIRTQ_DESC_F_NEXT) != 0 ||
+    length == 0 ||
+    (length & (VIRTQ_DESC_SIZE - 1)) != 0;
+  if (isWrong) return FC_BAD_INDIRECT;
+  store<u8>(job, 1, JOB_INDIRECT);
+  store<u64>(job, load<u64>(desc), JOB_TABLE);
+  store<u32>(job, length / VIRTQ_DESC_SIZE, JOB_TABLE_SIZE);
+  store<u32>(job, NONE, JOB_BLOCK);
+  return CONTINUE;
 }
 
 /** Reads the block that holds entry `index`; true if it is there at once. */
@@ -123,12 +137,12 @@ function addSegment(job: usize, addr: u64, length: u32, isWritable: bool): i32 {
     if (sum > 0xffffffff) return FC_BAD_LENGTH;
     store<u32>(job, writable + 1, JOB_WRITABLE);
     store<u32>(job, <u32>sum, JOB_WRITE_BYTES);
-    return 0;
+    return CONTINUE;
   }
   if (writable != 0) return FC_BAD_ORDER;
   const sum = <u64>load<u32>(job, JOB_READ_BYTES) + length;
   if (sum > 0xffffffff) return FC_BAD_LENGTH;
   store<u32>(job, readable + 1, JOB_READABLE);
   store<u32>(job, <u32>sum, JOB_READ_BYTES);
-  return 0;
+  return CONTINUE;
 }
