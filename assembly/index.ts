@@ -93,7 +93,7 @@ export function findRoutingId(routingId: u32): u32 {
   return functionByRoutingId(routingId);
 }
 
-/** function << 3 | bar that claims a memory address, NONE if nobody does; the offset is in CTL_CFG_DONE. */
+/** function << 3 | bar that claims a memory address, NONE if nobody does; the offset is in CTL_DECODED_OFFSET. */
 export function findAddress(address: f64): u32 {
   return address < 0 ? NONE : decodeAddress(<u64>address);
 }

@@ -16,10 +16,8 @@ export const C_WIRE_TX_BYTES = 10;
 export const C_WIRE_RX_FRAMES = 11;
 export const C_WIRE_RX_BYTES = 12;
 export const C_WIRE_RX_NO_MATCH = 13; // frame from the wire for nobody here
-export const C_WIRE_RX_NO_BUFFER = 14; // receive jobs used up
-export const C_WIRE_RX_BAD_LENGTH = 15;
-export const C_FLOOD_FRAMES = 16;
-export const C_COUNT = 17;
+export const C_WIRE_RX_BAD_LENGTH = 14;
+export const C_FLOOD_FRAMES = 15;
 
 export const FC_TX_FRAMES = 0;
 export const FC_TX_BYTES = 1;
@@ -50,4 +48,3 @@ export const FC_BAD_LENGTH = 25; // lengths sum up beyond 2^32
 export const FC_BAD_CHAIN = 26; // chain of the wrong direction for its queue
 export const FC_RESETS = 27;
 export const FC_IGNORED_WRITES = 28; // register writes without effect
-export const FC_COUNT = 29;

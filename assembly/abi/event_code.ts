@@ -13,7 +13,6 @@ export const EV_MSI = 8; // a0: function << 16 | vector, a1: data. An MSI-X writ
 export const EV_INTX = 9; // a0: function, a1: level
 export const EV_WIRE_TX = 10; // a0: address of the frame in the wire ring, a1: length << 11 | function
 export const EV_WIRE_RX = 11; // the frame in WIRE_INPUT is complete
-export const EV_COUNT = 12;
 
 export const PRIO_POSTED = 0; // arrival of writes, before anything that looks at their effect
 export const PRIO_NORMAL = 1;
@@ -27,7 +26,3 @@ export const OUT_MSI = 1; // a: vector, b: data, c: address low, d: address high
 export const OUT_INTX = 2; // a: level
 export const OUT_FRAME = 3; // a: address of the frame, b: length; function: port that sent it
 export const OUT_ADMIN = 4; // a: address of the trace record
-
-// What access functions return beside a value: CTL_CFG_DONE has the value.
-export const ACCESS_OK = 0;
-export const ACCESS_UNSUPPORTED = 1; // completed as Unsupported Request

@@ -28,7 +28,6 @@ export const FN_EVENT_IDX = 0x103e; // u8: negotiated
 export const FN_INDIRECT = 0x103f; // u8: negotiated
 export const FN_OFFERED = 0x1040; // u32[4] device feature words
 export const FN_DRIVER_FEATURES = 0x1050; // u32[4] driver feature words
-export const FN_CFG_READY = 0x1060; // u8: PCI_CFG window value is being fetched
 export const FN_MERGEABLE = 0x1061; // u8: MRG_RXBUF negotiated
 export const FN_FILTERING = 0x1062; // u8: CTRL_RX negotiated, so groups have to be in the filter table
 export const FN_ADMIN_QUEUE = 0x1064; // u32: index of the admin queue, NONE on VFs
@@ -53,10 +52,8 @@ export const DMA_UP_TLPS = 64; // traffic caused so far by the owner, both direc
 export const DMA_UP_BYTES = 68;
 export const DMA_DOWN_TLPS = 72;
 export const DMA_DOWN_BYTES = 76;
-export const DMA_CONTEXT_BYTES = 80;
 export const SEGMENT_BYTES = 16;
 export const SEGMENT_LENGTH = 8;
-export const SEGMENT_FLAGS = 12;
 
 // ---- queue block ------------------------------------------------------------------------------------------------------------
 export const Q_CONTEXT = 0; // DMA context of the ring fetch

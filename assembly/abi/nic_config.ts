@@ -22,4 +22,3 @@ export const CFG_WINDOW_BYTES = 17;
 export const CFG_SRIOV_LIST_LENIENT = 18; // 1: LIST_* of the SR-IOV group work while VF Enable is clear (AMB-01)
 export const CFG_TRACE_ADMIN = 19; // 1: one trace record for each admin command
 export const CFG_IDENTITY_DMA = 20; // 1: new address spaces map the whole window at iova 0
-export const CFG_SEED = 21;

@@ -49,7 +49,7 @@ export const CTL_WAIT_TAIL = CONTROL + 156;
 export const CTL_TRACE_HEAD = CONTROL + 160; // free-running admin trace records
 export const CTL_INBOUND_HEAD = CONTROL + 164; // free-running host writes under way
 export const CTL_INBOUND_TAIL = CONTROL + 168;
-export const CTL_CFG_DONE = CONTROL + 172; // value of the last configuration or memory read
+export const CTL_DECODED_OFFSET = CONTROL + 172; // offset in the BAR found by the last address decode
 export const CTL_EVENTS_RUN = CONTROL + 176; // u64
 export const CTL_NUM_VFS = CONTROL + 184; // VFs that exist now
 export const CTL_JOBS_BUSY = CONTROL + 188;
@@ -70,10 +70,8 @@ export const CTL_SPAN = CONTROL + 232; // bytes to the end of the range of the l
 
 // ---- parameters and configuration ----------------------------------------------------------------------------------
 export const PARAM = ARENA_BASE + 0x400; // u32[128], indices in timing_param.ts
-export const PARAM_COUNT = 128;
 export const CONFIG = ARENA_BASE + 0x800; // u32[128], indices in nic_config.ts
 export const COUNTER = ARENA_BASE + 0xc00; // u64[128], indices in counter.ts
-export const COUNTER_COUNT = 128;
 
 // ---- configuration space masks, one set for the PF and one for all VFs ----------------------------------------------
 export const CONFIG_SPACE_BYTES = 0x1000;
@@ -129,7 +127,6 @@ export const MAC_TABLE_SLOTS = 4096;
 export const MAC_TABLE_SLOT_BYTES = 16; // mac u64 with bit 48 set, function u32, reserved u32
 export const PORT_ACTIVE = MAC_TABLE + MAC_TABLE_SLOTS * MAC_TABLE_SLOT_BYTES; // bit n: function n takes frames
 export const PORT_PROMISC = PORT_ACTIVE + 256; // bit n: function n is promiscuous
-export const PORT_WORDS = 40; // u32 words, 1,280 functions
 
 // ---- jobs: a chain or a frame in work ----------------------------------------------------------------------------------
 export const JOBS = PORT_PROMISC + 256;
@@ -140,7 +137,6 @@ export const JOB_STRIDE = 0x4180; // 16,640 bytes used; odd in lines, so that jo
 // ---- functions -----------------------------------------------------------------------------------------------------------
 export const FUNCTIONS = JOBS + (JOB_POOL + RX_JOB_POOL) * JOB_STRIDE;
 export const FN_STRIDE = 0x3300;
-export const FUNCTIONS_MAX = 1025;
 
 export const FN_CONFIG = 0; // configuration space image, CONFIG_SPACE_BYTES
 export const FN_STATE = 0x1000; // hot scalars, see pci/function.ts

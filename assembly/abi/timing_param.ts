@@ -42,4 +42,3 @@ export const P_WIRE_LATENCY = 32; // wire port: last bit out to frame seen
 // structure
 export const P_QUEUE_JOBS = 33; // chains of one queue in work at a time
 export const P_DESCRIPTOR_BLOCK = 34; // descriptors fetched at a time: 1, 2, 4, 8 or 16
-export const P_COUNT = 35;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Requests that reach the card: which register of which function, and what the access does. Functions, BARs and offsets
 // come decoded from the host's region API, or are found here from an address or a routing id.
-import { CTL_CFG_DONE, FN_COMMON, FN_CONFIG, FN_DEVICE_CFG, FN_ISR, NONE } from '../abi/state_map.ts';
+import { CTL_DECODED_OFFSET, FN_COMMON, FN_CONFIG, FN_DEVICE_CFG, FN_ISR, NONE } from '../abi/state_map.ts';
 import { FN_CONFIG_READ, FN_INDEX, FN_MEMORY, FN_PRESENT, FN_ROUTING_ID } from '../abi/function_state.ts';
 import {
   CAP_EXP,
@@ -164,7 +164,7 @@ export function functionByRoutingId(routingId: u32): u32 {
 
 /**
  * Finds the function and BAR that claim a memory address. Returns function << 3 | bar, or NONE; the offset in the BAR is
- * left in CTL_CFG_DONE.
+ * left in CTL_DECODED_OFFSET.
  */
 export function decodeAddress(address: u64): u32 {
   const pf = functionAt(0);
@@ -173,7 +173,7 @@ export function decodeAddress(address: u64): u32 {
     if (bytes == 0) continue;
     const base = load<u64>(pf + FN_CONFIG + PCI_BASE_ADDRESS_0 + (bar << 2)) & ~(<u64>15);
     if (load<u8>(pf, FN_MEMORY) != 0 && address - base < bytes) {
-      store<u32>(CTL_CFG_DONE, <u32>(address - base));
+      store<u32>(CTL_DECODED_OFFSET, <u32>(address - base));
       return bar;
     }
     // VF BAR k of VF n lies at start + (n - 1) * share
@@ -185,7 +185,7 @@ export function decodeAddress(address: u64): u32 {
     const f = functionAt(<u32>index + 1);
     const offset = (address - start) % share;
     if (load<u8>(f, FN_PRESENT) == 0 || load<u8>(f, FN_MEMORY) == 0 || offset >= bytes) continue;
-    store<u32>(CTL_CFG_DONE, <u32>offset);
+    store<u32>(CTL_DECODED_OFFSET, <u32>offset);
     return (load<u32>(f, FN_INDEX) << 3) | bar;
   }
   return NONE;

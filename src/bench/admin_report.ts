@@ -50,7 +50,7 @@ interface Effort {
 const FULL: Effort = {
   samples: 200,
   loadSamples: 100,
-  loopCommands: 2000,
+  loopCommands: 1000,
   vfs: [1, 4, 16, 64, 256, 1024],
   inFlight: [1, 2, 4, 8, 16, 32, 64],
 };

@@ -87,6 +87,7 @@ section { background: var(--card); border: 1px solid var(--line); border-radius:
 .fact small { color: var(--soft); font-size: 13px; }
 figure { margin: 10px 0 0; overflow-x: auto; }
 figure svg { display: block; max-width: 100%; height: auto; }
+section > figure svg { min-width: 760px; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(430px, 1fr)); gap: 8px 24px; }
 ul.legend { list-style: none; display: flex; flex-wrap: wrap; gap: 4px 18px; margin: 8px 0 0; padding: 0; font-size: 13px; }
 ul.legend li { display: flex; align-items: center; gap: 6px; }

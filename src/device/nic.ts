@@ -3,7 +3,7 @@
 // out of the card (interrupts, frames, records) reaches its handlers before the call that caused it returns.
 import { OUT_ADMIN, OUT_FRAME, OUT_INTX, OUT_MSI, RUN_EVENT, RUN_IDLE } from '../../assembly/abi/event_code.ts';
 import {
-  CTL_CFG_DONE,
+  CTL_DECODED_OFFSET,
   CTL_DOWN_BYTES,
   CTL_DOWN_TLPS,
   CTL_INJECT_COUNT,
@@ -164,7 +164,7 @@ export class Nic {
   decode(address: number): { fn: number; bar: number; offset: number } | null {
     const found = this.pins.findAddress(address) >>> 0;
     if (found === NONE) return null;
-    return { fn: found >> 3, bar: found & 7, offset: this.u32[CTL_CFG_DONE >> 2]! };
+    return { fn: found >> 3, bar: found & 7, offset: this.u32[CTL_DECODED_OFFSET >> 2]! };
   }
 
   routingId(fn: number): number {
