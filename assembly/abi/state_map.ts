@@ -63,6 +63,7 @@ export const CTL_INJECT_COUNT = CONTROL + 272; // admin commands still to be ans
 export const CTL_INJECT_OPCODE = CONTROL + 276; // which opcode, NONE for any
 export const CTL_INJECT_STATUS = CONTROL + 280; // status | qualifier << 16
 export const CTL_WINDOW_USED = CONTROL + 284; // bytes of the window that the host has given to drivers
+export const CTL_WIRE_EMITTED = CONTROL + 288; // free-running bytes: frames up to here are in the output ring
 export const CTL_WIRE_IN_BYTES = CONTROL + 240; // frame in WIRE_INPUT, 0 if none is under way
 export const CTL_WIRE_IN_PROGRESS = CONTROL + 244; // of its way through the switch
 export const CTL_WIRE_IN_FREE = CONTROL + 248; // u64, cycles << 16

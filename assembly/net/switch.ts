@@ -6,6 +6,7 @@
 import {
   CTL_NOW,
   CTL_PROMISC_PORTS,
+  CTL_WIRE_EMITTED,
   CTL_WIRE_FREE,
   CTL_WIRE_HEAD,
   CTL_WIRE_TAIL,
@@ -208,7 +209,7 @@ function sendToWire(source: u32, frame: usize, length: u32): bool {
   count(C_WIRE_TX_BYTES, length);
   const at = <u32>entry + ENTRY_BYTES;
   if (isFunctional()) {
-    emit(OUT_FRAME, source, at, length, 0, 0);
+    frameSent(at, (length << 11) | source);
     return true;
   }
   const free = load<u64>(CTL_WIRE_FREE);
@@ -221,5 +222,6 @@ function sendToWire(source: u32, frame: usize, length: u32): bool {
 
 /** EV_WIRE_TX: the frame is on the wire. */
 export function frameSent(at: u32, lengthAndSource: u32): void {
+  store<u32>(CTL_WIRE_EMITTED, load<u32>(at - ENTRY_BYTES));
   emit(OUT_FRAME, lengthAndSource & 0x7ff, at, lengthAndSource >> 11, 0, 0);
 }

@@ -5,7 +5,7 @@ import {
   CTL_NOW,
   CTL_OUT_HEAD,
   CTL_OUT_TAIL,
-  CTL_WIRE_HEAD,
+  CTL_WIRE_EMITTED,
   CTL_WIRE_TAIL,
   OUT_A,
   OUT_B,
@@ -39,10 +39,10 @@ export function hasOutput(): bool {
   return load<u32>(CTL_OUT_HEAD) != load<u32>(CTL_OUT_TAIL);
 }
 
-/** False while the host has to take output before more work is done. */
+/** False while the host has to take output before more work is done; frames still on their way do not count. */
 export function hasOutputRoom(): bool {
   return (
     load<u32>(CTL_OUT_HEAD) - load<u32>(CTL_OUT_TAIL) < <u32>(OUT_RECORDS / 2) &&
-    load<u32>(CTL_WIRE_HEAD) - load<u32>(CTL_WIRE_TAIL) < <u32>(WIRE_RING_BYTES / 2)
+    load<u32>(CTL_WIRE_EMITTED) - load<u32>(CTL_WIRE_TAIL) < <u32>(WIRE_RING_BYTES / 2)
   );
 }

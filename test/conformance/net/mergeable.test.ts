@@ -58,7 +58,7 @@ describe.each(MODES)('%s', (mode) => {
 
       const count = filled(buffers, HEADER + length).length;
       expect(port.fn.ring(0).usedIdx).toBe(count);
-      expect([...port.received()[0]!.header.slice(10)]).toEqual([count, 0]);
+      expect(port.received()[0]!.header.slice(10)).toEqual(Uint8Array.of(count, 0));
     });
   });
 

@@ -115,7 +115,7 @@ describe.each(MODES)('%s, with EVENT_IDX', (mode) => {
       expect(after).toEqual(Array.from({ length: 12 }, (_, i) => (i >= usedEvent ? 1 : 0)));
     });
 
-    it('it is passed in the middle of several entries as well', () => {
+    it('used_event is passed in the middle of several entries as well', () => {
       const { ring, send, sent } = started(mode, [F.EVENT_IDX]);
       ring.usedEvent = 6;
 

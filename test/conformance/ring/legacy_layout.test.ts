@@ -100,7 +100,7 @@ describe.each(MODES)('%s', (mode) => {
 
       // used: flags 00 00, idx 01 00, id 09 00 00 00, len 00 00 00 00
       const { used } = tx.places;
-      expect([...vf.memory.u8.slice(used, used + 12)]).toEqual([0, 0, 1, 0, 9, 0, 0, 0, 0, 0, 0, 0]);
+      expect(vf.memory.u8.slice(used, used + 12)).toEqual(Uint8Array.of(0, 0, 1, 0, 9, 0, 0, 0, 0, 0, 0, 0));
     });
   });
 });

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+// The admin-command benchmark: every number that can be checked without believing it. Phases add up, totals agree with
+// arithmetic from the profile, and equal seeds give equal reports.
+import { describe, expect, it } from 'vitest';
+
+import { runAdminBench, type AdminBenchReport } from '../../src/bench/admin_report.ts';
+import type { Phases } from '../../src/bench/phases.ts';
+import { Random } from '../../src/bench/random.ts';
+import { summarize } from '../../src/bench/summary.ts';
+
+const SMALL = { quick: true, vfs: [1, 64], inFlight: [1, 8] } as const;
+const report = runAdminBench(SMALL);
+
+/** Everything of a report that has phases: what they add up to, and where. */
+function phaseSums(of: AdminBenchReport): [place: string, sum: number, total: number][] {
+  const add = (phases: Phases): number => Object.values(phases).reduce((sum, cycles) => sum + cycles, 0);
+  const single = [...of.commands, ...of.legacyRegisters, ...of.directRegisters, ...of.notify].flatMap(
+    (row, i): [string, number, number][] => [
+      [`row ${i}: median`, add(row.phases), row.cycles.p50],
+      [`row ${i}: all`, add(row.phaseTotals), row.totalCycles],
+    ],
+  );
+  const loops = [
+    ...of.inFlight.flatMap(({ points }) => points),
+    ...of.vfs.flatMap(({ points }) => points.flatMap(({ alone, together }) => [alone, together])),
+  ];
+  return [
+    ...single,
+    ...loops.map((loop, i): [string, number, number] => [`loop ${i}`, add(loop.phaseTotals), loop.totalCycles]),
+  ];
+}
+
+describe('the report of the admin benchmark', () => {
+  it('cuts every access into phases that add up to its cycles', () => {
+    const sums = phaseSums(report);
+
+    expect(sums.length).toBeGreaterThan(100);
+    expect(sums.filter(([, sum, total]) => sum !== total)).toEqual([]);
+  });
+
+  it('has no phase below zero', () => {
+    const phases = [...report.commands, ...report.legacyRegisters, ...report.notify].flatMap((row) =>
+      Object.entries({ ...row.phases, ...row.phaseTotals }),
+    );
+
+    expect(phases.filter(([, cycles]) => !(cycles >= 0))).toEqual([]);
+  });
+
+  it('is the same for the same seed, and another for another where chance has a part', () => {
+    const again = runAdminBench(SMALL);
+    const other = runAdminBench({ ...SMALL, seed: 2 });
+
+    expect(JSON.stringify(again)).toBe(JSON.stringify(report));
+    expect(other.load).not.toEqual(report.load);
+    expect(other.commands).toEqual(report.commands); // an idle card gives chance no part
+  });
+
+  it('measures every command, and every register at its width and in pieces', () => {
+    const names = report.commands.map(({ opcode, name }) => `${opcode} ${name}`);
+    const widths = report.legacyRegisters
+      .filter(({ register }) => register === 'queue_address')
+      .map(({ access, bytes }) => `${access} ${bytes}`);
+
+    expect(names).toEqual([
+      '0 LIST_QUERY',
+      '1 LIST_USE',
+      '2 LEGACY_COMMON_CFG_WRITE',
+      '3 LEGACY_COMMON_CFG_READ',
+      '4 LEGACY_DEV_CFG_WRITE',
+      '5 LEGACY_DEV_CFG_READ',
+      '6 LEGACY_NOTIFY_INFO',
+    ]);
+    expect(widths).toEqual(['read 4', 'read 2', 'read 1', 'write 4', 'write 2', 'write 1']);
+    expect(report.legacyRegisters.filter(({ isNaturalWidth }) => isNaturalWidth).length).toBe(18);
+    expect(report.directRegisters.filter(({ access }) => access === 'read').length).toBe(11);
+  });
+
+  it('takes its ratios from its own medians', () => {
+    const { read, notify } = report.headline;
+    const legacy = report.legacyRegisters.find(({ register, bytes }) => register === 'device_features' && bytes === 4)!;
+    const direct = report.directRegisters.find(({ register }) => register === 'device_features')!;
+
+    expect([read.adminCycles, read.directCycles]).toEqual([legacy.cycles.p50, direct.cycles.p50]);
+    expect(read.ratio).toBeCloseTo(legacy.cycles.p50 / direct.cycles.p50, 3);
+    expect(notify.adminCycles).toBeGreaterThan(notify.directCycles);
+  });
+
+  it('shows more commands a second and longer waits with more in flight', () => {
+    for (const { points } of report.inFlight) {
+      const [one, eight] = points;
+
+      expect(eight!.commandsPerSecond).toBeGreaterThan(one!.commandsPerSecond);
+      expect(eight!.cycles.p50).toBeGreaterThan(one!.cycles.p50);
+    }
+  });
+
+  it('costs the same with 1 VF and with 64', () => {
+    const [one, many] = report.vfs[0]!.points;
+
+    expect(many!.alone.cycles).toEqual(one!.alone.cycles);
+    expect(many!.together.commandsPerSecond).toBe(one!.together.commandsPerSecond);
+  });
+
+  it('keeps commands of other guests away from the member BAR, but not from the admin queue', () => {
+    const idle = report.load.find(({ name }) => name === 'idle card')!.probes;
+    const busy = report.load.find(({ commandsInFlight }) => commandsInFlight === 48)!.probes;
+
+    expect(busy.notifyAdmin.cycles.p50).toBeGreaterThan(2 * idle.notifyAdmin.cycles.p50);
+    expect(busy.notifyMemberBar.cycles.p50).toBeLessThan(1.1 * idle.notifyMemberBar.cycles.p50);
+  });
+
+  it('follows the legacy bring-up from the device id to DRIVER_OK without a gap', () => {
+    const { accesses, cycles, adminCommands } = report.boots.find(({ driver }) => driver === 'legacy')!;
+    const last = accesses.at(-1)!;
+    const isAdmin = accesses.filter(({ kind }) => kind === 'read' || kind === 'write');
+
+    expect(accesses[0]).toMatchObject({ begin: 0, kind: 'config', name: 'config device_id' });
+    expect(last).toMatchObject({ kind: 'write', name: 'device_status' });
+    expect(last.begin + last.cycles).toBe(cycles);
+    expect(accesses.slice(1).map(({ begin }) => begin)).toEqual(
+      accesses.slice(0, -1).map((access) => access.begin + access.cycles),
+    );
+    expect(isAdmin.every(({ isAdminCommand }) => isAdminCommand)).toBe(true);
+    expect(adminCommands).toBe(isAdmin.length);
+  });
+});
+
+describe('a command on an idle card', () => {
+  it('costs what the profile adds up to', () => {
+    // 1 GHz and 8 Gb/s make one cycle a ns and one cycle a byte. Bytes on the link: a write to the card of 2 bytes and a
+    // write by the card of up to 4 take 28, of 8 take 32, a read request 24, a completion 20 and its data in dwords,
+    // MSI-X 24. Each way takes 100; a read waits 53 + 50 for set-up and host.
+    const profile = {
+      'clock.period_ps': 1000,
+      'link.up_latency_ns': 100,
+      'link.down_latency_ns': 100,
+      'link.up_rate_gbps': 8,
+      'link.down_rate_gbps': 8,
+      'host.read_latency_ns': 50,
+      'completer.decode_ns': 40,
+      'completer.register_ns': 30,
+    };
+
+    const { commands, headline } = runAdminBench({ quick: true, vfs: [1], inFlight: [1], profile });
+
+    const read = commands.find(({ name }) => name === 'LEGACY_COMMON_CFG_READ')!;
+    expect(read.phases).toEqual({
+      doorbell: 28 + 100 + 40,
+      schedule: 16 + 8,
+      index: 2 * 24 + 100 + 103 + (20 + 8) + 100, // index and used_event: two requests, 6 bytes back
+      ring: 24 + 100 + 103 + (20 + 4) + 100,
+      descriptors: 2 * (24 + 100 + 103 + (20 + 64) + 100), // a block of the ring's table, the indirect table
+      data: 2 * 24 + 100 + 103 + 4 * 4 + (20 + 28) + 100, // header 24 and offset 1; four descriptors decoded
+      order: 0,
+      execute: 20 + 100,
+      writeback: 8,
+      notify: 32 + 28 + 32 + 28 + 24 + 100, // status, result, used element, used index, MSI-X
+    });
+    expect(read.cycles).toEqual({ p50: 2531, p99: 2531, max: 2531 });
+    expect(read.ns).toEqual({ p50: 2531, p99: 2531, max: 2531 });
+    // Up: index 2, ring 1, descriptors 2, data 2, avail_event 1, second look 2, four writes, MSI-X. Down: doorbell, and a
+    // completion for each of six reads.
+    expect(read.perAccess).toEqual({ tlpsUp: 15, tlpsDown: 7, bytesUp: 9 * 24 + 28 + 120 + 24, bytesDown: 324 });
+    // A direct read: 24 + 100, decode 40, register 30, completion 24 + 100.
+    expect(headline.read).toEqual({
+      adminCycles: 2531,
+      directCycles: 318,
+      adminNs: 2531,
+      directNs: 318,
+      ratio: 7.959,
+    });
+    expect(headline.write.directCycles).toBe(28 + 100 + 40);
+  });
+});
+
+describe('order statistics and chance', () => {
+  it('take percentiles by nearest rank and the phases of the median', () => {
+    const traffic = { tlpsUp: 3, tlpsDown: 1, bytesUp: 60, bytesDown: 20 };
+    const samples = Array.from({ length: 200 }, (_, i) => ({ cycles: 200 - i, phases: { link: 200 - i }, traffic }));
+
+    const summary = summarize(samples, 4000);
+
+    expect(summary.cycles).toEqual({ p50: 100, p99: 198, max: 200 });
+    expect(summary.ns).toEqual({ p50: 400, p99: 792, max: 800 });
+    expect(summary.phases).toEqual({ link: 100 });
+    expect(summary.totalCycles).toBe(20100);
+    expect(summary.perAccess).toEqual(traffic);
+  });
+
+  it('draw the numbers of mulberry32 from a seed', () => {
+    const random = new Random(1);
+
+    // its first three numbers for seed 1 are 2693262067, 11749833 and 2265367787
+    expect([random.below(100), random.below(100), random.below(100)]).toEqual([67, 33, 87]);
+  });
+});

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// `virtfn bench admin` as a person meets it: options and their mistakes, text, JSON by its schema, and the page.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+
+import { benchAdminCommand } from '../../src/cli/bench_admin.ts';
+import { repoPath } from '../support/repo.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'virtfn-bench-'));
+const jsonFile = join(folder, 'admin.json');
+const htmlFile = join(folder, 'deep', 'admin.html');
+const ESCAPE = String.fromCharCode(27);
+
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** What the command prints; mistakes are thrown. */
+async function run(...args: string[]): Promise<string> {
+  let text = '';
+  const keep = (chunk: string | Uint8Array): boolean => {
+    text += String(chunk);
+    return true;
+  };
+  const output = vi.spyOn(process.stdout, 'write').mockImplementation(keep);
+  const errors = vi.spyOn(process.stderr, 'write').mockImplementation(keep);
+  try {
+    await benchAdminCommand().exitOverride().parseAsync(args, { from: 'user' });
+  } finally {
+    output.mockRestore();
+    errors.mockRestore();
+  }
+  return text;
+}
+
+describe('virtfn bench admin --quick', () => {
+  let text = '';
+  let json: Record<string, unknown> = {};
+  let page = '';
+
+  beforeAll(async () => {
+    const points = ['--vfs', '4,1', '--in-flight', '1,16'];
+    text = await run('--quick', ...points, '--set', 'clock.period_ps=2000', '--json', jsonFile, '--html', htmlFile);
+    json = JSON.parse(readFileSync(jsonFile, 'utf8')) as typeof json;
+    page = readFileSync(htmlFile, 'utf8');
+  });
+
+  it('says first how many times a direct access a legacy one costs', () => {
+    const [first, second] = text.split('\n');
+
+    expect(first).toMatch(/^A legacy register read costs \d+\.\d times a direct one, [\d,]+ ns against [\d,]+ ns/);
+    expect(second).toBe('Simulated time: profile simple, 500 MHz, clock.period_ps=2000, seed 1, quick');
+    expect(text).not.toContain(ESCAPE);
+  });
+
+  it('prints every table and names the files', () => {
+    const titles = text.split('\n').filter((_line, i, lines) => lines[i + 1]?.startsWith('┌'));
+
+    expect(titles.length).toBe(9);
+    expect(text).toContain(`  ${htmlFile}`);
+    expect(text).toContain(`  ${jsonFile}`);
+  });
+
+  it('writes JSON by the schema that its documentation describes', () => {
+    const documentation = readFileSync(repoPath('docs/bench_admin.md'), 'utf8');
+
+    expect(json).toMatchObject({
+      schema: 'virtfn.bench.admin/1',
+      seed: 1,
+      isQuick: true,
+      profile: { name: 'simple', clockPs: 2000, set: { 'clock.period_ps': 2000 } },
+      headline: { read: { ratio: expect.any(Number) as number } },
+      vfs: [{ points: [{ vfs: 1 }, { vfs: 4 }] }, {}, {}, {}],
+      inFlight: [{ points: [{ inFlight: 1 }, { inFlight: 16 }] }, {}, {}, {}],
+    });
+    for (const key of keysOf(json)) expect(documentation, `docs/bench_admin.md names ${key}`).toContain(`\`${key}\``);
+  });
+
+  it('draws every chart, with tooltips, for light and dark', () => {
+    const charts = [...page.matchAll(/<figure id="chart-([a-z-]+)"><svg/g)].map(([, id]) => id);
+
+    expect(charts).toEqual([
+      'phases',
+      'notify',
+      'in-flight-latency',
+      'in-flight-rate',
+      'in-flight-phases',
+      'vfs-latency',
+      'vfs-rate',
+      'load',
+      'boot',
+      'boot-legacy',
+    ]);
+    expect(page.match(/<title>/g)!.length).toBeGreaterThan(300);
+    expect(page).toContain('prefers-color-scheme: dark');
+    expect(page).not.toMatch(/NaN|undefined|Infinity/);
+  });
+
+  it('leaves nothing to be fetched and nothing to be run', () => {
+    const addresses = [...page.matchAll(/https?:\/\/[^"'\s<]*/g)].map(([address]) => address);
+
+    expect(addresses.filter((address) => address !== 'http://www.w3.org/2000/svg')).toEqual([]);
+    expect(page).not.toMatch(/<script|<link|<img|@import|url\(/);
+  });
+
+  it('prints nothing but JSON with --json -', async () => {
+    const printed = await run('--quick', '--vfs', '1', '--in-flight', '1', '--json', '-');
+
+    expect((JSON.parse(printed) as typeof json)['schema']).toBe('virtfn.bench.admin/1');
+  });
+});
+
+describe('mistakes', () => {
+  it.each([
+    [['--vfs', '0'], 'whole number from 1 to 1024'],
+    [['--vfs', '1,2000'], 'whole number from 1 to 1024'],
+    [['--in-flight', '65'], 'whole number from 1 to 64'],
+    [['--in-flight', '4,4'], 'each number once'],
+    [['--seed', '-1'], 'whole number'],
+    [['--set', 'admin.legacy_read_ns'], 'name of a parameter'],
+    [['--set', 'admin.legacy_read_ns=fast'], 'name of a parameter'],
+    [['--set', 'admin.speed=1'], 'admin.speed is no parameter'],
+    [['--set', 'link.mps_bytes=100'], 'link.mps_bytes = 100 is outside'],
+    [['surplus'], 'too many arguments'],
+  ])('%j: is refused with what to do', async (args, message) => {
+    await expect(run(...args)).rejects.toThrow(message);
+  });
+});
+
+/** Names of the objects' members, at every depth; those that are data (parameters, phases) are left out. */
+function keysOf(value: unknown, into = new Set<string>()): Set<string> {
+  if (Array.isArray(value)) {
+    for (const item of value) keysOf(item, into);
+  } else if (typeof value === 'object' && value !== null) {
+    for (const [key, member] of Object.entries(value)) {
+      into.add(key);
+      if (!['set', 'phaseTotals'].includes(key) && !(key === 'phases' && !Array.isArray(member))) keysOf(member, into);
+    }
+  }
+  return into;
+}
