@@ -39,14 +39,11 @@ import { count, countFn } from '../mem/arena.ts';
 import { VIRTQ_DESC_FLAGS, VIRTQ_DESC_LEN, VIRTQ_DESC_SIZE } from '../abi/virtio_ring.ts';
 import { lastSpan, translate } from '../pcie/iommu.ts';
 import { postedWait } from '../pcie/requester.ts';
-import { isFunctional } from '../sim/time.ts';
-import { delayJob } from '../virtio/job.ts';
+import { delayJob, retryJob } from '../virtio/job.ts';
 import { postUsedElement } from '../virtio/used.ts';
 import { forward, FORWARD_BEGIN, FORWARD_DONE, isOversize } from './switch.ts';
 
 const ETHERNET_HEADER = 14;
-/** Cycles until a frame is offered to a full switch again. */
-const RETRY_CYCLES = 64;
 
 const STEP_BEGIN = 0;
 const STEP_FORWARD = 1;
@@ -68,7 +65,7 @@ export function stepTransmit(job: usize): bool {
     const progress = forward(load<u32>(f, FN_INDEX), job + JOB_BUFFER + header, length, load<u32>(job, JOB_FLOOD));
     if (progress != FORWARD_DONE) {
       store<u32>(job, progress, JOB_FLOOD);
-      delayJob(job, isFunctional() ? 0 : RETRY_CYCLES);
+      retryJob(job);
       return false;
     }
     countFn(f, FC_TX_FRAMES);

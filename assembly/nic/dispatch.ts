@@ -63,7 +63,7 @@ import {
   EV_WIRE_RX,
   EV_WIRE_TX,
   OUT_INTX,
-  PRIO_NORMAL,
+  PRIO_LATE,
 } from '../abi/event_code.ts';
 import { FC_BAD_DMA, FC_RX_DROP_DISABLED } from '../abi/counter.ts';
 import { P_DESCRIPTOR, P_QUEUE_JOBS, P_TX } from '../abi/timing_param.ts';
@@ -161,7 +161,7 @@ function arriveFrame(): void {
   const progress = forward(PORT_WIRE, WIRE_INPUT, bytes, load<u32>(CTL_WIRE_IN_PROGRESS));
   store<u32>(CTL_WIRE_IN_PROGRESS, progress);
   if (progress == FORWARD_DONE) store<u32>(CTL_WIRE_IN_BYTES, 0);
-  else schedule(isFunctional() ? 0 : WIRE_RETRY_CYCLES, EV_WIRE_RX, PRIO_NORMAL, 0, 0);
+  else schedule(isFunctional() ? 0 : WIRE_RETRY_CYCLES, EV_WIRE_RX, PRIO_LATE, 0, 0);
 }
 
 /** Does everything that a queue can do now; what it used is shown to the driver at the end, with one index. */

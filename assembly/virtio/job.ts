@@ -59,11 +59,12 @@ import {
   QUEUE_ADMIN,
   QUEUE_TIMES_BYTES,
 } from '../abi/function_state.ts';
-import { EV_JOB_DONE, EV_JOB_STEP, PRIO_NORMAL } from '../abi/event_code.ts';
+import { EV_JOB_DONE, EV_JOB_STEP, PRIO_LATE, PRIO_NORMAL } from '../abi/event_code.ts';
 import { FC_CHAINS } from '../abi/counter.ts';
 import { countFn } from '../mem/arena.ts';
 import { cancelRead } from '../pcie/requester.ts';
 import { schedule } from '../sim/scheduler.ts';
+import { isFunctional } from '../sim/time.ts';
 import { scheduleVisit } from './visit.ts';
 
 export function initJobs(): void {
@@ -193,6 +194,16 @@ function wakeWaiting(): void {
   if (next == 0) store<u32>(CTL_WAIT_TAIL, 0);
   store<u8>(q, 0, Q_WAITING);
   scheduleVisit(q, 0);
+}
+
+/** Cycles until a job asks again for room that others have to make. */
+const RETRY_CYCLES = 64;
+
+/** Tries the job's step again later; behind the visits of the cycle, so that those who make room come first. */
+export function retryJob(job: usize): void {
+  store<u8>(job, 1, JOB_BUSY);
+  const delay = isFunctional() ? 0 : RETRY_CYCLES;
+  schedule(delay, EV_JOB_STEP, PRIO_LATE, <u32>job, load<u32>(job, DMA_GENERATION));
 }
 
 /** Continues the job after `cycles`. */
