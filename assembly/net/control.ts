@@ -39,7 +39,7 @@ import {
   VIRTIO_NET_MAC_SIZE,
   VIRTIO_NET_OK,
 } from '../abi/virtio_net.ts';
-import { P_CTRL } from '../abi/timing_param.ts';
+import { P_CTRL, P_WRITEBACK } from '../abi/timing_param.ts';
 import { param } from '../mem/arena.ts';
 import { postedWait } from '../pcie/requester.ts';
 import { isFunctional } from '../sim/time.ts';
@@ -66,7 +66,7 @@ export function stepControl(job: usize): bool {
     store<u64>(job, load<u64>(CTL_NOW), JOB_EXECUTING);
     store<u8>(job, STEP_EXECUTE, JOB_STATUS);
     if (!isFunctional()) {
-      delayJob(job, param(P_CTRL));
+      delayJob(job, param(P_CTRL) + param(P_WRITEBACK));
       return false;
     }
   }

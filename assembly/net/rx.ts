@@ -25,7 +25,7 @@ import {
 } from '../abi/function_state.ts';
 import { FC_BAD_CHAIN, FC_RX_BYTES, FC_RX_DROP_NO_BUFFER, FC_RX_DROP_TOO_SMALL, FC_RX_FRAMES } from '../abi/counter.ts';
 import { VIRTIO_NET_HDR_NUM_BUFFERS } from '../abi/virtio_net.ts';
-import { P_DESCRIPTOR, P_RX } from '../abi/timing_param.ts';
+import { P_DESCRIPTOR, P_RX, P_WRITEBACK } from '../abi/timing_param.ts';
 import { countFn, param } from '../mem/arena.ts';
 import { postedWait } from '../pcie/requester.ts';
 import { isFunctional } from '../sim/time.ts';
@@ -72,7 +72,7 @@ export function stepReceive(job: usize): bool {
       if (room >= need) {
         store<u8>(job, JOB_RETIRE, JOB_STATE);
         if (!isFunctional()) {
-          delayJob(job, param(P_RX) + param(P_DESCRIPTOR));
+          delayJob(job, param(P_RX) + param(P_DESCRIPTOR) + param(P_WRITEBACK));
           return false;
         }
       } else if (load<u8>(f, FN_MERGEABLE) == 0) {

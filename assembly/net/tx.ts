@@ -35,7 +35,8 @@ import {
   VIRTIO_NET_HDR_GSO_NONE,
   VIRTIO_NET_HDR_GSO_TYPE,
 } from '../abi/virtio_net.ts';
-import { count, countFn } from '../mem/arena.ts';
+import { P_WRITEBACK } from '../abi/timing_param.ts';
+import { count, countFn, param } from '../mem/arena.ts';
 import { VIRTQ_DESC_FLAGS, VIRTQ_DESC_LEN, VIRTQ_DESC_SIZE } from '../abi/virtio_ring.ts';
 import { lastSpan, translate } from '../pcie/iommu.ts';
 import { postedWait } from '../pcie/requester.ts';
@@ -77,7 +78,7 @@ export function stepTransmit(job: usize): bool {
     delayJob(job, wait);
     return false;
   }
-  postUsedElement(q, job, load<u16>(job, JOB_HEAD), 0);
+  postUsedElement(q, job, load<u16>(job, JOB_HEAD), 0, param(P_WRITEBACK));
   return true;
 }
 

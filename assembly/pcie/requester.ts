@@ -68,6 +68,20 @@ function pieces(bytes: u32, limit: u32): u32 {
   return bytes <= limit ? 1 : (bytes + limit - 1) / limit;
 }
 
+/** TLPs for the segments of a read, each cut into pieces of at most `limit`: its requests, or its completions. */
+function countPieces(context: usize, limit: u32): u32 {
+  let tlps: u32 = 0;
+  let left = load<u32>(context, DMA_BYTES);
+  let segment: usize = load<u32>(context, DMA_SEGMENTS);
+  for (let n = load<u32>(context, DMA_SEGMENT_COUNT); n > 0 && left > 0; n--) {
+    const length = min(load<u32>(segment, SEGMENT_LENGTH), left);
+    if (length > 0) tlps += pieces(length, limit);
+    left -= length;
+    segment += SEGMENT_BYTES;
+  }
+  return tlps;
+}
+
 /** Sets up a read of one piece of memory into `target`; startRead() sends it. */
 export function prepareRead(context: usize, iova: u64, length: u32, target: usize): void {
   store<u64>(context, iova, DMA_SEGMENT);
@@ -117,15 +131,7 @@ export function startRead(context: usize, setup: u32 = 0): bool {
     sample(context);
     return true;
   }
-  let tlps: u32 = 0;
-  let left = load<u32>(context, DMA_BYTES);
-  let segment: usize = load<u32>(context, DMA_SEGMENTS);
-  for (let n = load<u32>(context, DMA_SEGMENT_COUNT); n > 0 && left > 0; n--) {
-    const length = min(load<u32>(segment, SEGMENT_LENGTH), left);
-    if (length > 0) tlps += pieces(length, param(P_MRRS));
-    left -= length;
-    segment += SEGMENT_BYTES;
-  }
+  const tlps = countPieces(context, param(P_MRRS));
   const bytes = tlps * param(P_TLP_MEM_BYTES);
   store<u32>(context, load<u32>(context, DMA_UP_TLPS) + tlps, DMA_UP_TLPS);
   store<u32>(context, load<u32>(context, DMA_UP_BYTES) + bytes, DMA_UP_BYTES);
@@ -140,7 +146,7 @@ export function serveRead(context: usize, generation: u32): void {
   deliverPosted();
   sample(context);
   const bytes = load<u32>(context, DMA_BYTES);
-  const tlps = load<u32>(context, DMA_FAULT) != 0 ? 1 : pieces(bytes, param(P_RCB));
+  const tlps = load<u32>(context, DMA_FAULT) != 0 ? 1 : countPieces(context, param(P_RCB));
   const wire = tlps * param(P_TLP_CPL_BYTES) + (load<u32>(context, DMA_FAULT) != 0 ? 0 : (bytes + 3) & ~3);
   store<u32>(context, load<u32>(context, DMA_DOWN_TLPS) + tlps, DMA_DOWN_TLPS);
   store<u32>(context, load<u32>(context, DMA_DOWN_BYTES) + wire, DMA_DOWN_BYTES);
@@ -219,8 +225,8 @@ export function postedWait(entries: u32, bytes: u32): u64 {
 
 const FRAME_GAP = 0x2800;
 
-/** Posts a write of `length` bytes from `source`, on account of `context`. */
-export function postWrite(context: usize, iova: u64, length: u32, source: usize): void {
+/** Posts a write of `length` bytes from `source`, on account of `context`; it leaves `after` cycles from now. */
+export function postWrite(context: usize, iova: u64, length: u32, source: usize, after: u32 = 0): void {
   const f: usize = load<u32>(context, DMA_FN);
   count(C_DMA_WRITES);
   count(C_DMA_WRITE_BYTES, length);
@@ -232,7 +238,7 @@ export function postWrite(context: usize, iova: u64, length: u32, source: usize)
   const bytes = tlps * param(P_TLP_MEM_BYTES) + ((length + 3) & ~3);
   store<u32>(context, load<u32>(context, DMA_UP_TLPS) + tlps, DMA_UP_TLPS);
   store<u32>(context, load<u32>(context, DMA_UP_BYTES) + bytes, DMA_UP_BYTES);
-  const arrival = sendUp(tlps, bytes);
+  const arrival = sendUp(tlps, bytes, after);
   store<u64>(CTL_POSTED_LAST, arrival);
   const size = ENTRY_BYTES + ((length + 7) & ~7);
   let head = load<u32>(CTL_POSTED_HEAD);

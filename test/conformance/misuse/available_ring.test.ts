@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { readable, RX, submit, TX, writable } from '../ring/support/buffers.ts';
 import { frame, macOf, packet, STRANGER } from '../ring/support/frames.ts';
 import { MODES } from '../ring/support/raw_card.ts';
-import { BAD, Bench } from './support/bench.ts';
+import { BAD, Bench, UNHARMED } from './support/bench.ts';
 
 const SIZE = 16;
 
@@ -22,7 +22,7 @@ describe.each(MODES)('%s', (mode) => {
 
     expect(at.bad.ring(TX).usedSince(0)).toEqual([5, 5, 5].map((id) => ({ id, len: 0 })));
     expect(at.card.wire).toHaveLength(3);
-    at.expectUnharmed();
+    expect(at.verdict()).toBe(UNHARMED);
   });
 
   it('D10 a receive head offered twice gets two frames', () => {
@@ -39,7 +39,7 @@ describe.each(MODES)('%s', (mode) => {
         .usedSince(0)
         .map(({ id }) => id),
     ).toEqual([5, 5]);
-    at.expectUnharmed();
+    expect(at.verdict()).toBe(UNHARMED);
   });
 
   it.each([SIZE + 1, 100, 0x7fff, 0x8000, 0xffff])('D11 the index jumps by %i in a ring of 16', (jump) => {
@@ -50,7 +50,7 @@ describe.each(MODES)('%s', (mode) => {
     at.bad.kick(TX);
 
     expect(at.card.wire).toEqual([]);
-    at.expectStopped('bad_avail_idx');
+    expect(at.verdict()).toBe('stopped: bad_avail_idx');
   });
 
   it('D11 the index goes back by one after traffic', () => {
@@ -60,7 +60,7 @@ describe.each(MODES)('%s', (mode) => {
     at.bad.ring(TX).publish(2);
     at.bad.kick(TX);
 
-    at.expectStopped('bad_avail_idx');
+    expect(at.verdict()).toBe('stopped: bad_avail_idx');
   });
 
   it('D11 a jump of exactly the queue size is a full ring and no mistake', () => {
@@ -72,7 +72,7 @@ describe.each(MODES)('%s', (mode) => {
     at.bad.kick(TX);
 
     expect(at.bad.ring(TX).usedIdx).toBe(SIZE);
-    at.expectUnharmed();
+    expect(at.verdict()).toBe(UNHARMED);
   });
 
   it('D11 the index of a receive ring jumps', () => {
@@ -82,7 +82,7 @@ describe.each(MODES)('%s', (mode) => {
 
     at.card.arrive(frame(macOf(BAD), STRANGER));
 
-    at.expectStopped('bad_avail_idx');
+    expect(at.verdict()).toBe('stopped: bad_avail_idx');
   });
 
   it.each([SIZE, SIZE + 1, 0x8000, 0xffff])('D12 head %i of a transmit ring of 16', (head) => {
@@ -91,7 +91,7 @@ describe.each(MODES)('%s', (mode) => {
 
     at.bad.kick(TX);
 
-    at.expectStopped('bad_head');
+    expect(at.verdict()).toBe('stopped: bad_head');
   });
 
   it.each([SIZE, 0xffff])('D12 head %i of a receive ring of 16', (head) => {
@@ -101,7 +101,7 @@ describe.each(MODES)('%s', (mode) => {
 
     at.card.arrive(frame(macOf(BAD), STRANGER));
 
-    at.expectStopped('bad_head');
+    expect(at.verdict()).toBe('stopped: bad_head');
   });
 
   it('D12 good entries before the bad head may be served, those behind it are not', () => {
@@ -112,6 +112,6 @@ describe.each(MODES)('%s', (mode) => {
     at.bad.kick(TX);
 
     expect(at.card.wire.length).toBeLessThanOrEqual(1);
-    at.expectStopped('bad_head');
+    expect(at.verdict()).toBe('stopped: bad_head');
   });
 });

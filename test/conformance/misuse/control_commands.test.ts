@@ -8,7 +8,7 @@ import { frame, macOf, STRANGER } from '../ring/support/frames.ts';
 import { MODES } from '../ring/support/raw_card.ts';
 import { WRITE, type Descriptor } from '../ring/support/raw_ring.ts';
 import { F } from '../ring/support/registers.ts';
-import { BAD, Bench } from './support/bench.ts';
+import { BAD, Bench, stopped, UNHARMED } from './support/bench.ts';
 
 const CONTROL = 2;
 const OK = 0;
@@ -49,7 +49,7 @@ describe.each(MODES)('%s', (mode) => {
     expect(command(at, ...pieces.map((part) => [...part]))).toBe(OK);
 
     expect(takes(at, Uint8Array.from(OTHER))).toBe(true);
-    at.expectUnharmed();
+    expect(at.verdict()).toBe(UNHARMED);
   });
 
   it.each([
@@ -67,7 +67,7 @@ describe.each(MODES)('%s', (mode) => {
     expect(command(at, bytes)).toBe(ERR);
 
     expect(at.bad.mac).toEqual(macOf(BAD));
-    at.expectUnharmed();
+    expect(at.verdict()).toBe(UNHARMED);
   });
 
   it.each([
@@ -83,7 +83,7 @@ describe.each(MODES)('%s', (mode) => {
     expect(command(at, bytes)).toBe(ERR);
 
     expect(takes(at, Uint8Array.from(OTHER))).toBe(true);
-    at.expectUnharmed();
+    expect(at.verdict()).toBe(UNHARMED);
   });
 
   it.each([33, 64, 100, 600])('N01 a table of %i addresses is taken whole or refused whole', (entries) => {
@@ -95,7 +95,7 @@ describe.each(MODES)('%s', (mode) => {
 
     const taken = [0, 1, entries - 1].map((i) => takes(at, Uint8Array.from(address(i))));
     expect(taken).toEqual(ack === OK ? [true, true, true] : [false, false, false]);
-    at.expectUnharmed();
+    expect(at.verdict()).toBe(UNHARMED);
   });
 
   it.each([
@@ -115,7 +115,7 @@ describe.each(MODES)('%s', (mode) => {
 
     expect(command(at, bytes)).toBe(ERR);
 
-    at.expectUnharmed();
+    expect(at.verdict()).toBe(UNHARMED);
   });
 
   it.each([
@@ -127,7 +127,7 @@ describe.each(MODES)('%s', (mode) => {
     expect(command(at, bytes)).toBe(ERR);
 
     expect(at.bad.mac).toEqual(macOf(BAD));
-    at.expectUnharmed();
+    expect(at.verdict()).toBe(UNHARMED);
   });
 
   it('a group address is no address of a function', () => {
@@ -136,7 +136,7 @@ describe.each(MODES)('%s', (mode) => {
     const ack = command(at, [1, 1, 0x01, 0, 0x5e, 0, 0, 1]);
 
     expect(ack === ERR || at.bad.mac[0] === 1).toBe(true);
-    at.expectUnharmed();
+    expect(at.verdict()).toBe(UNHARMED);
   });
 
   it.each([2, 0xff])('PROMISC with %i, neither 0 nor 1, is answered', (value) => {
@@ -144,7 +144,7 @@ describe.each(MODES)('%s', (mode) => {
 
     expect([OK, ERR]).toContain(command(at, [0, 0, value]));
 
-    at.expectUnharmed();
+    expect(at.verdict()).toBe(UNHARMED);
   });
 
   describe('N07 the place for the answer', () => {
@@ -161,7 +161,7 @@ describe.each(MODES)('%s', (mode) => {
           .usedSince(0)
           .every(({ len }) => len === 0),
       ).toBe(true);
-      at.expectStoppedOrUnharmed('bad_chain');
+      expect(at.verdict()).toBeOneOf([UNHARMED, ...stopped('bad_chain')]);
     });
 
     it('has no bytes', () => {
@@ -175,7 +175,7 @@ describe.each(MODES)('%s', (mode) => {
           .usedSince(0)
           .every(({ len }) => len === 0),
       ).toBe(true);
-      at.expectStoppedOrUnharmed('bad_chain');
+      expect(at.verdict()).toBeOneOf([UNHARMED, ...stopped('bad_chain')]);
     });
 
     it('has more bytes than one, in pieces: the first one is written, and no more', () => {
@@ -186,7 +186,7 @@ describe.each(MODES)('%s', (mode) => {
 
       expect([...at.bad.bytesAt(space[1]!.addr, 4)]).toEqual([OK, 0xee, 0xee, 0xee]);
       expect(at.bad.ring(CONTROL).usedSince(0)).toEqual([{ id: 0, len: 1 }]);
-      at.expectUnharmed();
+      expect(at.verdict()).toBe(UNHARMED);
     });
 
     it('comes first', () => {
@@ -194,7 +194,7 @@ describe.each(MODES)('%s', (mode) => {
 
       submit(at.bad, CONTROL, [...writable(at.bad, 1), ...readable(at.bad, PROMISC)]);
 
-      at.expectStopped('bad_order', 'bad_chain');
+      expect(at.verdict()).toBeOneOf(stopped('bad_order', 'bad_chain'));
     });
 
     it('is not mapped', () => {
@@ -204,7 +204,7 @@ describe.each(MODES)('%s', (mode) => {
       submit(at.bad, CONTROL, [...readable(at.bad, PROMISC), ack]);
 
       expect(at.card.nic.counters()['dma_faults']).toBe(1);
-      at.expectContained();
+      expect(at.isContained()).toBe(true);
     });
   });
 
@@ -214,6 +214,6 @@ describe.each(MODES)('%s', (mode) => {
 
     submit(at.bad, CONTROL, [data!, ...writable(at.bad, 1)]);
 
-    at.expectStoppedOrUnharmed('bad_length', 'bad_chain');
+    expect(at.verdict()).toBeOneOf([UNHARMED, ...stopped('bad_length', 'bad_chain')]);
   });
 });
