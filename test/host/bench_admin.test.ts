@@ -147,27 +147,27 @@ describe('a command on an idle card', () => {
     expect(read.phases).toEqual({
       doorbell: 28 + 100 + 40,
       schedule: 16 + 8,
-      index: 2 * 24 + 100 + 103 + (20 + 8) + 100, // index and used_event: two requests, 6 bytes back
+      index: 2 * 24 + 100 + 103 + (2 * 20 + 8) + 100, // index and used_event: two requests, each with its completion
       ring: 24 + 100 + 103 + (20 + 4) + 100,
       descriptors: 2 * (24 + 100 + 103 + (20 + 64) + 100), // a block of the ring's table, the indirect table
-      data: 2 * 24 + 100 + 103 + 4 * 4 + (20 + 28) + 100, // header 24 and offset 1; four descriptors decoded
+      data: 2 * 24 + 100 + 103 + 4 * 4 + (2 * 20 + 28) + 100, // header 24 and offset 1; four descriptors decoded
       order: 0,
       execute: 20 + 100,
       writeback: 8,
       notify: 32 + 28 + 32 + 28 + 24 + 100, // status, result, used element, used index, MSI-X
     });
-    expect(read.cycles).toEqual({ p50: 2531, p99: 2531, max: 2531 });
-    expect(read.ns).toEqual({ p50: 2531, p99: 2531, max: 2531 });
+    expect(read.cycles).toEqual({ p50: 2571, p99: 2571, max: 2571 });
+    expect(read.ns).toEqual({ p50: 2571, p99: 2571, max: 2571 });
     // Up: index 2, ring 1, descriptors 2, data 2, avail_event 1, second look 2, four writes, MSI-X. Down: doorbell, and a
-    // completion for each of six reads.
-    expect(read.perAccess).toEqual({ tlpsUp: 15, tlpsDown: 7, bytesUp: 9 * 24 + 28 + 120 + 24, bytesDown: 324 });
+    // completion for each of nine requests.
+    expect(read.perAccess).toEqual({ tlpsUp: 15, tlpsDown: 10, bytesUp: 9 * 24 + 28 + 120 + 24, bytesDown: 384 });
     // A direct read: 24 + 100, decode 40, register 30, completion 24 + 100.
     expect(headline.read).toEqual({
-      adminCycles: 2531,
+      adminCycles: 2571,
       directCycles: 318,
-      adminNs: 2531,
+      adminNs: 2571,
       directNs: 318,
-      ratio: 7.959,
+      ratio: 8.085,
     });
     expect(headline.write.directCycles).toBe(28 + 100 + 40);
   });

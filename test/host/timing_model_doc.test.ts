@@ -109,7 +109,7 @@ const STEPS: readonly Step[] = [
   {
     what: 'read of header and data, 24 + 1 bytes in two requests; 4 descriptors decoded meanwhile',
     until: 'dataKnown',
-    terms: dmaRead(48, 20 + 28, [[4, 'decode']]),
+    terms: dmaRead(48, 2 * 20 + 28, [[4, 'decode']]),
   },
   {
     what: 'command executed',

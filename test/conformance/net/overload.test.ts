@@ -15,7 +15,7 @@ const MEMORY = 32 << 10;
 
 /** Functions with `buffers` receive buffers, all of them in one place: contents do not matter here. */
 function ports(card: RawCard, count: number, buffers: number): RawFunction[] {
-  return Array.from({ length: count }, (_, number) => {
+  return Array.from({ length: count }, (_entry, number) => {
     const fn = card.fn(number, MEMORY);
     fn.start();
     const addr = fn.space(2048);
