@@ -86,8 +86,11 @@ const COUNTER_HIGH = 0x1_0000_0000;
 /** Latest time that advance() takes: cycles are exact as a number up to here. */
 const LAST_CYCLE = Number.MAX_SAFE_INTEGER;
 
+/** Bit n: an access of n bytes exists. A shift and a mask where three comparisons would stand on the hot path. */
+const ACCESS_SIZES = (1 << 1) | (1 << 2) | (1 << 4);
+
 function isAccess(offset: number, size: number): boolean {
-  return (size === 4 || size === 2 || size === 1) && offset >>> 0 === offset && (offset & (size - 1)) === 0;
+  return ((ACCESS_SIZES >>> size) & 1) !== 0 && (offset & (size - 1)) === 0;
 }
 
 /** A card. Function 0 is the PF, function n is VF n (member id n of the SR-IOV group). */

@@ -136,4 +136,23 @@ describe.each(MODES)('%s', (mode) => {
     expect(taken).toBeGreaterThan(100);
     expect(counters['rx_frames']! + counters['rx_drop_no_buffer']!).toBe(taken);
   });
+
+  // without time the doorbell that comes first is done first
+  it.runIf(mode === 'timed')('a function with a full ring does not keep its neighbour waiting', () => {
+    const card = new RawCard({ mode, queueSize: 256, numVfs: 1 });
+    const [busy, idle] = ports(card, 2, 0);
+    fillTransmit(busy!, frame(STRANGER, macOf(0), 200));
+    const one = packet(frame(STRANGER, macOf(1)));
+    idle!.ring(TX).chain([{ addr: idle!.place(one), len: one.length }]);
+    idle!.ring(TX).offer(0);
+
+    busy!.notify(TX);
+    card.nic.advance(card.nic.now() + 500);
+    idle!.notify(TX);
+    card.settle();
+
+    expect(card.wire).toHaveLength(257);
+    const before = card.wire.findIndex(({ fn }) => fn === 1);
+    expect(before).toBeLessThan(128);
+  });
 });

@@ -85,6 +85,51 @@ describe.each(MODES)('%s', (mode) => {
     });
   });
 
+  describe('buffers across the border of two mappings', () => {
+    /** Two pages that follow each other at the device and lie the other way round in memory. */
+    function swapped() {
+      const { card, fn } = started();
+      const at = fn.memory.alloc(3 * 4096, 4096); // the page between them stays unmapped
+      const base = fn.memory.iova(0);
+      const window = base - 0x1_0000_0000;
+      fn.ioas.unmap(base, fn.memory.size);
+      fn.ioas.map(base, at, window);
+      const iova = base + at;
+      fn.ioas.map(iova, 4096, window + at + 2 * 4096);
+      fn.ioas.map(iova + 4096, 4096, window + at);
+      return { card, fn, border: iova + 4096, first: at + 2 * 4096, second: at };
+    }
+
+    it.each([1, 11, 12, 13, 50, 99, 111])('a packet with %i bytes before the border is sent whole', (before) => {
+      const { card, fn, border, first, second } = swapped();
+      const sent = frame(STRANGER, fn.mac, 100);
+      const whole = packet(sent);
+      fn.memory.u8.set(whole.slice(0, before), first + 4096 - before);
+      fn.memory.u8.set(whole.slice(before), second);
+
+      submit(fn, TX, [{ addr: border - before, len: whole.length }]);
+
+      expect(card.wire.map(({ bytes }) => bytes)).toEqual([sent]);
+      expect(card.nic.counters()['dma_faults']).toBe(0);
+    });
+
+    it.each([1, 11, 12, 13, 50, 99, 111])('a frame is received around %i bytes before the border', (before) => {
+      const { card, fn, border, first, second } = swapped();
+      const arriving = frame(fn.mac, STRANGER, 100);
+      submit(fn, RX, [{ addr: border - before, len: 200, flags: WRITE }]);
+
+      card.arrive(arriving);
+
+      const got = [
+        ...fn.memory.u8.slice(first + 4096 - before, first + 4096),
+        ...fn.memory.u8.slice(second, second + 200),
+      ];
+      expect(Uint8Array.from(got.slice(HEADER, HEADER + 100))).toEqual(arriving);
+      expect(fn.ring(RX).usedSince(0)).toEqual([{ id: 0, len: HEADER + 100 }]);
+      expect(card.nic.counters()['dma_faults']).toBe(0);
+    });
+  });
+
   it('bytes around a receive buffer and behind the used length stay as they were', () => {
     const { card, fn } = started();
     const around = fn.space(400);
