@@ -115,7 +115,7 @@ function main(): void {
   process.stdout.write(row(['scenario', 'M/s', 'min ns', 'median', 'ratio']));
   // rounds in turn, so that a slow spell of the machine does not fall on one scenario alone; the best of each counts
   const best = new Map<string, Result>();
-  for (let round = 0; round < (values.smoke ? 1 : ROUNDS); round++) {
+  for (let turn = 0; turn < (values.smoke ? 1 : ROUNDS); turn++) {
     for (const name of names) {
       const result = runApart(name, values.smoke);
       const known = best.get(name);
