@@ -20,7 +20,6 @@ export const FN_HEADER_BYTES = 0x1020; // u32: virtio_net_hdr of the negotiated 
 export const FN_MAX_FRAME = 0x1024; // u32: mtu + 14; a VLAN tag comes on top
 export const FN_MAC = 0x1028; // u64: bytes of the address, bit 48 set
 export const FN_FILTERS = 0x1030; // u32: unicast entries | multicast entries << 16
-export const FN_GENERATION = 0x1034; // u32: counts resets; late completions of an older one are dropped
 export const FN_VECTORS = 0x1038; // u32: MSI-X table size
 export const FN_INTX_LEVEL = 0x103c; // u8: the line as last signalled
 export const FN_CONFIG_READ = 0x103d; // u8: device config was read since the last change of config_generation

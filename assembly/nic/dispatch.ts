@@ -213,8 +213,7 @@ function workOn(q: usize): void {
     const head = takeHead(q, false);
     if (head < 0) return;
     if (isDirect && load<u32>(q, Q_JOBS) == 0 && transmitDirect(q, load<u32>(q, Q_CONTEXT + DMA_FN), <u32>head)) {
-      if (--budget == 0) return scheduleVisit(q, 0);
-      if (!hasOutputRoom()) return scheduleVisit(q, 0);
+      if (--budget == 0 || !hasOutputRoom()) return scheduleVisit(q, 0);
       continue;
     }
     const job = startJob(q, <u32>head);

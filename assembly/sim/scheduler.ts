@@ -7,7 +7,6 @@
 // Whenever `now` moves, all heap entries inside the new window move to the wheel before anything is dispatched, so an
 // event scheduled earlier stays ahead of a later one of the same time and priority.
 import {
-  CTL_EVENT_COUNT,
   CTL_EVENT_FREE,
   CTL_EVENT_SEQ,
   CTL_HEAP_COUNT,
@@ -57,7 +56,6 @@ export function scheduleAt(time: u64, code: i32, priority: i32, a0: u32, a1: u32
   store<u16>(node, <u16>priority, PRIORITY);
   store<u32>(node, a0, A0);
   store<u32>(node, a1, A1);
-  store<u32>(CTL_EVENT_COUNT, load<u32>(CTL_EVENT_COUNT) + 1);
   if (time - load<u64>(CTL_NOW) < <u64>WHEEL_SLOTS) insertIntoWheel(node, time);
   else pushHeap(node);
 }
@@ -146,7 +144,6 @@ export function takeEvent(): usize {
   }
   store<u32>(node, load<u32>(CTL_EVENT_FREE), NEXT);
   store<u32>(CTL_EVENT_FREE, <u32>node);
-  store<u32>(CTL_EVENT_COUNT, load<u32>(CTL_EVENT_COUNT) - 1);
   return node;
 }
 

@@ -21,7 +21,6 @@ import {
   FN_ADMIN_QUEUE,
   FN_DRIVER_FEATURES,
   FN_FILTERS,
-  FN_GENERATION,
   FN_INDEX,
   FN_LEGACY,
   FN_LIVE,
@@ -105,7 +104,6 @@ export function setPort(map: usize, fn: u32, isOn: bool): void {
 /** Device reset: everything that a driver set is gone, nothing under way comes out any more. */
 export function resetDevice(f: usize): void {
   countFn(f, FC_RESETS);
-  store<u32>(f, load<u32>(f, FN_GENERATION) + 1, FN_GENERATION);
   store<u8>(f, 0, FN_LIVE);
   store<u8>(f, 0, FN_LEGACY);
   store<u8>(f, 0, FN_RX_MODE);

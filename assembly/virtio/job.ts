@@ -3,7 +3,6 @@
 // always goes on while transmitting is blocked. The jobs of a queue form a FIFO; only the oldest executes and retires.
 import {
   CTL_JOB_FREE,
-  CTL_JOBS_BUSY,
   CTL_NOW,
   CTL_RX_JOB_FREE,
   CTL_WAIT_HEAD,
@@ -126,7 +125,6 @@ function enqueue(q: usize, job: usize): void {
   else store<u32>(tail, <u32>job, JOB_NEXT);
   store<u32>(q, <u32>job, Q_FIFO_TAIL);
   store<u32>(q, load<u32>(q, Q_JOBS) + 1, Q_JOBS);
-  store<u32>(CTL_JOBS_BUSY, load<u32>(CTL_JOBS_BUSY) + 1);
 }
 
 /** Points the walk of a job at the chain `head`; segments collected so far stay. */
@@ -159,7 +157,6 @@ function release(job: usize): void {
   const pool: usize = job < receivePool ? CTL_JOB_FREE : CTL_RX_JOB_FREE;
   store<u32>(job, load<u32>(pool), JOB_NEXT);
   store<u32>(pool, <u32>job);
-  store<u32>(CTL_JOBS_BUSY, load<u32>(CTL_JOBS_BUSY) - 1);
   if (load<u32>(CTL_WAIT_HEAD) != 0 && pool == CTL_JOB_FREE) wakeWaiting();
 }
 

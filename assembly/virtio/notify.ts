@@ -13,9 +13,9 @@ import {
   Q_KICKED,
 } from '../abi/function_state.ts';
 import { FC_DOORBELLS, FC_DOORBELLS_IGNORED } from '../abi/counter.ts';
-import { P_DOORBELL } from '../abi/timing_param.ts';
+import { P_DOORBELL, P_SCHEDULER } from '../abi/timing_param.ts';
 import { countFn, param } from '../mem/arena.ts';
-import { scheduleVisit, schedulerDelay } from './visit.ts';
+import { scheduleVisit } from './visit.ts';
 import { findQueue } from './queue_window.ts';
 
 /** A doorbell for queue `index`, written by the host at cycle `issued`. */
@@ -29,7 +29,7 @@ export function kick(f: usize, index: u32, issued: u64): void {
   store<u8>(q, 1, Q_KICKED);
   store<u64>(q, issued, Q_KICK_ISSUED);
   store<u64>(q, load<u64>(CTL_NOW), Q_KICK_ARRIVED);
-  scheduleVisit(q, param(P_DOORBELL) + schedulerDelay());
+  scheduleVisit(q, param(P_DOORBELL) + param(P_SCHEDULER));
 }
 
 /** Visits every queue that has an unanswered doorbell or work in hand (bus mastering changed). */
