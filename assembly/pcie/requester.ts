@@ -13,8 +13,6 @@ import {
   CTL_POSTED_TAIL,
   POSTED,
   POSTED_BYTES,
-  IOMMU_READ,
-  IOMMU_WRITE,
   FN_MSIX_SENT,
 } from '../abi/state_map.ts';
 import {
@@ -58,7 +56,7 @@ import { copyBytes, count, functionAt, param } from '../mem/arena.ts';
 import { emit } from '../sim/output.ts';
 import { NEVER, scheduleAt } from '../sim/scheduler.ts';
 import { isFunctional } from '../sim/time.ts';
-import { lastSpan, translate } from './iommu.ts';
+import { readMemory, writeMemory } from './host_memory.ts';
 import { sendDown, sendUp } from './link.ts';
 
 const ENTRY_BYTES = 24;
@@ -169,44 +167,6 @@ function sample(context: usize): void {
     target += length;
     left -= length;
     segment += SEGMENT_BYTES;
-  }
-}
-
-function readMemory(f: usize, iova: u64, length: u32, target: usize): bool {
-  const whole = translate(f, iova, IOMMU_READ);
-  if (whole != 0 && length <= lastSpan()) {
-    copyBytes(target, whole, length);
-    return true;
-  }
-  while (length > 0) {
-    const from = translate(f, iova, IOMMU_READ);
-    if (from == 0) return false;
-    const span = min(lastSpan(), length);
-    copyBytes(target, from, span);
-    target += span;
-    iova += span;
-    length -= span;
-  }
-  return true;
-}
-
-function writeMemory(f: usize, iova: u64, length: u32, source: usize): void {
-  const whole = translate(f, iova, IOMMU_WRITE);
-  if (whole != 0 && length <= lastSpan()) {
-    copyBytes(whole, source, length);
-    return;
-  }
-  while (length > 0) {
-    const to = translate(f, iova, IOMMU_WRITE);
-    if (to == 0) {
-      count(C_DMA_FAULTS); // a posted write has no completion: the device never learns of it
-      return;
-    }
-    const span = min(lastSpan(), length);
-    copyBytes(to, source, span);
-    source += span;
-    iova += span;
-    length -= span;
   }
 }
 

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// Records of the trace ring: what happened inside the card, in the order in which it happened. Little-endian, each a
+// multiple of 8 bytes. `function` is the number of the function (0 = PF) or TRACE_NOBODY; times are core cycles.
+//
+//   0 time u64 | 8 kind u16 | 10 function u16 | 12 bytes u16, whole record | 14 sub u16 | 16 a u32 | 20 b u32 | 24 c u64
+//   32 d u32 | 36 e u32 | 40 payload
+
+export const TRACE_TIME = 0;
+export const TRACE_KIND = 8;
+export const TRACE_FUNCTION = 10;
+export const TRACE_BYTES = 12;
+export const TRACE_SUB = 14;
+export const TRACE_A = 16;
+export const TRACE_B = 20;
+export const TRACE_C = 24;
+export const TRACE_D = 32;
+export const TRACE_E = 36;
+export const TRACE_PAYLOAD = 40; // bytes of a record without payload
+export const TRACE_NOBODY = 0xffff; // the root complex, the wire, the card as a whole
+
+// what to record: bits of the trace mask
+export const TRACE_MASK_TLP = 1;
+export const TRACE_MASK_STATE = 2; // registers, queues, jobs, tags, credits
+export const TRACE_MASK_FRAMES = 4;
+export const TRACE_MASK_DATA = 8; // TLPs with their payload
+
+/** A TLP. time: first symbol on the wire; sub: TLP_*, flags; a: data bytes | tag << 16; b: cycles until it has arrived;
+ *  c: address of its first byte (of the data, for completions; register offset for configuration requests);
+ *  d: bytes that this and later completions of the request still carry, 0 for requests; e: bytes on the wire, framing
+ *  included; payload: the data, with TRACE_MASK_DATA. function: who sends it upstream, or whom it is for downstream. */
+export const TRACE_TLP = 1;
+export const TLP_TYPE_MASK = 0xf;
+export const TLP_MRD = 1;
+export const TLP_MWR = 2;
+export const TLP_CPL = 3;
+export const TLP_CPLD = 4;
+export const TLP_CFGRD = 5;
+export const TLP_CFGWR = 6;
+export const TLP_MSG = 7; // Assert_INTA (a = 1), Deassert_INTA (a = 0)
+export const TLP_DOWN = 0x10; // root complex to card; otherwise up
+export const TLP_4DW = 0x20; // 64-bit address
+export const TLP_POISONED = 0x40;
+export const TLP_STATUS_SHIFT = 8; // completion status: 0 successful, 1 Unsupported Request, 4 Completer Abort
+/** Tags in use after a change. a: tags. */
+export const TRACE_TAGS = 2;
+/** Credits taken. sub: pool CREDIT_*; a: units taken; c: cycle in which the sender has them back. */
+export const TRACE_CREDITS = 3;
+export const CREDIT_PH = 0;
+export const CREDIT_PD = 1;
+export const CREDIT_NPH = 2;
+export const CREDIT_NPD = 3;
+export const CREDIT_CPLH = 4;
+export const CREDIT_CPLD = 5;
+export const CREDIT_DOWN = 8; // added for the pools that the root complex sends from
+/** device_status after a change. a: value. */
+export const TRACE_STATUS = 4;
+/** A queue's value after a change. sub: queue; a: TRACE_QUEUE_*; b: value. */
+export const TRACE_QUEUE = 5;
+export const TRACE_QUEUE_AVAIL_SEEN = 0; // driver's index as last read
+export const TRACE_QUEUE_AVAIL_IDX = 1; // next entry to take
+export const TRACE_QUEUE_USED_IDX = 2; // as last shown to the driver
+export const TRACE_QUEUE_JOBS = 3; // chains in work
+export const TRACE_QUEUE_FETCH = 4; // FETCH_* of function_state.ts
+export const TRACE_QUEUE_NOTIFY = 5; // NOTIFY_* of function_state.ts
+/** A job's state. sub: queue; a: job number; b: JOB_* of function_state.ts, JOB_FREE at its end; c: head of the chain,
+ *  or with JOB_EXECUTE on an admin queue opcode | member id << 32; d: status | qualifier << 16 with JOB_FREE. */
+export const TRACE_JOB = 6;
+/** A DMA read. sub: DMA_ASKED ...; a: tag (0xffff before it has one) | data bytes << 16; b: owner: job number, or
+ *  TRACE_OWNER_QUEUE | queue for ring fetches, TRACE_OWNER_NOTIFY | queue for suppression words; c: address; e: number of
+ *  the request since creation. */
+export const TRACE_DMA = 7;
+export const TRACE_DMA_ASKED = 0;
+export const TRACE_DMA_ISSUED = 1;
+export const TRACE_DMA_SERVED = 2; // host memory was read
+export const TRACE_DMA_DONE = 3;
+export const TRACE_DMA_DROPPED = 4; // came back after its owner was reset
+export const TRACE_OWNER_QUEUE = 0x10000;
+export const TRACE_OWNER_NOTIFY = 0x20000;
+/** A doorbell took effect. sub: queue; c: cycle in which the host wrote it. */
+export const TRACE_DOORBELL = 8;
+/** An MSI-X message was decided. sub: vector; a: data; b: queue that is notified, 0xffff for the configuration; c: cycle
+ *  of its arrival at the host. */
+export const TRACE_MSIX = 9;
+/** A frame. sub: 0 into the switch (from function, or the wire: TRACE_NOBODY), 1 out of it (to function or wire); a: bytes;
+ *  payload: the frame. */
+export const TRACE_FRAME = 10;
+/** A register access took effect. sub: 1 for a write, 0 for a read, + 2 * BAR (7: configuration space, 6: legacy
+ *  registers); a: offset | size << 24; b: value. */
+export const TRACE_REGISTER = 11;
