@@ -7,7 +7,9 @@ import { functionAt } from './mem/arena.ts';
 import { createCard, memoryBytes } from './nic/topology.ts';
 import { advanceTo, FOREVER, hostConfigRead, hostConfigWrite, hostRead, hostWrite, wireReceive } from './nic/run.ts';
 import { decodeAddress, functionByRoutingId } from './nic/router.ts';
-import { nextPostedArrival } from './pcie/requester.ts';
+import { creditsTaken } from './pcie/credits.ts';
+import { startGenerator } from './pcie/generator.ts';
+import { nextPostedArrival } from './pcie/posted.ts';
 import { forgetTranslations, ioasClear, ioasMap, ioasUnmap } from './pcie/iommu.ts';
 import { setLink } from './virtio/net_config.ts';
 import { NEVER, nextEventTime } from './sim/scheduler.ts';
@@ -86,6 +88,16 @@ export function dmaClear(ioas: u32): void {
 export function attachIoas(fn: u32, ioas: u32): void {
   store<u32>(functionAt(fn), ioas, FN_IOAS);
   forgetTranslations();
+}
+
+/** Starts the traffic generator on a function: `outstanding` operations at a time of those that GENERATOR describes. */
+export function generate(fn: u32, outstanding: u32): void {
+  startGenerator(functionAt(fn), outstanding);
+}
+
+/** Credits of a class (in the order of CREDITS) that its sender has not back now: headers << 16 | data units. */
+export function creditsUnderWay(index: u32): u32 {
+  return creditsTaken(index);
 }
 
 /** Function that answers to a routing id, NONE if there is none. */

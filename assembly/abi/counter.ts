@@ -18,6 +18,13 @@ export const C_WIRE_RX_BYTES = 12;
 export const C_WIRE_RX_NO_MATCH = 13; // frame from the wire for nobody here
 export const C_WIRE_RX_BAD_LENGTH = 14;
 export const C_FLOOD_FRAMES = 15;
+export const C_DMA_READ_REQUESTS = 16; // memory read TLPs
+export const C_COMPLETION_UNSUPPORTED = 17; // completions other than Successful Completion
+export const C_COMPLETION_POISONED = 18;
+export const C_COMPLETION_TIMEOUTS = 19;
+export const C_COMPLETIONS_DROPPED = 20; // for a read whose owner had been reset
+export const C_IOTLB_HITS = 21;
+export const C_IOTLB_MISSES = 22;
 
 export const FC_TX_FRAMES = 0;
 export const FC_TX_BYTES = 1;

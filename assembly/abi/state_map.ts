@@ -34,13 +34,17 @@ export const CTL_POSTED_HEAD = CONTROL + 72; // free-running bytes
 export const CTL_POSTED_TAIL = CONTROL + 76;
 export const CTL_WIRE_HEAD = CONTROL + 80; // free-running bytes
 export const CTL_WIRE_TAIL = CONTROL + 84; // written by the host
-export const CTL_UP_FREE = CONTROL + 88; // u64, cycles << 16: upstream link is free from then on
-export const CTL_DOWN_FREE = CONTROL + 96; // u64, cycles << 16
+export const CTL_READY_HEAD = CONTROL + 88; // functions with queues to visit
+export const CTL_READY_TAIL = CONTROL + 92;
+export const CTL_PICKING = CONTROL + 96; // 1: EV_PICK is on the wheel
+export const CTL_RNG = CONTROL + 296; // u64: state of the generator of random latencies
 export const CTL_WIRE_FREE = CONTROL + 104; // u64, cycles << 16
-export const CTL_UP_TLPS = CONTROL + 112; // u64
-export const CTL_UP_BYTES = CONTROL + 120; // u64
-export const CTL_DOWN_TLPS = CONTROL + 128; // u64
-export const CTL_DOWN_BYTES = CONTROL + 136; // u64
+export const CTL_TAG_FREE = CONTROL + 112; // first free tag record
+export const CTL_TAGS_USED = CONTROL + 116;
+export const CTL_READ_HEAD = CONTROL + 120; // DMA contexts whose requests wait for a tag, room or credits
+export const CTL_READ_TAIL = CONTROL + 124;
+export const CTL_PARKED_HEAD = CONTROL + 128; // those whose function may not send (bus mastering off)
+export const CTL_READ_WAKE = CONTROL + 136; // u64: EV_DMA_ISSUE for the list is on the wheel for this cycle, 0 if none is
 export const CTL_JOB_FREE = CONTROL + 144; // first free job of the transmit, control and admin pool
 export const CTL_RX_JOB_FREE = CONTROL + 148; // first free job of the receive pool
 export const CTL_WAIT_HEAD = CONTROL + 152; // queues that wait for a free job
@@ -56,7 +60,15 @@ export const CTL_SELF_USED_LO = CONTROL + 200; // LIST_USE of the self group
 export const CTL_WIRE_LINK_UP = CONTROL + 216;
 export const CTL_MAC_DIRTY = CONTROL + 236; // the switch has to build its table again
 export const CTL_PROMISC_PORTS = CONTROL + 256; // functions in PORT_PROMISC
-export const CTL_POSTED_LAST = CONTROL + 264; // u64 arrival of the newest posted DMA write
+export const CTL_POSTED_LAST = CONTROL + 264; // u64: when the newest posted DMA write takes effect
+export const CTL_COMPLETER_FREE = CONTROL + 304; // u64: the card takes the next request of the host from then on
+export const CTL_CPL_HEADERS = CONTROL + 312; // room for completions that is reserved
+export const CTL_CPL_DATA = CONTROL + 316;
+export const CTL_READ_FAULTS = CONTROL + 320; // completions still to be spoilt with CTL_READ_FAULT_KIND
+export const CTL_READ_FAULT_KIND = CONTROL + 324; // READ_FAULT_*
+export const READ_FAULT_UNSUPPORTED = 1; // Unsupported Request
+export const READ_FAULT_POISONED = 2; // data with the EP bit
+export const READ_FAULT_LOST = 3; // no completion at all
 export const CTL_INJECT_COUNT = CONTROL + 272; // admin commands still to be answered with CTL_INJECT_STATUS
 export const CTL_INJECT_OPCODE = CONTROL + 276; // which opcode, NONE for any
 export const CTL_INJECT_STATUS = CONTROL + 280; // status | qualifier << 16
@@ -66,6 +78,60 @@ export const CTL_WIRE_IN_BYTES = CONTROL + 240; // frame in WIRE_INPUT, 0 if non
 export const CTL_WIRE_IN_PROGRESS = CONTROL + 244; // of its way through the switch
 export const CTL_WIRE_IN_FREE = CONTROL + 248; // u64, cycles << 16
 export const CTL_SPAN = CONTROL + 232; // bytes to the end of the range of the last translation
+
+// ---- the two directions of the link, and the credits that each sender has ---------------------------------------------
+export const LINK_UP = CONTROL + 0x180;
+export const LINK_DOWN = CONTROL + 0x1c0;
+export const LINK_FREE = 0; // u64: cycle in which the wire is free again ...
+export const LINK_FRACTION = 8; // u64: ... and the part of it, in 1/P_BYTE_DEN
+export const LINK_DEBT = 16; // u64: DLLPs and ordered sets that are due
+export const LINK_TLPS = 24; // u64
+export const LINK_BYTES = 32; // u64
+// credit pools: what was taken and is not back yet lies in a ring of {cycle u64, units u32}
+export const CREDITS = CONTROL + 0x200;
+export const CREDIT_CLASS_BYTES = 32;
+export const CREDIT_UP_P = CREDITS;
+export const CREDIT_UP_NP = CREDITS + CREDIT_CLASS_BYTES;
+export const CREDIT_UP_CPL = CREDITS + 2 * CREDIT_CLASS_BYTES;
+export const CREDIT_DOWN_P = CREDITS + 3 * CREDIT_CLASS_BYTES;
+export const CREDIT_DOWN_NP = CREDITS + 4 * CREDIT_CLASS_BYTES;
+export const CREDIT_CLASSES = 5;
+// free times of engines: u64[16] each
+export const ENGINE_FREE = ARENA_BASE + 0x600;
+export const ENGINES_MAX = 8;
+export const ENGINE_ADMIN = 0;
+export const ENGINE_TX = 1;
+export const ENGINE_RX = 2;
+export const ENGINE_CTRL = 3;
+export const ENGINE_DMA_READ = 4;
+export const ENGINE_DMA_WRITE = 5;
+
+// the life of a read: u32 cycles, which add up to the time from its start to its end
+export const LIFE_ENGINE_WAIT = 0;
+export const LIFE_SETUP = 4; // with what the owner adds
+export const LIFE_TAG_WAIT = 8; // for a tag, room for completions, credits
+export const LIFE_UP_QUEUE = 12; // behind other TLPs
+export const LIFE_UP_WIRE = 16;
+export const LIFE_UP_LATENCY = 20;
+export const LIFE_TRANSLATION = 24;
+export const LIFE_HOST = 28;
+export const LIFE_HOST_EXTRA = 32; // tails, and waiting for earlier writes
+export const LIFE_DOWN_QUEUE = 36;
+export const LIFE_DOWN_WIRE = 40;
+export const LIFE_DOWN_LATENCY = 44;
+export const LIFE_COPY = 48;
+export const LIFE_BYTES = 52;
+
+export const ADMIN_INDEX_LIFE = ARENA_BASE + 0xa00; // of the admin queue's last read of its index ...
+export const ADMIN_RING_LIFE = ARENA_BASE + 0xa40; // ... and of its ring
+
+// ---- trace ring: outside of the arena, so that watching changes nothing -----------------------------------------------
+export const TRACE_CONTROL = ARENA_BASE - 64;
+export const TRACE_RING_MASK = TRACE_CONTROL; // what is recorded, TRACE_MASK_*
+export const TRACE_RING_BASE = TRACE_CONTROL + 4; // address and size, behind the window; size 0: there is none
+export const TRACE_RING_BYTES = TRACE_CONTROL + 8;
+export const TRACE_RING_USED = TRACE_CONTROL + 12; // bytes written since the host took them
+export const TRACE_RING_LOST = TRACE_CONTROL + 16; // records for which there was no room
 
 // ---- parameters and configuration ----------------------------------------------------------------------------------
 export const PARAM = ARENA_BASE + 0x400; // u32[128], indices in timing_param.ts
@@ -109,8 +175,53 @@ export const INBOUND_SLOT_BYTES = 32; // issue u64, function u32, bar u32, offse
 export const POSTED = INBOUND + INBOUND_SLOTS * INBOUND_SLOT_BYTES;
 export const POSTED_BYTES = 0x40000;
 
+// ---- reads of the card under way: a record a tag ---------------------------------------------------------------------
+export const TAGS_MAX = 4096;
+export const TAG_BYTES = 80;
+export const TAG = POSTED + POSTED_BYTES;
+export const TAG_CONTEXT = 0; // u32
+export const TAG_GENERATION = 4;
+export const TAG_IOVA = 8; // u64
+export const TAG_LENGTH = 16;
+export const TAG_TARGET = 20;
+export const TAG_STATUS = 24; // READ_FAULT_* or 0
+export const TAG_NEXT = 28; // free list
+export const TAG_FN = 32; // function block
+export const TAG_HEADERS = 36; // room for completions that is reserved
+export const TAG_NUMBER = 40; // requests since creation, this one included
+export const TAG_ENGINE_WAIT = 44; // its life in cycles, from here on; what it waited for stands between
+export const TAG_SETUP = 48;
+export const TAG_READY = 52; // low word of the cycle in which it was set up
+export const TAG_SENT = 56; // likewise, put on the link
+export const TAG_UP = 60; // until its last symbol was out
+export const TAG_TRANSLATION = 64; // in the IO-TLB
+export const TAG_HOST = 68; // in the host, translation included
+export const TAG_DOWN = 72; // until the last symbol of its completions was out
+
+// ---- IO-TLB of the host: sets of ways {page u64, used u64, ready u64} ---------------------------------------------------
+export const IOTLB = TAG + TAGS_MAX * TAG_BYTES;
+export const IOTLB_ENTRIES_MAX = 4096;
+export const IOTLB_ENTRY_BYTES = 24;
+export const WALKER_FREE = IOTLB + IOTLB_ENTRIES_MAX * IOTLB_ENTRY_BYTES; // u64[WALKERS_MAX]
+export const WALKERS_MAX = 64;
+
+// ---- credit rings ----------------------------------------------------------------------------------------------------
+export const CREDIT_RING = WALKER_FREE + WALKERS_MAX * 8;
+export const CREDIT_RING_ENTRIES = 4096; // more than a pool has units
+export const CREDIT_RING_BYTES = CREDIT_RING_ENTRIES * 16;
+
+// ---- traffic generator --------------------------------------------------------------------------------------------------
+export const GENERATOR = CREDIT_RING + CREDIT_CLASSES * CREDIT_RING_BYTES;
+export const GENERATOR_CONTEXTS = GENERATOR + 256;
+export const GENERATOR_CONTEXTS_MAX = 4096;
+export const GENERATOR_CONTEXT_BYTES = 128; // a DMA context and its own words
+export const GENERATOR_BUFFER = GENERATOR_CONTEXTS + GENERATOR_CONTEXTS_MAX * GENERATOR_CONTEXT_BYTES;
+export const GENERATOR_BUFFER_BYTES = 0x4000;
+export const GENERATOR_SAMPLES = GENERATOR_BUFFER + GENERATOR_BUFFER_BYTES; // u32 cycles each
+export const GENERATOR_SAMPLES_MAX = 65536;
+
 // ---- frames that left on the wire, until the host has taken them ------------------------------------------------------
-export const WIRE_RING = POSTED + POSTED_BYTES;
+export const WIRE_RING = GENERATOR_SAMPLES + GENERATOR_SAMPLES_MAX * 4;
 export const WIRE_RING_BYTES = 0x80000;
 export const WIRE_INPUT = WIRE_RING + WIRE_RING_BYTES; // one frame, written by the host before wireReceive
 export const FRAME_BYTES_MAX = 9216;
@@ -118,7 +229,7 @@ export const FRAME_BYTES_MAX = 9216;
 // ---- admin command trace: ADMIN_TRACE_BYTES a record ------------------------------------------------------------------
 export const ADMIN_TRACE = WIRE_INPUT + 0x2400 + 0x400;
 export const ADMIN_TRACE_RECORDS = 1024;
-export const ADMIN_TRACE_BYTES = 128;
+export const ADMIN_TRACE_BYTES = 384;
 
 // ---- MAC table of the switch: open addressing, key u64 (0 = empty), function bitmap is not kept: one owner per address ----
 export const MAC_TABLE = ADMIN_TRACE + ADMIN_TRACE_RECORDS * ADMIN_TRACE_BYTES;
@@ -131,11 +242,11 @@ export const PORT_PROMISC = PORT_ACTIVE + 256; // bit n: function n is promiscuo
 export const JOBS = PORT_PROMISC + 256;
 export const JOB_POOL = 128; // transmit, control and admin
 export const RX_JOB_POOL = 128;
-export const JOB_STRIDE = 0x4180; // 16,640 bytes used; odd in lines, so that jobs spread over the cache
+export const JOB_STRIDE = 0x4240; // 16,896 bytes used; odd in lines, so that jobs spread over the cache
 
 // ---- functions -----------------------------------------------------------------------------------------------------------
 export const FUNCTIONS = JOBS + (JOB_POOL + RX_JOB_POOL) * JOB_STRIDE;
-export const FN_STRIDE = 0x3300;
+export const FN_STRIDE = 0x3ac0; // odd in cache lines, so that functions spread over the cache
 
 export const FN_CONFIG = 0; // configuration space image, CONFIG_SPACE_BYTES
 export const FN_STATE = 0x1000; // hot scalars, see pci/function.ts
@@ -145,7 +256,7 @@ export const FN_DEVICE_CFG = 0x1160; // image of virtio_net_config
 export const FN_COUNTER = 0x1200; // u64[32], indices in counter.ts
 export const FN_FILTER = 0x1300; // MAC filter: u64[32], unicast then multicast
 export const FN_QUEUES = 0x1400; // queue blocks
-export const QUEUE_STRIDE = 0x180;
+export const QUEUE_STRIDE = 0x1f8;
 export const QUEUES_MAX = 18; // 8 pairs, control, admin
 export const FN_MSIX_TABLE = FN_QUEUES + QUEUES_MAX * QUEUE_STRIDE;
 export const MSIX_VECTORS_MAX = 32;

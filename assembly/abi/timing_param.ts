@@ -1,44 +1,95 @@
 // SPDX-License-Identifier: Apache-2.0
-// Timing profile: indices into PARAM, an array of u32. Unit: core cycles, unless the name ends in _BYTE_COST (cycles
-// << 16 for each byte). docs/timing_model.md explains every one; src/device/profile.ts gives names, units and sources.
+// Timing profile: indices into PARAM, an array of u32. Unit: core cycles, unless a comment says otherwise.
+// docs/timing_model.md explains every one; src/device/profile_rows.ts gives names, units and sources.
 
 export const P_FUNCTIONAL = 0; // 1: all costs are taken as zero, nothing waits
 export const P_CLOCK_PS = 1;
-// the link: latency and bandwidth, both directions independent
-export const P_LINK_UP_LATENCY = 2; // device to root complex, one way
-export const P_LINK_DOWN_LATENCY = 3;
-export const P_LINK_UP_BYTE_COST = 4;
-export const P_LINK_DOWN_BYTE_COST = 5;
-export const P_TLP_MEM_BYTES = 6; // framing and header of a memory request, 64-bit address
-export const P_TLP_MSI_BYTES = 7; // of a write below 4 GiB, as MSI-X is
-export const P_TLP_CPL_BYTES = 8; // of a completion
-export const P_MPS = 9;
-export const P_MRRS = 10;
-export const P_RCB = 11;
+
+// the link, both directions alike; a byte takes P_BYTE_NUM / P_BYTE_DEN of a cycle, exactly
+export const P_BYTE_NUM = 2;
+export const P_BYTE_DEN = 3; // below 2^31
+export const P_DLLP_DEBT = 4; // debt that a byte of a TLP adds ...
+export const P_DLLP_BYTE = 5; // ... and the debt that a byte of a DLLP or ordered set pays
+export const P_UP_LATENCY = 6; // device to root complex: last symbol sent until it is received
+export const P_DOWN_LATENCY = 7;
+export const P_TLP_3DW = 8; // bytes: framing, header, digest of a TLP with a 3 DW header
+export const P_TLP_4DW = 9;
+export const P_MPS = 10; // bytes
+export const P_MRRS = 11; // bytes
+export const P_RCB = 12; // bytes: where completions may be cut
+export const P_CPL_BYTES = 13; // bytes of data in a completion, at most
+// credits of the root complex (what the card may send) and of the card; 0: infinite
+export const P_UP_PH = 14;
+export const P_UP_PD = 15; // 16 bytes each
+export const P_UP_NPH = 16;
+export const P_UP_NPD = 17;
+export const P_UP_CPLH = 18;
+export const P_UP_CPLD = 19;
+export const P_DOWN_PH = 20;
+export const P_DOWN_PD = 21;
+export const P_DOWN_NPH = 22;
+export const P_DOWN_NPD = 23;
+export const P_FC_INTERVAL = 24; // UpdateFC DLLPs go out at multiples of it; 0: at once
+// the card's room for completions, reserved before a read is sent; 0: infinite
+export const P_CPL_HEADERS = 25;
+export const P_CPL_DATA = 26; // 16 bytes each
+export const P_TAGS = 27;
+export const P_CPL_TIMEOUT = 28; // a read without completion is given up after it
+
 // the host
-export const P_HOST_READ = 12; // request at the root complex until the data is there
-// the device as completer
-export const P_COMPLETER = 13; // decode of a request
-export const P_REGISTER = 14; // access to a register in a BAR
-export const P_CONFIG_ACCESS = 15;
-// the device as requester and its engines
-export const P_DOORBELL = 16; // doorbell decoded, queue marked
-export const P_SCHEDULER = 17; // queue picked
-export const P_DMA_ENGINE = 18; // set-up of one DMA read
-export const P_DESCRIPTOR = 19; // for each descriptor decoded
-export const P_ADMIN_DECODE = 20; // header checked
-export const P_ADMIN_LIST = 21; // LIST_QUERY, LIST_USE
-export const P_ADMIN_LEGACY_READ = 22;
-export const P_ADMIN_LEGACY_WRITE = 23;
-export const P_ADMIN_NOTIFY_INFO = 24;
-export const P_TX = 25; // for each frame sent
-export const P_RX = 26; // for each frame received
-export const P_CTRL = 27; // for each control command
-export const P_SWITCH = 28; // ingress of the switch to its egress
-export const P_WRITEBACK = 29; // used element and index put together
-export const P_MSIX = 30; // vector looked up
-export const P_WIRE_BYTE_COST = 31;
-export const P_WIRE_LATENCY = 32; // wire port: last bit out to frame seen
-// structure
-export const P_QUEUE_JOBS = 33; // chains of one queue in work at a time
-export const P_DESCRIPTOR_BLOCK = 34; // descriptors fetched at a time: 1, 2, 4, 8 or 16
+export const P_HOST_READ = 29; // request at the root complex until the data is there
+export const P_HOST_WRITE = 30; // write at the root complex until the host's cores see it
+export const P_HOST_INTERRUPT = 31; // message in effect until its handler runs
+// what a read takes longer, by quantile, linear in between; all 0: constant
+export const P_EXTRA_P50 = 32;
+export const P_EXTRA_P95 = 33;
+export const P_EXTRA_P99 = 34;
+export const P_EXTRA_P999 = 35;
+export const P_EXTRA_MAX = 36;
+export const P_SEED = 37; // any word
+export const P_IOTLB_SETS = 38; // 0: no translation on the way
+export const P_IOTLB_WAYS = 39;
+export const P_IOTLB_SHIFT = 40; // log2 of the page
+export const P_IOTLB_WALK = 41; // a miss waits that long for its translation ...
+export const P_IOTLB_WALKER = 42; // ... and keeps one of the walkers busy that long
+export const P_IOTLB_WALKERS = 43;
+
+// the card as completer
+export const P_COMPLETER = 44; // decode of a request
+export const P_COMPLETER_INTERVAL = 45; // between two requests
+export const P_REGISTER = 46; // access to a register in a BAR
+export const P_CONFIG_ACCESS = 47;
+
+// the card as requester
+export const P_DMA_SETUP = 48; // descriptor of the DMA engine written until the first TLP is ready
+export const P_DMA_READ_INTERVAL = 49; // between two reads of one engine
+export const P_DMA_WRITE_INTERVAL = 50;
+export const P_DMA_COPY = 51; // cycles << 16 for each byte: data is stored once more before it goes on
+export const P_DMA_READ_ENGINES = 52;
+export const P_DMA_WRITE_ENGINES = 53;
+
+// queues and execution
+export const P_DOORBELL = 54; // doorbell decoded, queue marked
+export const P_SCHEDULER = 55; // one queue picked
+export const P_DESCRIPTOR = 56; // for each descriptor decoded
+export const P_ADMIN_DECODE = 57; // header checked
+export const P_ADMIN_LIST = 58; // LIST_QUERY, LIST_USE
+export const P_ADMIN_LEGACY_READ = 59;
+export const P_ADMIN_LEGACY_WRITE = 60;
+export const P_ADMIN_NOTIFY_INFO = 61;
+export const P_TX = 62; // for each frame sent
+export const P_RX = 63; // for each frame received
+export const P_CTRL = 64; // for each control command
+export const P_SWITCH = 65; // ingress of the switch to its egress
+export const P_WRITEBACK = 66; // used element and index put together
+export const P_MSIX = 67; // vector looked up
+export const P_WIRE_BYTE_COST = 68; // cycles << 16 for each byte
+export const P_WIRE_LATENCY = 69; // wire port: last bit out to frame seen
+export const P_QUEUE_JOBS = 70; // chains of one queue in work at a time
+export const P_DESCRIPTOR_BLOCK = 71; // descriptors fetched at a time: 1, 2, 4, 8 or 16
+export const P_FETCH_LINE = 72; // 1: the read of the available index takes the rest of its 64-byte line along
+export const P_ADMIN_ENGINES = 73;
+export const P_TX_ENGINES = 74;
+export const P_RX_ENGINES = 75;
+export const P_CTRL_ENGINES = 76;
+export const P_HOST_MMIO = 77; // host's core to root complex, one way

@@ -6,17 +6,28 @@
 //   0 opcode u16, group u16 | 4 member u32 | 8 status u16, qualifier u16 | 12 head u32 | 16 doorbell issued u64 |
 //   24 doorbell arrived | 32 visited | 40 index read | 48 ring read | 56 started | 64 descriptors known | 72 data known |
 //   80 executing | 88 executed | 96 written back | 104 notified (arrival, 0 if none) | 112 TLPs up, down u16[2] |
-//   116 bytes up u32 | 120 bytes down u32 | 124 queue's jobs u32
-import { ADMIN_TRACE, ADMIN_TRACE_BYTES, ADMIN_TRACE_RECORDS, CTL_NOW, CTL_TRACE_HEAD } from '../abi/state_map.ts';
+//   116 bytes up u32 | 120 bytes down u32 | 124 queue's jobs u32 | 128 lives of its reads, LIFE_* of state_map.ts: index,
+//   ring, descriptors, data | 336 cycles until an engine took it u32
+import {
+  ADMIN_TRACE,
+  ADMIN_TRACE_BYTES,
+  ADMIN_TRACE_RECORDS,
+  CTL_NOW,
+  CTL_TRACE_HEAD,
+  ENGINE_ADMIN,
+  LIFE_BYTES,
+} from '../abi/state_map.ts';
 import {
   DMA_DOWN_BYTES,
   DMA_DOWN_TLPS,
   DMA_UP_BYTES,
   DMA_UP_TLPS,
+  JOB_ENGINE_WAIT,
   JOB_EXECUTED,
   JOB_EXECUTING,
   JOB_GATHERED,
   JOB_HEAD,
+  JOB_LIVES,
   JOB_MEMBER,
   JOB_OPCODE,
   JOB_OUT,
@@ -41,12 +52,12 @@ import {
 import { CFG_TRACE_ADMIN } from '../abi/nic_config.ts';
 import { FC_BAD_CHAIN } from '../abi/counter.ts';
 import { OUT_ADMIN } from '../abi/event_code.ts';
-import { P_WRITEBACK } from '../abi/timing_param.ts';
+import { P_ADMIN_ENGINES, P_WRITEBACK } from '../abi/timing_param.ts';
 import { config, param } from '../mem/arena.ts';
-import { postedWait } from '../pcie/requester.ts';
+import { postedWait } from '../pcie/posted.ts';
 import { emit } from '../sim/output.ts';
 import { isFunctional } from '../sim/time.ts';
-import { delayJob } from '../virtio/job.ts';
+import { delayJob, occupyJob } from '../virtio/job.ts';
 import { breakQueue } from '../virtio/needs_reset.ts';
 import { flushUsed, postUsedElement, scatter } from '../virtio/used.ts';
 import { executeCommand, executionCycles, padHeader } from './command.ts';
@@ -67,7 +78,9 @@ export function stepAdmin(job: usize): bool {
     store<u64>(job, load<u64>(CTL_NOW), JOB_EXECUTING);
     store<u8>(job, STEP_EXECUTED, JOB_STATUS);
     if (!isFunctional()) {
-      delayJob(job, executionCycles(job) + param(P_WRITEBACK)); // one event for both
+      // one event for both
+      const wait = occupyJob(job, ENGINE_ADMIN, P_ADMIN_ENGINES, executionCycles(job), param(P_WRITEBACK));
+      store<u32>(job, wait, JOB_ENGINE_WAIT);
       return false;
     }
   }
@@ -119,6 +132,8 @@ function trace(job: usize, q: usize, notified: u64): void {
   store<u32>(record, load<u32>(job, DMA_UP_BYTES) + load<u32>(ring, DMA_UP_BYTES), 116);
   store<u32>(record, load<u32>(job, DMA_DOWN_BYTES) + load<u32>(ring, DMA_DOWN_BYTES), 120);
   store<u32>(record, load<u32>(q, Q_JOBS), 124);
+  memory.copy(record + 128, job + JOB_LIVES, 4 * LIFE_BYTES);
+  store<u32>(record, load<u32>(job, JOB_ENGINE_WAIT), 336);
   memory.fill(ring + DMA_UP_TLPS, 0, 16);
   emit(OUT_ADMIN, 0, <u32>record, 0, 0, 0);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The control queue as far as drivers need it to come up (virtio 1.4 §5.1.6.5): RX modes, MAC table and address, number
 // of queue pairs. A command that is unknown, not negotiated or badly formed is acknowledged with VIRTIO_NET_ERR.
-import { CTL_MAC_DIRTY, CTL_NOW, FN_FILTER, PORT_PROMISC } from '../abi/state_map.ts';
+import { CTL_MAC_DIRTY, CTL_NOW, ENGINE_CTRL, FN_FILTER, PORT_PROMISC } from '../abi/state_map.ts';
 import {
   DMA_FN,
   FN_ACTIVE_PAIRS,
@@ -39,13 +39,13 @@ import {
   VIRTIO_NET_MAC_SIZE,
   VIRTIO_NET_OK,
 } from '../abi/virtio_net.ts';
-import { P_CTRL, P_WRITEBACK } from '../abi/timing_param.ts';
+import { P_CTRL, P_CTRL_ENGINES, P_WRITEBACK } from '../abi/timing_param.ts';
 import { param } from '../mem/arena.ts';
-import { postedWait } from '../pcie/requester.ts';
+import { postedWait } from '../pcie/posted.ts';
 import { isFunctional } from '../sim/time.ts';
 import { setPort } from '../virtio/device_status.ts';
 import { hasFeature } from '../virtio/features.ts';
-import { delayJob } from '../virtio/job.ts';
+import { delayJob, occupyJob } from '../virtio/job.ts';
 import { setMac } from '../virtio/net_config.ts';
 import { breakQueue } from '../virtio/needs_reset.ts';
 import { postUsedElement, scatter } from '../virtio/used.ts';
@@ -66,7 +66,7 @@ export function stepControl(job: usize): bool {
     store<u64>(job, load<u64>(CTL_NOW), JOB_EXECUTING);
     store<u8>(job, STEP_EXECUTE, JOB_STATUS);
     if (!isFunctional()) {
-      delayJob(job, param(P_CTRL) + param(P_WRITEBACK));
+      occupyJob(job, ENGINE_CTRL, P_CTRL_ENGINES, param(P_CTRL), param(P_WRITEBACK));
       return false;
     }
   }

@@ -19,18 +19,20 @@ import {
   JOB_RX_WALK,
   JOB_STATE,
   JOB_STATUS,
+  JOB_WRITABLE,
   JOB_WRITE_BYTES,
   MERGE_MAX,
   Q_AVAIL_IDX,
 } from '../abi/function_state.ts';
+import { ENGINE_RX } from '../abi/state_map.ts';
 import { FC_BAD_CHAIN, FC_RX_BYTES, FC_RX_DROP_NO_BUFFER, FC_RX_DROP_TOO_SMALL, FC_RX_FRAMES } from '../abi/counter.ts';
 import { VIRTIO_NET_HDR_NUM_BUFFERS } from '../abi/virtio_net.ts';
-import { P_DESCRIPTOR, P_RX, P_WRITEBACK } from '../abi/timing_param.ts';
+import { P_DESCRIPTOR, P_RX, P_RX_ENGINES, P_WRITEBACK } from '../abi/timing_param.ts';
 import { countFn, param } from '../mem/arena.ts';
-import { postedWait } from '../pcie/requester.ts';
+import { postedWait } from '../pcie/posted.ts';
 import { isFunctional } from '../sim/time.ts';
 import { walk, WALK_DONE, WALK_PENDING } from '../virtio/chain.ts';
-import { beginWalk, delayJob } from '../virtio/job.ts';
+import { beginWalk, delayJob, occupyJob } from '../virtio/job.ts';
 import { HEAD_BROKEN, HEAD_PENDING, returnHeads, takeHead } from '../virtio/queue.ts';
 import { breakQueue } from '../virtio/needs_reset.ts';
 import { postUsedElement, scatter } from '../virtio/used.ts';
@@ -72,7 +74,8 @@ export function stepReceive(job: usize): bool {
       if (room >= need) {
         store<u8>(job, JOB_RETIRE, JOB_STATE);
         if (!isFunctional()) {
-          delayJob(job, param(P_RX) + param(P_DESCRIPTOR) + param(P_WRITEBACK));
+          const decode = load<u32>(job, JOB_WRITABLE) * param(P_DESCRIPTOR);
+          occupyJob(job, ENGINE_RX, P_RX_ENGINES, param(P_RX), decode + param(P_WRITEBACK));
           return false;
         }
       } else if (load<u8>(f, FN_MERGEABLE) == 0) {

@@ -18,7 +18,7 @@ import {
   Q_DESC,
   Q_SIZE,
 } from '../abi/function_state.ts';
-import { CTL_PROMISC_PORTS, IOMMU_READ } from '../abi/state_map.ts';
+import { CTL_PROMISC_PORTS, ENGINE_TX, IOMMU_READ } from '../abi/state_map.ts';
 import {
   C_DMA_READ_BYTES,
   C_DMA_READS,
@@ -35,26 +35,35 @@ import {
   VIRTIO_NET_HDR_GSO_NONE,
   VIRTIO_NET_HDR_GSO_TYPE,
 } from '../abi/virtio_net.ts';
-import { P_WRITEBACK } from '../abi/timing_param.ts';
+import { P_TX, P_TX_ENGINES, P_WRITEBACK } from '../abi/timing_param.ts';
 import { count, countFn, param } from '../mem/arena.ts';
 import { VIRTQ_DESC_FLAGS, VIRTQ_DESC_LEN, VIRTQ_DESC_SIZE } from '../abi/virtio_ring.ts';
 import { lastSpan, translate } from '../pcie/iommu.ts';
-import { postedWait } from '../pcie/requester.ts';
-import { delayJob, retryJob } from '../virtio/job.ts';
+import { postedWait } from '../pcie/posted.ts';
+import { isFunctional } from '../sim/time.ts';
+import { delayJob, occupyJob, retryJob } from '../virtio/job.ts';
 import { postUsedElement } from '../virtio/used.ts';
 import { forward, FORWARD_BEGIN, FORWARD_DONE, isOversize } from './switch.ts';
 
 const ETHERNET_HEADER = 14;
 
 const STEP_BEGIN = 0;
-const STEP_FORWARD = 1;
-const STEP_USE = 2;
+const STEP_CHECK = 1;
+const STEP_FORWARD = 2;
+const STEP_USE = 3;
 
 /** Takes the oldest frame of a transmit queue one step further; true when its buffer is used and the job may go. */
 export function stepTransmit(job: usize): bool {
   const f: usize = load<u32>(job, JOB_CONTEXT + DMA_FN);
   const q: usize = load<u32>(job, JOB_QUEUE);
   if (load<u8>(job, JOB_STATUS) == STEP_BEGIN) {
+    store<u8>(job, STEP_CHECK, JOB_STATUS);
+    if (!isFunctional()) {
+      occupyJob(job, ENGINE_TX, P_TX_ENGINES, param(P_TX), param(P_WRITEBACK));
+      return false;
+    }
+  }
+  if (load<u8>(job, JOB_STATUS) == STEP_CHECK) {
     const cause = refusal(f, job + JOB_BUFFER, load<u32>(job, JOB_READ_BYTES));
     if (cause >= 0) countFn(f, cause);
     store<u32>(job, FORWARD_BEGIN, JOB_FLOOD);
@@ -78,7 +87,7 @@ export function stepTransmit(job: usize): bool {
     delayJob(job, wait);
     return false;
   }
-  postUsedElement(q, job, load<u16>(job, JOB_HEAD), 0, param(P_WRITEBACK));
+  postUsedElement(q, job, load<u16>(job, JOB_HEAD), 0);
   return true;
 }
 

@@ -13,6 +13,7 @@ import {
 } from '../abi/state_map.ts';
 import {
   DMA_BYTES,
+  DMA_DONE_EVENT,
   DMA_FAULT,
   DMA_FN,
   DMA_GENERATION,
@@ -51,14 +52,22 @@ import {
   QUEUE_UNUSED,
 } from '../abi/function_state.ts';
 import {
+  EV_DMA_COPIED,
+  EV_DMA_DONE,
   EV_DMA_HOST,
+  EV_DMA_READY,
+  EV_DMA_TIMEOUT,
+  EV_DMA_WAKE,
   EV_FE_DONE,
+  EV_GENERATOR,
+  EV_GENERATOR_DONE,
   EV_INBOUND,
   EV_INTX,
   EV_JOB_DONE,
   EV_JOB_STEP,
   EV_MSI,
   EV_NOTIFY_DONE,
+  EV_PICK,
   EV_QUEUE,
   EV_WIRE_RX,
   EV_WIRE_TX,
@@ -66,22 +75,30 @@ import {
   PRIO_LATE,
 } from '../abi/event_code.ts';
 import { FC_BAD_DMA, FC_RX_DROP_DISABLED } from '../abi/counter.ts';
-import { P_DESCRIPTOR, P_QUEUE_JOBS, P_TX } from '../abi/timing_param.ts';
+import { P_DESCRIPTOR, P_QUEUE_JOBS } from '../abi/timing_param.ts';
+import { TRACE_MASK_STATE } from '../abi/trace_kind.ts';
 import { stepAdmin } from '../admin/engine.ts';
+import { beginLife, watchData } from '../admin/life.ts';
 import { countFn, functionAt, param } from '../mem/arena.ts';
 import { stepControl } from '../net/control.ts';
 import { stepReceive } from '../net/rx.ts';
 import { FORWARD_DONE, frameSent, forward, PORT_WIRE } from '../net/switch.ts';
 import { stepTransmit, transmitDirect } from '../net/tx.ts';
-import { arriveMsi, deliverPosted, serveRead, startRead } from '../pcie/requester.ts';
+import { completeRead, expireRead, readCopied, serveRead } from '../pcie/completions.ts';
+import { stepGenerator } from '../pcie/generator.ts';
+import { arriveMsi, deliverPosted } from '../pcie/posted.ts';
+import { startRead } from '../pcie/requester.ts';
+import { readReady, wakeReads } from '../pcie/requests.ts';
 import { emit, hasOutputRoom } from '../sim/output.ts';
 import { eventA0, eventA1, eventCode, schedule } from '../sim/scheduler.ts';
 import { isFunctional } from '../sim/time.ts';
+import { isTracing } from '../sim/trace.ts';
 import { walk, WALK_DONE, WALK_PENDING } from '../virtio/chain.ts';
 import { abandonJobs, finishJob, startJob, waitForJob } from '../virtio/job.ts';
 import { finishFetch, isRunnable, returnHeads, takeHead } from '../virtio/queue.ts';
 import { breakQueue } from '../virtio/needs_reset.ts';
-import { scheduleVisit } from '../virtio/visit.ts';
+import { traceRegister } from '../virtio/state_trace.ts';
+import { makeReady, pickQueue, scheduleVisit } from '../virtio/visit.ts';
 import { finishSignal, flushUsed } from '../virtio/used.ts';
 import { writeMemoryRegister } from './router.ts';
 
@@ -100,21 +117,23 @@ export function dispatch(node: usize): void {
     case EV_INBOUND:
       arriveWrite(a0);
       return;
+    case EV_DMA_READY:
+      readReady(a0, a1);
+      return;
     case EV_DMA_HOST:
-      serveRead(a0, a1);
+      serveRead(a0);
       return;
-    case EV_FE_DONE: {
-      const q: usize = a0 - Q_CONTEXT;
-      if (load<u32>(a0, DMA_GENERATION) != a1) return;
-      finishFetch(q);
-      serviceQueue(q);
+    case EV_DMA_DONE:
+      readDone(completeRead(a0));
       return;
-    }
-    case EV_JOB_DONE:
-      if (load<u32>(a0, DMA_GENERATION) != a1) return;
-      store<u8>(a0, 0, JOB_BUSY);
-      continueJob(a0);
-      serviceQueue(load<u32>(a0, JOB_QUEUE));
+    case EV_DMA_COPIED:
+      readDone(readCopied(a0, a1));
+      return;
+    case EV_DMA_TIMEOUT:
+      readDone(expireRead(a0, a1));
+      return;
+    case EV_DMA_WAKE:
+      wakeReads();
       return;
     case EV_JOB_STEP:
       if (load<u32>(a0, DMA_GENERATION) != a1) return;
@@ -122,12 +141,14 @@ export function dispatch(node: usize): void {
       serviceQueue(load<u32>(a0, JOB_QUEUE));
       return;
     case EV_QUEUE:
-      store<u8>(a0, 0, Q_SCHEDULED);
-      serviceQueue(a0);
+      if (isFunctional()) visit(a0);
+      else makeReady(a0);
       return;
-    case EV_NOTIFY_DONE:
-      if (load<u32>(a0, DMA_GENERATION) != a1) return;
-      finishSignal(a0 - Q_NOTIFY_CONTEXT);
+    case EV_PICK:
+      visit(pickQueue());
+      return;
+    case EV_GENERATOR:
+      stepGenerator(a0);
       return;
     case EV_MSI:
       arriveMsi(a0 >> 16, a0 & 0xffff, a1);
@@ -147,11 +168,46 @@ export function dispatch(node: usize): void {
   }
 }
 
+/** All of a read is there, or has failed: its owner goes on. 0: there is nobody to wake. */
+function readDone(context: usize): void {
+  if (context == 0) return;
+  switch (load<u32>(context, DMA_DONE_EVENT)) {
+    case EV_FE_DONE: {
+      const q: usize = context - Q_CONTEXT;
+      finishFetch(q);
+      serviceQueue(q);
+      return;
+    }
+    case EV_JOB_DONE:
+      store<u8>(context, 0, JOB_BUSY);
+      continueJob(context);
+      serviceQueue(load<u32>(context, JOB_QUEUE));
+      return;
+    case EV_NOTIFY_DONE:
+      finishSignal(context - Q_NOTIFY_CONTEXT);
+      return;
+    case EV_GENERATOR_DONE:
+      stepGenerator(context);
+      return;
+    default:
+      unreachable();
+  }
+}
+
+/** The visit that a queue asked for. */
+function visit(q: usize): void {
+  store<u8>(q, 0, Q_SCHEDULED);
+  serviceQueue(q);
+}
+
 /** A posted host write reaches its register. */
 function arriveWrite(slot: u32): void {
   const at: usize = INBOUND + slot * INBOUND_SLOT_BYTES;
   store<u32>(CTL_INBOUND_TAIL, load<u32>(CTL_INBOUND_TAIL) + 1);
   const f = functionAt(load<u32>(at, 8));
+  if (isTracing(TRACE_MASK_STATE)) {
+    traceRegister(f, load<u32>(at, 12), load<u32>(at, 16), load<u32>(at, 20), load<u32>(at, 24), true);
+  }
   writeMemoryRegister(f, load<u32>(at, 12), load<u32>(at, 16), load<u32>(at, 20), load<u32>(at, 24), load<u64>(at));
 }
 
@@ -221,6 +277,7 @@ function workOn(q: usize): void {
       returnHeads(q, <u16>(load<u16>(q, Q_AVAIL_IDX) - 1));
       return waitForJob(q);
     }
+    if (kind == QUEUE_ADMIN) beginLife(job);
     continueJob(job);
     if (!isRunnable(q)) return;
   }
@@ -263,10 +320,10 @@ function gather(job: usize): void {
   store<u32>(job, load<u32>(job, JOB_READABLE), DMA_SEGMENT_COUNT);
   store<u32>(job, <u32>(job + JOB_BUFFER), DMA_TARGET);
   store<u32>(job, 0, DMA_FAULT);
-  // the descriptors are decoded, and a frame is prepared, while the read is set up
+  watchData(job);
+  // the descriptors are decoded before the read is set up
   const descriptors = load<u32>(job, JOB_READABLE) + load<u32>(job, JOB_WRITABLE);
-  const frame = load<u8>(load<u32>(job, JOB_QUEUE), Q_KIND) == QUEUE_TX ? param(P_TX) : 0;
-  if (bytes == 0 || startRead(job, descriptors * param(P_DESCRIPTOR) + frame)) finishGather(job);
+  if (bytes == 0 || startRead(job, descriptors * param(P_DESCRIPTOR))) finishGather(job);
 }
 
 function finishGather(job: usize): void {

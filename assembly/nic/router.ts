@@ -35,6 +35,7 @@ import { VIRTIO_NET_CFG_SIZE } from '../abi/virtio_net.ts';
 import { count, countFn, functionAt, functionCount, loadSized } from '../mem/arena.ts';
 import { isConfigAccess, readConfig, writeConfig } from '../pci/config_space.ts';
 import { flushPending, readMsixBar, writeMsixBar } from '../pci/msix.ts';
+import { resumeReads } from '../pcie/requests.ts';
 import { writeCommon } from '../virtio/common_cfg.ts';
 import { updateIntx } from '../virtio/interrupt.ts';
 import { kick, visitQueues } from '../virtio/notify.ts';
@@ -116,6 +117,7 @@ export function writeConfigRegister(f: usize, offset: u32, size: u32, value: u32
   if ((effects & EFFECT_VF_ENABLE) != 0) applyVfEnable();
   if ((effects & EFFECT_BUS_MASTER) != 0) {
     flushPending(f);
+    resumeReads(f);
     visitQueues(f);
   }
   if ((effects & EFFECT_INTX) != 0) updateIntx(f);
@@ -178,7 +180,7 @@ export function decodeAddress(address: u64): u32 {
     }
     // VF BAR k of VF n lies at start + (n - 1) * share
     const sriov = pf + FN_CONFIG + EXT_CAP_SRIOV;
-    const share = max<u64>(bytes, (<u64>load<u32>(sriov, PCI_SRIOV_SYS_PGSIZE)) << 12);
+    const share = vfShare(bar);
     const start = load<u64>(sriov + PCI_SRIOV_BAR + (bar << 2)) & ~(<u64>15);
     const index = (address - start) / share;
     if (address < start || index >= functionCount() - 1) continue;
@@ -189,6 +191,20 @@ export function decodeAddress(address: u64): u32 {
     return (load<u32>(f, FN_INDEX) << 3) | bar;
   }
   return NONE;
+}
+
+/** Bus address of a BAR of the function, as it is programmed. */
+export function barAddress(f: usize, bar: u32): u64 {
+  const fn = load<u32>(f, FN_INDEX);
+  if (fn == 0) return load<u64>(f + FN_CONFIG + PCI_BASE_ADDRESS_0 + (bar << 2)) & ~(<u64>15);
+  const sriov = functionAt(0) + FN_CONFIG + EXT_CAP_SRIOV;
+  return (load<u64>(sriov + PCI_SRIOV_BAR + (bar << 2)) & ~(<u64>15)) + <u64>(fn - 1) * vfShare(bar);
+}
+
+/** Bytes of a VF BAR that each VF has. */
+function vfShare(bar: u32): u64 {
+  const pages = <u64>load<u32>(functionAt(0) + FN_CONFIG + EXT_CAP_SRIOV, PCI_SRIOV_SYS_PGSIZE);
+  return max<u64>(barBytes(bar), pages << 12);
 }
 
 function barBytes(bar: u32): u64 {

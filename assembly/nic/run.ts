@@ -2,6 +2,8 @@
 // Time goes on: the event loop, and host requests as transactions on the link. A posted write travels and arrives; a
 // read or a configuration access keeps its caller until the completion is back, while the rest of the card works on.
 import {
+  CREDIT_DOWN_NP,
+  CREDIT_DOWN_P,
   CTL_INBOUND_HEAD,
   CTL_INBOUND_TAIL,
   CTL_NOW,
@@ -23,24 +25,26 @@ import {
   RUN_REACHED,
 } from '../abi/event_code.ts';
 import { C_WIRE_RX_BAD_LENGTH, C_WIRE_RX_BYTES, C_WIRE_RX_FRAMES } from '../abi/counter.ts';
-import {
-  P_COMPLETER,
-  P_CONFIG_ACCESS,
-  P_REGISTER,
-  P_TLP_CPL_BYTES,
-  P_TLP_MEM_BYTES,
-  P_WIRE_BYTE_COST,
-  P_WIRE_LATENCY,
-} from '../abi/timing_param.ts';
+import { P_CONFIG_ACCESS, P_REGISTER, P_TLP_3DW, P_WIRE_BYTE_COST, P_WIRE_LATENCY } from '../abi/timing_param.ts';
+import { TLP_CFGRD, TLP_CFGWR, TLP_DOWN, TLP_MRD, TLP_MWR, TRACE_MASK_STATE } from '../abi/trace_kind.ts';
 import { count, functionAt, param } from '../mem/arena.ts';
-import { sendDown, sendUp } from '../pcie/link.ts';
-import { deliverPosted, lastPostedArrival, nextPostedArrival } from '../pcie/requester.ts';
+import { completionReady, receiveRequest, sendCompletion } from '../pcie/completer.ts';
+import { deliverPosted, lastPostedArrival, nextPostedArrival } from '../pcie/posted.ts';
 import { hasOutput, hasOutputRoom } from '../sim/output.ts';
 import { moveTo, NEVER, nextEventTime, scheduleAt, takeEvent } from '../sim/scheduler.ts';
 import { isFunctional } from '../sim/time.ts';
+import { hasTraceRoom, isTracing } from '../sim/trace.ts';
+import { requestBytes } from '../pcie/tlp.ts';
+import { traceRegister, TRACE_SPACE_CONFIG } from '../virtio/state_trace.ts';
 import { FORWARD_BEGIN } from '../net/switch.ts';
 import { dispatch } from './dispatch.ts';
-import { readConfigRegister, readMemoryRegister, writeConfigRegister, writeMemoryRegister } from './router.ts';
+import {
+  barAddress,
+  readConfigRegister,
+  readMemoryRegister,
+  writeConfigRegister,
+  writeMemoryRegister,
+} from './router.ts';
 
 const DWORD = 4;
 
@@ -54,7 +58,7 @@ export const FOREVER: u64 = NEVER - 1;
 export function advanceTo(until: u64, stopOnOutput: bool): i32 {
   let time = nextEventTime();
   while (time <= until) {
-    if (!hasOutputRoom()) {
+    if (!hasOutputRoom() || !hasTraceRoom()) {
       deliverPosted();
       return RUN_EVENT;
     }
@@ -89,21 +93,33 @@ function runNow(): void {
   while (nextEventTime() == time && hasOutputRoom()) dispatch(takeEvent());
 }
 
+/** Completion of a host's request: waits for credits if it must, and keeps the caller until it is back. */
+function answer(f: usize, address: u64, size: u32, value: u32): void {
+  const ready = completionReady();
+  if (ready > load<u64>(CTL_NOW)) runThrough(ready);
+  runThrough(sendCompletion(f, address, size, value));
+  deliverPosted();
+}
+
 export function hostRead(fn: u32, bar: u32, offset: u32, size: u32): u32 {
   const f = functionAt(fn);
   if (isFunctional()) return readMemoryRegister(f, bar, offset, size);
-  const arrival = sendDown(1, param(P_TLP_MEM_BYTES));
-  runThrough(arrival + param(P_COMPLETER) + param(P_REGISTER));
+  const address = barAddress(f, bar) + offset;
+  const bytes = requestBytes(address);
+  const decoded = receiveRequest(CREDIT_DOWN_NP, bytes, TLP_MRD | TLP_DOWN, f, address, size, 0, 0);
+  runThrough(decoded + param(P_REGISTER));
   const value = readMemoryRegister(f, bar, offset, size);
-  runThrough(sendUp(1, param(P_TLP_CPL_BYTES) + DWORD));
-  deliverPosted();
+  if (isTracing(TRACE_MASK_STATE)) traceRegister(f, bar, offset, size, value, false);
+  answer(f, address, size, value);
   return value;
 }
 
 export function hostWrite(fn: u32, bar: u32, offset: u32, size: u32, value: u32): void {
   const now = load<u64>(CTL_NOW);
+  const f = functionAt(fn);
   if (isFunctional()) {
-    writeMemoryRegister(functionAt(fn), bar, offset, size, value, now);
+    if (isTracing(TRACE_MASK_STATE)) traceRegister(f, bar, offset, size, value, true);
+    writeMemoryRegister(f, bar, offset, size, value, now);
     runNow();
     return;
   }
@@ -118,18 +134,21 @@ export function hostWrite(fn: u32, bar: u32, offset: u32, size: u32, value: u32)
   store<u32>(at, size, 20);
   store<u32>(at, value, 24);
   store<u32>(CTL_INBOUND_HEAD, head + 1);
-  const arrival = sendDown(1, param(P_TLP_MEM_BYTES) + DWORD);
-  scheduleAt(arrival + param(P_COMPLETER), EV_INBOUND, PRIO_POSTED, slot, 0);
+  const address = barAddress(f, bar) + offset;
+  const bytes = requestBytes(address) + DWORD;
+  const decoded = receiveRequest(CREDIT_DOWN_P, bytes, TLP_MWR | TLP_DOWN, f, address, size, value, 1);
+  scheduleAt(decoded, EV_INBOUND, PRIO_POSTED, slot, 0);
 }
 
 export function hostConfigRead(fn: u32, offset: u32, size: u32): u32 {
   const f = functionAt(fn);
   if (isFunctional()) return readConfigRegister(f, offset, size);
-  const arrival = sendDown(1, param(P_TLP_CPL_BYTES));
-  runThrough(arrival + param(P_COMPLETER) + param(P_CONFIG_ACCESS));
+  const bytes = param(P_TLP_3DW);
+  const decoded = receiveRequest(CREDIT_DOWN_NP, bytes, TLP_CFGRD | TLP_DOWN, f, offset, size, 0, 0);
+  runThrough(decoded + param(P_CONFIG_ACCESS));
   const value = readConfigRegister(f, offset, size);
-  runThrough(sendUp(1, param(P_TLP_CPL_BYTES) + DWORD));
-  deliverPosted();
+  if (isTracing(TRACE_MASK_STATE)) traceRegister(f, TRACE_SPACE_CONFIG, offset, size, value, false);
+  answer(f, offset, size, value);
   return value;
 }
 
@@ -137,15 +156,17 @@ export function hostConfigWrite(fn: u32, offset: u32, size: u32, value: u32): vo
   const f = functionAt(fn);
   const now = load<u64>(CTL_NOW);
   if (isFunctional()) {
+    if (isTracing(TRACE_MASK_STATE)) traceRegister(f, TRACE_SPACE_CONFIG, offset, size, value, true);
     writeConfigRegister(f, offset, size, value, now);
     runNow();
     return;
   }
-  const arrival = sendDown(1, param(P_TLP_CPL_BYTES) + DWORD);
-  runThrough(arrival + param(P_COMPLETER) + param(P_CONFIG_ACCESS));
+  const bytes = param(P_TLP_3DW) + DWORD;
+  const decoded = receiveRequest(CREDIT_DOWN_NP, bytes, TLP_CFGWR | TLP_DOWN, f, offset, size, value, 1);
+  runThrough(decoded + param(P_CONFIG_ACCESS));
+  if (isTracing(TRACE_MASK_STATE)) traceRegister(f, TRACE_SPACE_CONFIG, offset, size, value, true);
   writeConfigRegister(f, offset, size, value, now);
-  runThrough(sendUp(1, param(P_TLP_CPL_BYTES)));
-  deliverPosted();
+  answer(f, offset, 0, 0);
 }
 
 /** A frame of `bytes` in WIRE_INPUT arrives at the wire port; false while the one before is still under way. */

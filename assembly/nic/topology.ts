@@ -8,6 +8,7 @@ import {
   CTL_LAYOUT_HASH,
   CTL_MAGIC,
   CTL_MEMORY_BYTES,
+  CTL_RNG,
   CTL_VERSION,
   CTL_WINDOW_BASE,
   CTL_WINDOW_BYTES,
@@ -52,10 +53,12 @@ import {
   CFG_WINDOW_BYTES,
 } from '../abi/nic_config.ts';
 import { FC_RESETS } from '../abi/counter.ts';
-import { config, functionAt } from '../mem/arena.ts';
+import { P_SEED } from '../abi/timing_param.ts';
+import { config, functionAt, param } from '../mem/arena.ts';
 import { initConfigMasks, resetConfigImage } from '../pci/config_image.ts';
 import { resetMsix } from '../pci/msix.ts';
 import { ioasMap } from '../pcie/iommu.ts';
+import { initTags } from '../pcie/requests.ts';
 import { initScheduler } from '../sim/scheduler.ts';
 import { initOfferedFeatures } from '../virtio/features.ts';
 import { resetDevice } from '../virtio/device_status.ts';
@@ -90,6 +93,8 @@ export function createCard(): bool {
   store<u32>(CTL_WIRE_LINK_UP, 1);
   initScheduler();
   initJobs();
+  initTags();
+  store<u64>(CTL_RNG, 0x9e3779b97f4a7c15 ^ (<u64>param(P_SEED)));
   initConfigMasks();
   for (let fn: u32 = 0; fn < functions; fn++) createFunction(fn);
   return true;

@@ -15,7 +15,7 @@ import {
 } from '../abi/pci_msix.ts';
 import { P_MSIX } from '../abi/timing_param.ts';
 import { countFn, loadSized, param } from '../mem/arena.ts';
-import { postMsi } from '../pcie/requester.ts';
+import { postMsi } from '../pcie/posted.ts';
 
 /** All entries masked, nothing pending. */
 export function resetMsix(f: usize): void {

@@ -19,6 +19,7 @@ import {
   NONE,
 } from '../abi/state_map.ts';
 import { FN_IOAS, FN_TLB_AT, FN_TLB_BYTES, FN_TLB_IOVA } from '../abi/function_state.ts';
+import { invalidateIotlb } from './host_timing.ts';
 
 const IOVA = 0;
 const LENGTH = 8;
@@ -45,6 +46,7 @@ function upperBound(space: usize, iova: u64): u32 {
 export function forgetTranslations(): void {
   const end: usize = FUNCTIONS + load<u32>(CTL_FUNCTIONS) * FN_STRIDE;
   for (let f: usize = FUNCTIONS; f < end; f += FN_STRIDE) store<u64>(f, 0, FN_TLB_BYTES);
+  invalidateIotlb();
 }
 
 /** Maps [iova, iova + length) to the window; false if it overlaps, the list is full, or the window is too small. */

@@ -1,45 +1,84 @@
 // SPDX-License-Identifier: Apache-2.0
-// The PCIe link as latency and bandwidth: each direction is a wire that is busy until a fixed-point time, then the TLP
-// travels for a constant number of cycles. Order within a direction is kept, so a completion never passes an earlier
-// posted write. This file is the room of the exact link (generation, lanes, credits): callers see sendUp and sendDown.
+// The PCIe link: two directions, each a wire that is busy until some time, kept in whole cycles and a fraction with the
+// denominator P_BYTE_DEN, so that nothing is ever rounded on the wire. A TLP takes the wire in the order of sendUp() or
+// sendDown(), travels for a constant latency, and never passes another.
+//
+// ACK and flow-control DLLPs and ordered sets fall due in proportion to the bytes of TLPs sent. An idle wire sends them
+// for nothing; on a busy one each takes 8 bytes before the next TLP. That makes the rate of a busy wire the closed formula
+// (docs/timing_model.md) and leaves the latency of a lone TLP alone.
 import {
-  CTL_DOWN_BYTES,
-  CTL_DOWN_FREE,
-  CTL_DOWN_TLPS,
   CTL_NOW,
-  CTL_UP_BYTES,
-  CTL_UP_FREE,
-  CTL_UP_TLPS,
+  LINK_BYTES,
+  LINK_DEBT,
+  LINK_DOWN,
+  LINK_FRACTION,
+  LINK_FREE,
+  LINK_TLPS,
+  LINK_UP,
 } from '../abi/state_map.ts';
-import {
-  P_LINK_DOWN_BYTE_COST,
-  P_LINK_DOWN_LATENCY,
-  P_LINK_UP_BYTE_COST,
-  P_LINK_UP_LATENCY,
-} from '../abi/timing_param.ts';
+import { P_BYTE_DEN, P_BYTE_NUM, P_DLLP_BYTE, P_DLLP_DEBT, P_DOWN_LATENCY, P_UP_LATENCY } from '../abi/timing_param.ts';
 import { param } from '../mem/arena.ts';
 
-function occupy(freeAt: usize, bytes: u32, byteCost: u32, after: u32): u64 {
-  const free = load<u64>(freeAt);
-  const start = (load<u64>(CTL_NOW) + after) << 16;
-  const end = (free > start ? free : start) + <u64>bytes * byteCost;
-  store<u64>(freeAt, end);
-  return (end + 0xffff) >> 16;
-}
+const DLLP_BYTES = 8;
+/** A wire that was idle for so many bytes has sent all that was due. */
+const IDLE_BYTES = 16;
 
 /**
- * Sends `tlps` TLPs of together `bytes` on the wire to the root complex, ready `after` cycles from now; returns the cycle
- * of arrival of the last.
+ * Takes the wire for a block of TLPs that follow each other, `bytes` together, `last` the last of them, ready in cycle
+ * `ready`; returns the cycle in which the last symbol is out. One block or TLP by TLP: the result is the same.
  */
-export function sendUp(tlps: u32, bytes: u32, after: u32 = 0): u64 {
-  store<u64>(CTL_UP_TLPS, load<u64>(CTL_UP_TLPS) + tlps);
-  store<u64>(CTL_UP_BYTES, load<u64>(CTL_UP_BYTES) + bytes);
-  return occupy(CTL_UP_FREE, bytes, param(P_LINK_UP_BYTE_COST), after) + param(P_LINK_UP_LATENCY);
+function occupy(link: usize, tlps: u32, bytes: u32, last: u32, ready: u64): u64 {
+  store<u64>(link, load<u64>(link, LINK_TLPS) + tlps, LINK_TLPS);
+  store<u64>(link, load<u64>(link, LINK_BYTES) + bytes, LINK_BYTES);
+  const num = <u64>param(P_BYTE_NUM);
+  const den = <u64>param(P_BYTE_DEN);
+  let free = load<u64>(link, LINK_FREE);
+  let fraction = load<u64>(link, LINK_FRACTION);
+  let debt = load<u64>(link, LINK_DEBT);
+  if (ready > free) {
+    // cycles of idleness beyond 2^16 are not counted out
+    const idle = min<u64>(ready - free, 0x10000) * den - fraction;
+    if (idle >= IDLE_BYTES * num) debt = 0;
+    free = ready;
+    fraction = 0;
+  }
+  const each = <u64>param(P_DLLP_DEBT);
+  debt += <u64>(bytes - last) * each;
+  let wire = <u64>bytes;
+  const due = <u64>param(P_DLLP_BYTE) * DLLP_BYTES;
+  if (debt >= due) {
+    const dllps = debt / due;
+    debt -= dllps * due;
+    wire += dllps * DLLP_BYTES;
+  }
+  fraction += wire * num;
+  if (fraction >= den) {
+    const cycles = fraction / den;
+    free += cycles;
+    fraction -= cycles * den;
+  }
+  store<u64>(link, free, LINK_FREE);
+  store<u64>(link, fraction, LINK_FRACTION);
+  store<u64>(link, debt + <u64>last * each, LINK_DEBT);
+  return fraction == 0 ? free : free + 1;
 }
 
-/** The same from the root complex to the device. */
-export function sendDown(tlps: u32, bytes: u32): u64 {
-  store<u64>(CTL_DOWN_TLPS, load<u64>(CTL_DOWN_TLPS) + tlps);
-  store<u64>(CTL_DOWN_BYTES, load<u64>(CTL_DOWN_BYTES) + bytes);
-  return occupy(CTL_DOWN_FREE, bytes, param(P_LINK_DOWN_BYTE_COST), 0) + param(P_LINK_DOWN_LATENCY);
+/** First cycle in which a TLP that comes now could go on the wire. */
+export function wireFree(link: usize): u64 {
+  return max(load<u64>(link, LINK_FREE), load<u64>(CTL_NOW));
+}
+
+/** Cycles that `bytes` are on the wire, if nothing else is. */
+export function wireCycles(bytes: u32): u32 {
+  return <u32>((<u64>bytes * param(P_BYTE_NUM) + param(P_BYTE_DEN) - 1) / param(P_BYTE_DEN));
+}
+
+/** Sends one TLP of `bytes` to the root complex, ready in cycle `ready`; returns the cycle of its arrival. */
+export function sendUp(bytes: u32, ready: u64): u64 {
+  return occupy(LINK_UP, 1, bytes, bytes, ready) + param(P_UP_LATENCY);
+}
+
+/** Sends `tlps` TLPs of together `bytes` to the card, the last of them `last` long; the arrival of that one. */
+export function sendDown(tlps: u32, bytes: u32, last: u32, ready: u64): u64 {
+  return occupy(LINK_DOWN, tlps, bytes, last, ready) + param(P_DOWN_LATENCY);
 }

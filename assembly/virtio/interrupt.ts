@@ -4,14 +4,13 @@
 import { FN_COMMON, FN_CONFIG, FN_ISR } from '../abi/state_map.ts';
 import { FN_INDEX, FN_INTX_LEVEL, FN_MSIX_ENABLE, FN_VECTORS } from '../abi/function_state.ts';
 import { FC_INTERRUPTS } from '../abi/counter.ts';
-import { EV_INTX, OUT_INTX, PRIO_POSTED } from '../abi/event_code.ts';
+import { OUT_INTX } from '../abi/event_code.ts';
 import { PCI_COMMAND, PCI_COMMAND_INTX_DISABLE, PCI_STATUS, PCI_STATUS_INTERRUPT } from '../abi/pci_header.ts';
 import { COMMON_CONFIG_MSIX_VECTOR, ISR_STATUS_CONFIG, ISR_STATUS_QUEUE } from '../abi/virtio_pci_common.ts';
 import { countFn } from '../mem/arena.ts';
 import { raiseVector } from '../pci/msix.ts';
-import { sendUp } from '../pcie/link.ts';
+import { postIntx } from '../pcie/posted.ts';
 import { emit } from '../sim/output.ts';
-import { scheduleAt } from '../sim/scheduler.ts';
 import { isFunctional } from '../sim/time.ts';
 
 /** Used-buffer notification of a queue with `vector`; the arrival cycle of its message, 0 if none went out. */
@@ -47,7 +46,5 @@ export function updateIntx(f: usize): void {
   store<u8>(f, level, FN_INTX_LEVEL);
   if (level != 0) countFn(f, FC_INTERRUPTS);
   if (isFunctional()) emit(OUT_INTX, 0, level, 0, 0, 0);
-  else scheduleAt(sendUp(1, INTX_MESSAGE_BYTES), EV_INTX, PRIO_POSTED, 0, level); // Assert_INTA, Deassert_INTA
+  else postIntx(level);
 }
-
-const INTX_MESSAGE_BYTES = 24; // message TLP, 4 DW header

@@ -19,6 +19,7 @@ import {
   DMA_DOWN_TLPS,
   DMA_FN,
   DMA_GENERATION,
+  DMA_LIFE,
   DMA_UP_BYTES,
   DMA_UP_TLPS,
   JOB_BLOCK,
@@ -62,8 +63,10 @@ import { EV_JOB_DONE, EV_JOB_STEP, PRIO_LATE, PRIO_NORMAL } from '../abi/event_c
 import { FC_CHAINS } from '../abi/counter.ts';
 import { countFn } from '../mem/arena.ts';
 import { cancelRead } from '../pcie/requester.ts';
-import { schedule } from '../sim/scheduler.ts';
+import { occupyEngine } from '../sim/engine.ts';
+import { schedule, scheduleAt } from '../sim/scheduler.ts';
 import { isFunctional } from '../sim/time.ts';
+import { traceJob } from './state_trace.ts';
 import { scheduleVisit } from './visit.ts';
 
 export function initJobs(): void {
@@ -109,6 +112,7 @@ function enqueue(q: usize, job: usize): void {
   store<u32>(job, 0, DMA_UP_BYTES);
   store<u32>(job, 0, DMA_DOWN_TLPS);
   store<u32>(job, 0, DMA_DOWN_BYTES);
+  store<u32>(job, 0, DMA_LIFE);
   store<u32>(job, <u32>q, JOB_QUEUE);
   store<u32>(job, 0, JOB_NEXT);
   store<u8>(job, 0, JOB_STATUS);
@@ -201,6 +205,17 @@ export function retryJob(job: usize): void {
   store<u8>(job, 1, JOB_BUSY);
   const delay = isFunctional() ? 0 : RETRY_CYCLES;
   schedule(delay, EV_JOB_STEP, PRIO_LATE, <u32>job, load<u32>(job, DMA_GENERATION));
+}
+
+/**
+ * Continues the job when a unit of `engine` has worked on it for `cycles`, and `after` cycles more; returns how long it
+ * waits for the unit.
+ */
+export function occupyJob(job: usize, engine: i32, countParam: i32, cycles: u32, after: u32): u32 {
+  const start = occupyEngine(engine, countParam, cycles);
+  store<u8>(job, 1, JOB_BUSY);
+  scheduleAt(start + cycles + after, EV_JOB_STEP, PRIO_NORMAL, <u32>job, load<u32>(job, DMA_GENERATION));
+  return <u32>(start - load<u64>(CTL_NOW));
 }
 
 /** Continues the job after `cycles`. */

@@ -4,6 +4,7 @@
 // good for every queue.
 import { CTL_NOW } from '../abi/state_map.ts';
 import {
+  FN_INDEX,
   FN_LIVE,
   FN_QUEUE_COUNT,
   Q_ENABLED,
@@ -13,8 +14,10 @@ import {
   Q_KICKED,
 } from '../abi/function_state.ts';
 import { FC_DOORBELLS, FC_DOORBELLS_IGNORED } from '../abi/counter.ts';
-import { P_DOORBELL, P_SCHEDULER } from '../abi/timing_param.ts';
+import { P_DOORBELL } from '../abi/timing_param.ts';
+import { TRACE_DOORBELL, TRACE_MASK_STATE } from '../abi/trace_kind.ts';
 import { countFn, param } from '../mem/arena.ts';
+import { isTracing, record } from '../sim/trace.ts';
 import { scheduleVisit } from './visit.ts';
 import { findQueue } from './queue_window.ts';
 
@@ -29,7 +32,8 @@ export function kick(f: usize, index: u32, issued: u64): void {
   store<u8>(q, 1, Q_KICKED);
   store<u64>(q, issued, Q_KICK_ISSUED);
   store<u64>(q, load<u64>(CTL_NOW), Q_KICK_ARRIVED);
-  scheduleVisit(q, param(P_DOORBELL) + param(P_SCHEDULER));
+  scheduleVisit(q, param(P_DOORBELL));
+  if (isTracing(TRACE_MASK_STATE)) record(TRACE_DOORBELL, load<u32>(f, FN_INDEX), index, 0, 0, issued);
 }
 
 /** Visits every queue that has an unanswered doorbell or work in hand (bus mastering changed). */

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // A split virtqueue as the device holds it (virtio 1.4 §2.7): where it lies, how far it is, and the fetch of available
 // heads. The available index and the ring entries are read by DMA into a small prefetch list; takeHead() hands them out.
-import { CTL_NOW, FN_QUEUES, QUEUE_STRIDE } from '../abi/state_map.ts';
+import { ADMIN_INDEX_LIFE, ADMIN_RING_LIFE, CTL_NOW, FN_QUEUES, LIFE_BYTES, QUEUE_STRIDE } from '../abi/state_map.ts';
 import {
   DMA_BYTES,
   DMA_DONE_EVENT,
   DMA_FAULT,
   DMA_FN,
+  DMA_LIFE,
   FETCH_IDLE,
   FETCH_IDX,
   FETCH_RING,
@@ -32,9 +33,11 @@ import {
   Q_HEADS,
   Q_HEADS_AT,
   Q_IDX_READ,
-  Q_IDX_WORDS,
+  Q_LINE,
+  Q_LINE_BYTES,
   Q_JOBS,
   Q_KICKED,
+  Q_KIND,
   Q_NOTIFY_CONTEXT,
   Q_NOTIFY_STATE,
   Q_RING_READ,
@@ -44,11 +47,22 @@ import {
   Q_USED_IDX,
   Q_USED_SHOWN,
   Q_VISITED,
+  QUEUE_ADMIN,
 } from '../abi/function_state.ts';
 import { EV_FE_DONE, EV_NOTIFY_DONE } from '../abi/event_code.ts';
 import { FC_BAD_AVAIL_IDX, FC_BAD_DMA } from '../abi/counter.ts';
-import { VIRTQ_AVAIL_FLAGS, VIRTQ_AVAIL_RING, VIRTQ_USED_RING, VIRTQ_USED_ELEM_SIZE } from '../abi/virtio_ring.ts';
-import { appendRead, cancelRead, postWrite, prepareRead, readInto, startRead } from '../pcie/requester.ts';
+import { CFG_TRACE_ADMIN } from '../abi/nic_config.ts';
+import { P_FETCH_LINE } from '../abi/timing_param.ts';
+import { config, param } from '../mem/arena.ts';
+import {
+  VIRTQ_AVAIL_FLAGS,
+  VIRTQ_AVAIL_IDX,
+  VIRTQ_AVAIL_RING,
+  VIRTQ_USED_RING,
+  VIRTQ_USED_ELEM_SIZE,
+} from '../abi/virtio_ring.ts';
+import { postWrite } from '../pcie/posted.ts';
+import { appendRead, cancelRead, prepareRead, readInto, startRead } from '../pcie/requester.ts';
 import { breakQueue } from './needs_reset.ts';
 
 /** takeHead: the ring fetch is under way, EV_FE_DONE will come. */
@@ -57,6 +71,8 @@ export const HEAD_PENDING = -1;
 export const HEAD_NONE = -2;
 /** takeHead: the queue was stopped by a driver's mistake. */
 export const HEAD_BROKEN = -3;
+
+const LINE = 64;
 
 export function queueAt(f: usize, index: u32): usize {
   return f + FN_QUEUES + index * QUEUE_STRIDE;
@@ -146,13 +162,50 @@ function fetchIdx(q: usize): bool {
   const driver = load<u64>(q, Q_DRIVER);
   store<u64>(q, load<u64>(CTL_NOW), Q_VISITED);
   store<u8>(q, FETCH_IDX, Q_FETCH);
-  prepareRead(q + Q_CONTEXT, driver + VIRTQ_AVAIL_FLAGS, 4, q + Q_IDX_WORDS);
+  keepLife(q, ADMIN_RING_LIFE); // the entries may come along with the index
+  keepLife(q, ADMIN_INDEX_LIFE);
+  const words = lineBytes(q, driver);
+  store<u16>(q, <u16>words, Q_LINE_BYTES);
+  prepareRead(q + Q_CONTEXT, driver + VIRTQ_AVAIL_FLAGS, words, q + Q_LINE);
   if (load<u8>(f, FN_EVENT_IDX) != 0) {
     appendRead(q + Q_CONTEXT, driver + VIRTQ_AVAIL_RING + ((<u64>load<u16>(q, Q_SIZE)) << 1), 2);
   }
   if (!startRead(q + Q_CONTEXT)) return false;
   finishFetch(q);
   return true;
+}
+
+/** The life of the next fetch is kept for the commands that come with it, if it is the admin queue's. */
+function keepLife(q: usize, life: usize): void {
+  if (config(CFG_TRACE_ADMIN) == 0 || load<u8>(q, Q_KIND) != QUEUE_ADMIN) return;
+  memory.fill(life, 0, LIFE_BYTES);
+  store<u32>(q, <u32>life, Q_CONTEXT + DMA_LIFE);
+}
+
+/**
+ * Bytes from the flags on that are read with the index: the two words, or with P_FETCH_LINE all of the ring that shares the
+ * index's 64-byte line. Memory gives a line at one time, so entries that came along are as old as the index; of other
+ * lines that is not certain.
+ */
+function lineBytes(q: usize, driver: u64): u32 {
+  if (param(P_FETCH_LINE) == 0) return VIRTQ_AVAIL_RING;
+  const inLine = LINE - ((<u32>driver + VIRTQ_AVAIL_IDX) & (LINE - 1));
+  return VIRTQ_AVAIL_IDX + min(inLine, 2 + ((<u32>load<u16>(q, Q_SIZE)) << 1));
+}
+
+/** Heads that came along with the index, if the next ones are among them. */
+function takeLine(q: usize): void {
+  const availIdx = load<u16>(q, Q_AVAIL_IDX);
+  const size = load<u16>(q, Q_SIZE);
+  const slot = <u32>(availIdx & (size - 1));
+  const entries = (<u32>load<u16>(q, Q_LINE_BYTES) - VIRTQ_AVAIL_RING) >> 1;
+  if (slot >= entries) return;
+  let heads = <u32>(<u16>(load<u16>(q, Q_AVAIL_SEEN) - availIdx));
+  heads = min(min(heads, entries - slot), HEADS_PREFETCHED);
+  memory.copy(q + Q_HEAD_LIST, q + Q_LINE + VIRTQ_AVAIL_RING + (slot << 1), heads << 1);
+  store<u16>(q, availIdx, Q_HEADS_AT);
+  store<u16>(q, <u16>heads, Q_HEADS);
+  store<u64>(q, load<u64>(CTL_NOW), Q_RING_READ);
 }
 
 function fetchRing(q: usize): bool {
@@ -165,6 +218,7 @@ function fetchRing(q: usize): bool {
   store<u16>(q, availIdx, Q_HEADS_AT);
   store<u16>(q, 0, Q_HEADS);
   store<u8>(q, FETCH_RING, Q_FETCH);
+  keepLife(q, ADMIN_RING_LIFE);
   const at = load<u64>(q, Q_DRIVER) + VIRTQ_AVAIL_RING + ((<u64>slot) << 1);
   if (!readInto(q + Q_CONTEXT, at, heads << 1, q + Q_HEAD_LIST)) return false;
   finishFetch(q);
@@ -185,14 +239,15 @@ export function finishFetch(q: usize): void {
     return;
   }
   store<u64>(q, load<u64>(CTL_NOW), Q_IDX_READ);
-  store<u16>(q, load<u16>(q, Q_IDX_WORDS), Q_AVAIL_FLAGS);
-  store<u16>(q, load<u16>(q, Q_IDX_WORDS + 4), Q_USED_EVENT);
-  const seen = load<u16>(q, Q_IDX_WORDS + 2);
+  store<u16>(q, load<u16>(q, Q_LINE), Q_AVAIL_FLAGS);
+  store<u16>(q, load<u16>(q + Q_LINE + load<u16>(q, Q_LINE_BYTES)), Q_USED_EVENT);
+  const seen = load<u16>(q, Q_LINE + VIRTQ_AVAIL_IDX);
   if (<u16>(seen - load<u16>(q, Q_AVAIL_IDX)) > load<u16>(q, Q_SIZE)) {
     breakQueue(q, FC_BAD_AVAIL_IDX);
     return;
   }
   store<u16>(q, seen, Q_AVAIL_SEEN);
+  if (load<u16>(q, Q_LINE_BYTES) > <u32>VIRTQ_AVAIL_RING) takeLine(q);
 }
 
 /** Gives heads back that were taken but not used: they will be fetched again. */

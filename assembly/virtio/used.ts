@@ -40,7 +40,8 @@ import {
   VIRTQ_USED_RING,
 } from '../abi/virtio_ring.ts';
 import { countFn } from '../mem/arena.ts';
-import { postWrite, readInto } from '../pcie/requester.ts';
+import { postWrite } from '../pcie/posted.ts';
+import { readInto } from '../pcie/requester.ts';
 import { notifyUsed } from './interrupt.ts';
 import { breakQueue } from './needs_reset.ts';
 
@@ -64,14 +65,14 @@ export function scatter(job: usize, skip: u32, source: usize, bytes: u32): u32 {
   return bytes - left;
 }
 
-/** Posts a used element, `after` cycles from now; the index follows with flushUsed. */
-export function postUsedElement(q: usize, context: usize, head: u32, length: u32, after: u32 = 0): void {
+/** Posts a used element; the index follows with flushUsed. */
+export function postUsedElement(q: usize, context: usize, head: u32, length: u32): void {
   const usedIdx = load<u16>(q, Q_USED_IDX);
   const slot = <u64>(usedIdx & (load<u16>(q, Q_SIZE) - 1));
   store<u32>(q, head, Q_USED_STAGE);
   store<u32>(q, length, Q_USED_STAGE + 4);
   const at = load<u64>(q, Q_DEVICE) + VIRTQ_USED_RING + slot * VIRTQ_USED_ELEM_SIZE;
-  postWrite(context, at, VIRTQ_USED_ELEM_SIZE, q + Q_USED_STAGE, after);
+  postWrite(context, at, VIRTQ_USED_ELEM_SIZE, q + Q_USED_STAGE);
   store<u16>(q, usedIdx + 1, Q_USED_IDX);
 }
 

@@ -10,8 +10,11 @@ import {
   CONFIG,
   CTL_LAYOUT_HASH,
   CTL_MAGIC,
+  CTL_MEMORY_BYTES,
   CTL_VERSION,
   PARAM,
+  TRACE_RING_BASE,
+  TRACE_RING_BYTES,
 } from '../../assembly/abi/state_map.ts';
 import { NicError } from '../util/errors.ts';
 
@@ -38,6 +41,8 @@ export interface CoreInstance {
 export interface CoreSetup {
   readonly totalVfs: number;
   readonly windowBytes: number;
+  /** Bytes of the trace ring behind the arena. Default 0: nothing can be traced. */
+  readonly traceBytes?: number;
   /** CONFIG words by index. */
   readonly config: ReadonlyMap<number, number>;
   /** PARAM words by index. */
@@ -51,7 +56,9 @@ function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): Pi
 /** Builds a card in a new instance. Throws NicError MEMORY when the memory cannot be had. */
 export function createInstance(module: WebAssembly.Module, setup: CoreSetup): CoreInstance {
   const probe = instantiate(module, new WebAssembly.Memory({ initial: 16 }));
-  const bytes = probe.memoryNeeded(setup.totalVfs, setup.windowBytes) >>> 0;
+  const stateBytes = probe.memoryNeeded(setup.totalVfs, setup.windowBytes) >>> 0;
+  const traceBytes = setup.traceBytes ?? 0;
+  const bytes = stateBytes + traceBytes;
   const pages = Math.ceil(bytes / PAGE_BYTES);
   let memory: WebAssembly.Memory;
   try {
@@ -63,6 +70,8 @@ export function createInstance(module: WebAssembly.Module, setup: CoreSetup): Co
   const u32 = new Uint32Array(memory.buffer);
   for (const [index, value] of setup.config) u32[CONFIG / 4 + index] = value;
   for (const [index, value] of setup.params) u32[PARAM / 4 + index] = value;
+  u32[TRACE_RING_BASE / 4] = stateBytes;
+  u32[TRACE_RING_BYTES / 4] = traceBytes;
   if (!core.create()) throw new NicError('MEMORY', `the core refuses ${bytes} bytes of memory as too small`);
   return {
     pins: core,
@@ -76,16 +85,16 @@ export function createInstance(module: WebAssembly.Module, setup: CoreSetup): Co
   };
 }
 
-/** Copy of the whole state, the guest window included. */
+/** Copy of the whole state, the guest window included; the trace ring is no part of it. */
 export function takeSnapshot(core: CoreInstance): Uint8Array {
-  return core.u8.slice(ARENA_BASE);
+  return core.u8.slice(ARENA_BASE, core.u32[CTL_MEMORY_BYTES / 4]);
 }
 
 /** Puts a snapshot back. Throws NicError SNAPSHOT if it is of another version, layout or configuration. */
 export function putSnapshot(core: CoreInstance, snapshot: Uint8Array): void {
   const header = new DataView(snapshot.buffer, snapshot.byteOffset, snapshot.byteLength);
   const word = (address: number): number => header.getUint32(address - ARENA_BASE, true);
-  const isWhole = snapshot.byteLength === core.u8.length - ARENA_BASE;
+  const isWhole = snapshot.byteLength === core.u32[CTL_MEMORY_BYTES / 4]! - ARENA_BASE;
   if (!isWhole || word(CTL_MAGIC) !== ARENA_MAGIC || word(CTL_VERSION) !== ARENA_VERSION) {
     throw new NicError(
       'SNAPSHOT',

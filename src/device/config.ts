@@ -8,7 +8,9 @@ import type { NicMode, ProfileOverrides } from './profile.ts';
 export interface NicConfig {
   /** `timed`: every step costs what the profile says. `functional`: the same behaviour without delay. Default timed. */
   readonly mode?: NicMode;
-  /** Overrides of timing parameters by name, see profileParameters(). */
+  /** Timing profile by name, see profileNames(). Default fpga-gen3x8-250mhz. */
+  readonly profileName?: string;
+  /** Overrides of its parameters by name, see profileParameters(). */
   readonly profile?: ProfileOverrides;
   /** TotalVFs, 1..1024. Default 8. */
   readonly totalVfs?: number;
@@ -47,10 +49,12 @@ export interface NicConfig {
   readonly lenientSriovLists?: boolean;
   /** A record of each admin command's life goes to onAdminCommand. Default false. */
   readonly traceAdmin?: boolean;
+  /** Bytes of the ring for startTrace(), up to 256 MiB. Default 0: no trace. */
+  readonly traceBytes?: number;
 }
 
 /** A configuration with every value filled in. */
-export interface ResolvedConfig extends Required<Omit<NicConfig, 'profile'>> {
+export interface ResolvedConfig extends Required<Omit<NicConfig, 'profile' | 'profileName'>> {
   readonly words: ReadonlyMap<number, number>;
 }
 
@@ -93,6 +97,8 @@ export function resolveConfig(config: NicConfig): ResolvedConfig {
   const mtu = whole('mtu', config.mtu ?? 1500, 68, 9000);
   const windowBytes = whole('windowBytes', config.windowBytes ?? (Math.min(totalVfs, 14) + 2) << 21, 4096, 2 ** 30);
   check(windowBytes % 4096 === 0, 'windowBytes', windowBytes, 'a multiple of 4096 is needed');
+  const traceBytes = whole('traceBytes', config.traceBytes ?? 0, 0, 2 ** 28);
+  check(traceBytes % 4096 === 0, 'traceBytes', traceBytes, 'a multiple of 4096 is needed');
   const mac = config.mac ?? '02:76:66:00:00:00';
   const isMac = MAC.test(mac);
   check(isMac, 'mac', mac, 'six bytes in hexadecimal with colons are needed');
@@ -158,6 +164,7 @@ export function resolveConfig(config: NicConfig): ResolvedConfig {
     identityDma,
     lenientSriovLists,
     traceAdmin,
+    traceBytes,
     words,
   };
 }

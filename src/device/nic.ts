@@ -4,8 +4,6 @@
 import { OUT_ADMIN, OUT_FRAME, OUT_INTX, OUT_MSI, RUN_EVENT, RUN_IDLE } from '../../assembly/abi/event_code.ts';
 import {
   CTL_DECODED_OFFSET,
-  CTL_DOWN_BYTES,
-  CTL_DOWN_TLPS,
   CTL_INJECT_COUNT,
   CTL_INJECT_OPCODE,
   CTL_INJECT_STATUS,
@@ -13,8 +11,6 @@ import {
   CTL_IOAS_BASE,
   CTL_OUT_HEAD,
   CTL_OUT_TAIL,
-  CTL_UP_BYTES,
-  CTL_UP_TLPS,
   CTL_WINDOW_USED,
   CTL_WIRE_IN_BYTES,
   CTL_WIRE_TAIL,
@@ -24,6 +20,10 @@ import {
   IOAS_EXTRA,
   IOAS_FLAGS,
   IOAS_STRIDE,
+  LINK_BYTES,
+  LINK_DOWN,
+  LINK_TLPS,
+  LINK_UP,
   MSIX_VECTORS_MAX,
   NONE,
   OUT_A,
@@ -112,10 +112,11 @@ export class Nic {
 
   constructor(module: CoreModule, config: NicConfig) {
     this.config = resolveConfig(config);
-    this.profile = resolveProfile(this.config.mode, config.profile);
+    this.profile = resolveProfile(this.config.mode, config.profile, config.profileName);
     this.core = createInstance(module, {
       totalVfs: this.config.totalVfs,
       windowBytes: this.config.windowBytes,
+      traceBytes: this.config.traceBytes,
       config: this.config.words,
       params: this.profile.words,
     });
@@ -419,10 +420,10 @@ export class Nic {
 
   linkTraffic(): LinkTraffic {
     return {
-      tlpsUp: this.wide(CTL_UP_TLPS),
-      tlpsDown: this.wide(CTL_DOWN_TLPS),
-      bytesUp: this.wide(CTL_UP_BYTES),
-      bytesDown: this.wide(CTL_DOWN_BYTES),
+      tlpsUp: this.wide(LINK_UP + LINK_TLPS),
+      tlpsDown: this.wide(LINK_DOWN + LINK_TLPS),
+      bytesUp: this.wide(LINK_UP + LINK_BYTES),
+      bytesDown: this.wide(LINK_DOWN + LINK_BYTES),
     };
   }
 

@@ -1,103 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Timing profiles: every cost of the core by name, with unit, default and source. The core counts in cycles of its
-// clock; values in ns are converted once, when the card is created. docs/timing_model.md is the long form.
+// Timing profiles: a named set of parameters, overrides on top, all checked at once, and turned into the core's words.
+// The core counts in cycles of its clock; values in ns are converted once, when the card is created.
 import * as P from '../../assembly/abi/timing_param.ts';
 import { NicError } from '../util/errors.ts';
+import { linkRate, type LinkShape } from './link_rate.ts';
+import { PROFILE_ROWS, type ProfileParameter, type ProfileRow } from './profile_rows.ts';
+import { PROFILES, DEFAULT_PROFILE } from './profiles.ts';
 
-/** Unit of a profile parameter; `Gb/s` is turned into cycles for each byte. */
-export type ProfileUnit = 'ns' | 'ps' | 'Gb/s' | 'bytes' | 'count';
-
-/** One parameter of a timing profile. */
-export interface ProfileParameter {
-  readonly name: string;
-  readonly unit: ProfileUnit;
-  readonly value: number;
-  /** Where the value comes from; ASSUMPTION where nothing is published. */
-  readonly source: string;
-}
-
-interface Row extends ProfileParameter {
-  readonly index: number;
-  readonly min: number;
-  readonly max: number;
-}
-
-function row(
-  index: number,
-  name: string,
-  unit: ProfileUnit,
-  value: number,
-  source: string,
-  max: number = LONGEST_NS,
-  min = 0,
-): Row {
-  return { index, name, unit, value, source, min, max };
-}
-
-/** Latencies are bounded, because what is under way at a time is. */
-const LONGEST_NS = 100_000;
-
-const MEASURED = 'pcie-bench, Broadwell: read 543 ns + 0.292 ns a byte';
-
-/**
- * The `simple` profile: a link of constant latency and bandwidth, shaped after a Gen3 x8 card at 250 MHz. A DMA read
- * costs 2 x 220 (link) + 50 (host) + 53 (engine) = 543 ns and its bytes; a register read 2 x 220 + 150 + 150 = 740 ns.
- */
-const ROWS: readonly Row[] = [
-  row(P.P_CLOCK_PS, 'clock.period_ps', 'ps', 4000, 'ASSUMPTION: 250 MHz, a common clock of FPGA cards', 1_000_000, 100),
-  row(
-    P.P_LINK_UP_LATENCY,
-    'link.up_latency_ns',
-    'ns',
-    220,
-    `half of a direct read of 490 ns less the host's 50; ${MEASURED}`,
-  ),
-  row(P.P_LINK_DOWN_LATENCY, 'link.down_latency_ns', 'ns', 220, 'as up'),
-  row(P.P_LINK_UP_BYTE_COST, 'link.up_rate_gbps', 'Gb/s', 57.88, 'Gen3 x8, MPS 256, TLP level', 10_000, 0.001),
-  row(P.P_LINK_DOWN_BYTE_COST, 'link.down_rate_gbps', 'Gb/s', 57.88, 'as up', 10_000, 0.001),
-  row(P.P_TLP_MEM_BYTES, 'link.memory_tlp_bytes', 'bytes', 24, 'framing 8, 4 DW header 16 (PCIe Gen3)', 64),
-  row(
-    P.P_TLP_MSI_BYTES,
-    'link.msi_tlp_bytes',
-    'bytes',
-    20,
-    'framing 8, 3 DW header 12: MSI-X targets lie below 4 GiB',
-    64,
-  ),
-  row(P.P_TLP_CPL_BYTES, 'link.completion_tlp_bytes', 'bytes', 20, 'framing 8, 3 DW header 12', 64),
-  row(P.P_MPS, 'link.mps_bytes', 'bytes', 256, 'typical server', 4096, 128),
-  row(P.P_MRRS, 'link.mrrs_bytes', 'bytes', 512, 'typical server', 4096, 128),
-  row(P.P_RCB, 'link.completion_bytes', 'bytes', 256, 'completions cut at MPS', 4096, 64),
-  row(P.P_HOST_READ, 'host.read_latency_ns', 'ns', 50, `so that a DMA read starts at 543 ns; ${MEASURED}`),
-  row(
-    P.P_COMPLETER,
-    'completer.decode_ns',
-    'ns',
-    150,
-    'ASSUMPTION: with register access brings an MMIO read to 740 ns (Tenstorrent p150a: 741)',
-  ),
-  row(P.P_REGISTER, 'completer.register_ns', 'ns', 150, 'ASSUMPTION: as above'),
-  row(P.P_CONFIG_ACCESS, 'completer.config_ns', 'ns', 150, 'ASSUMPTION: as a register'),
-  row(P.P_DOORBELL, 'doorbell.decode_ns', 'ns', 16, 'ASSUMPTION: 4 cycles at 250 MHz'),
-  row(P.P_SCHEDULER, 'scheduler.pick_ns', 'ns', 8, 'ASSUMPTION: 2 cycles'),
-  row(P.P_DMA_ENGINE, 'dma.setup_ns', 'ns', 53, 'pcie-bench: DMA less direct read at 64 bytes'),
-  row(P.P_DESCRIPTOR, 'descriptor.decode_ns', 'ns', 4, 'ASSUMPTION: one a cycle'),
-  row(P.P_ADMIN_DECODE, 'admin.decode_ns', 'ns', 20, 'ASSUMPTION: 5 cycles'),
-  row(P.P_ADMIN_LIST, 'admin.list_ns', 'ns', 100, 'ASSUMPTION: in hardware; a firmware takes microseconds'),
-  row(P.P_ADMIN_LEGACY_READ, 'admin.legacy_read_ns', 'ns', 100, 'ASSUMPTION'),
-  row(P.P_ADMIN_LEGACY_WRITE, 'admin.legacy_write_ns', 'ns', 100, 'ASSUMPTION'),
-  row(P.P_ADMIN_NOTIFY_INFO, 'admin.notify_info_ns', 'ns', 100, 'ASSUMPTION'),
-  row(P.P_TX, 'net.transmit_ns', 'ns', 8, 'ASSUMPTION: 2 cycles'),
-  row(P.P_RX, 'net.receive_ns', 'ns', 8, 'ASSUMPTION: 2 cycles'),
-  row(P.P_CTRL, 'net.control_ns', 'ns', 100, 'ASSUMPTION'),
-  row(P.P_SWITCH, 'switch.latency_ns', 'ns', 200, 'ASSUMPTION: table look-up and store of a small frame'),
-  row(P.P_WRITEBACK, 'writeback.assemble_ns', 'ns', 8, 'ASSUMPTION: 2 cycles'),
-  row(P.P_MSIX, 'msix.lookup_ns', 'ns', 8, 'ASSUMPTION: 2 cycles'),
-  row(P.P_WIRE_BYTE_COST, 'wire.rate_gbps', 'Gb/s', 25, '25GBASE-R', 10_000, 0.001),
-  row(P.P_WIRE_LATENCY, 'wire.latency_ns', 'ns', 40, 'ASSUMPTION: MAC and PHY'),
-  row(P.P_QUEUE_JOBS, 'queue.jobs', 'count', 4, 'ASSUMPTION: chains of one queue in work', 32, 1),
-  row(P.P_DESCRIPTOR_BLOCK, 'descriptor.block', 'count', 4, 'four descriptors fill 64 bytes', 16, 1),
-];
+export type { ProfileParameter, ProfileUnit } from './profile_rows.ts';
 
 /** Overrides of profile parameters, by name. */
 export type ProfileOverrides = Readonly<Record<string, number>>;
@@ -115,44 +25,125 @@ export interface ResolvedProfile {
   readonly words: ReadonlyMap<number, number>;
 }
 
-/** The parameters with their defaults and sources, in the order of docs/timing_model.md. */
-export function profileParameters(): readonly ProfileParameter[] {
-  return ROWS;
+/** The parameters of a profile with their values and sources, in the order of docs/timing_model.md. */
+export function profileParameters(name: string = DEFAULT_PROFILE): readonly ProfileParameter[] {
+  const changes = profileNamed(name).values;
+  return PROFILE_ROWS.map(({ name: parameter, unit, value, source }) => {
+    const changed = changes[parameter];
+    return changed === undefined
+      ? { name: parameter, unit, value, source }
+      : { name: parameter, unit, value: changed[0], source: changed[1] };
+  });
+}
+
+function profileNamed(name: string): (typeof PROFILES)[number] {
+  const profile = PROFILES.find((candidate) => candidate.name === name);
+  if (profile !== undefined) return profile;
+  const names = PROFILES.map((candidate) => candidate.name).join(', ');
+  throw new NicError('PROFILE', `timing profile ${name} does not exist; there are ${names}`);
 }
 
 function isPowerOfTwo(value: number): boolean {
   return Number.isInteger(value) && value > 0 && (value & (value - 1)) === 0;
 }
 
-function wordOf(parameter: Row, value: number, clockPs: number): number {
-  if (parameter.unit === 'ns') return Math.round((value * 1000) / clockPs);
-  // Gb/s -> cycles << 16 for each byte: 8 bits / rate = ns a byte
-  if (parameter.unit === 'Gb/s') return Math.max(1, Math.round(((8 / value) * 1000 * 65536) / clockPs));
-  return value;
+/** What is wrong with a value of a parameter; null if nothing is. */
+function problemOf({ name, unit, min, max, isPowerOfTwo: needsPower }: ProfileRow, value: unknown): string | null {
+  if (typeof value !== 'number' || !Number.isFinite(value)) return `${name} = ${String(value)} is not a number`;
+  if (value < min || value > max) return `${name} = ${value} is outside ${min}..${max} ${unit}`;
+  if (unit !== 'ns' && unit !== 'Gb/s' && !Number.isInteger(value)) return `${name} = ${value} is not a whole number`;
+  if (needsPower && value !== 0 && !isPowerOfTwo(value)) return `${name} = ${value} is not a power of two`;
+  return null;
 }
 
-/** Checks overrides and computes the core's words. Throws NicError PROFILE that names every bad one. */
-export function resolveProfile(mode: NicMode, overrides: ProfileOverrides = {}): ResolvedProfile {
+/** What does not go together. */
+function conflicts(values: ReadonlyMap<string, number>): string[] {
   const problems: string[] = [];
-  const known = new Map(ROWS.map((parameter) => [parameter.name, parameter]));
-  for (const [name, value] of Object.entries(overrides)) {
-    const parameter = known.get(name);
-    if (parameter === undefined) {
-      problems.push(`${name} is no parameter of a profile`);
-    } else if (!Number.isFinite(value) || value < parameter.min || value > parameter.max) {
-      problems.push(`${name} = ${value} is outside ${parameter.min}..${parameter.max} ${parameter.unit}`);
-    } else if (parameter.unit !== 'ns' && parameter.unit !== 'Gb/s' && !Number.isInteger(value)) {
-      problems.push(`${name} = ${value} is not a whole number`);
-    } else if ((parameter.unit === 'bytes' && parameter.min > 0) || name === 'descriptor.block') {
-      if (!isPowerOfTwo(value)) problems.push(`${name} = ${value} is not a power of two`);
-    }
+  const value = (name: string): number => values.get(name)!;
+  const least = (low: string, high: string): void => {
+    if (value(low) > value(high)) problems.push(`${low} = ${value(low)} is more than ${high} = ${value(high)}`);
+  };
+  least('link.rcb_bytes', 'link.completion_bytes');
+  least('link.completion_bytes', 'link.mps_bytes');
+  least('host.extra_p50_ns', 'host.extra_p95_ns');
+  least('host.extra_p95_ns', 'host.extra_p99_ns');
+  least('host.extra_p99_ns', 'host.extra_p999_ns');
+  least('host.extra_p999_ns', 'host.extra_max_ns');
+  if (value('credit.host_pd') !== 0 && value('credit.host_pd') * 16 < value('link.mps_bytes')) {
+    problems.push(
+      `credit.host_pd = ${value('credit.host_pd')} does not take a TLP of link.mps_bytes = ${value('link.mps_bytes')}`,
+    );
+  }
+  return problems;
+}
+
+/**
+ * Resolves a named profile with overrides on top. Throws NicError PROFILE that names every bad value at once, or the
+ * profiles that there are.
+ */
+export function resolveProfile(
+  mode: NicMode,
+  overrides: ProfileOverrides = {},
+  name: string = DEFAULT_PROFILE,
+): ResolvedProfile {
+  const rows = new Map(PROFILE_ROWS.map((parameter) => [parameter.name, parameter]));
+  const problems: string[] = [];
+  for (const [parameter, value] of Object.entries(overrides)) {
+    const known = rows.get(parameter);
+    const problem = known === undefined ? `${parameter} is no parameter of a profile` : problemOf(known, value);
+    if (problem !== null) problems.push(problem);
+  }
+  const values = new Map(profileParameters(name).map((parameter) => [parameter.name, parameter.value]));
+  if (problems.length === 0) {
+    for (const [parameter, value] of Object.entries(overrides)) values.set(parameter, value);
+    problems.push(...conflicts(values));
   }
   if (problems.length > 0) throw new NicError('PROFILE', `timing profile: ${problems.join('; ')}`);
-  const values = new Map<string, number>();
+  return { name, mode, clockPs: values.get('clock.period_ps')!, values, words: wordsOf(mode, values) };
+}
+
+/** The link's share of a profile. */
+export function linkShape(values: ReadonlyMap<string, number>): LinkShape {
+  const value = (name: string): number => values.get(name)!;
+  return {
+    clockPs: value('clock.period_ps'),
+    generation: value('link.generation'),
+    lanes: value('link.lanes'),
+    rateGbps: value('link.rate_gbps'),
+    mpsBytes: value('link.mps_bytes'),
+    hasDllps: value('link.dllps') !== 0,
+    hasDigest: value('link.ecrc') !== 0,
+  };
+}
+
+function wordsOf(mode: NicMode, values: ReadonlyMap<string, number>): Map<number, number> {
+  const value = (name: string): number => values.get(name)!;
+  const clockPs = value('clock.period_ps');
+  const cycles = (ns: number): number => Math.round((ns * 1000) / clockPs);
+  // cycles << 16 for each byte: 8 bits / rate = ns a byte
+  const byteCost = (gbps: number): number =>
+    gbps === 0 ? 0 : Math.max(1, Math.round(((8 / gbps) * 1000 * 65536) / clockPs));
   const words = new Map<number, number>();
-  for (const parameter of ROWS) values.set(parameter.name, overrides[parameter.name] ?? parameter.value);
-  const clockPs = values.get('clock.period_ps')!;
-  for (const parameter of ROWS) words.set(parameter.index, wordOf(parameter, values.get(parameter.name)!, clockPs));
+  for (const { index, name, unit } of PROFILE_ROWS) {
+    if (index === null) continue;
+    words.set(index, unit === 'ns' ? cycles(value(name)) : unit === 'Gb/s' ? byteCost(value(name)) : value(name));
+  }
+  const rate = linkRate(linkShape(values));
+  words.set(P.P_BYTE_NUM, rate.byteNum);
+  words.set(P.P_BYTE_DEN, rate.byteDen);
+  words.set(P.P_DLLP_DEBT, rate.dllpDebt);
+  words.set(P.P_DLLP_BYTE, rate.dllpByte);
+  words.set(P.P_TLP_3DW, rate.tlp3Dw);
+  words.set(P.P_TLP_4DW, rate.tlp4Dw);
+  const cold = value('host.cold') * value('host.cold_ns');
+  const remote = value('host.remote') * value('host.remote_ns');
+  words.set(P.P_HOST_READ, cycles(value('host.read_latency_ns') + cold + remote));
+  const entries = value('iommu.entries');
+  const ways = Math.min(value('iommu.ways'), entries);
+  words.set(P.P_IOTLB_SETS, entries === 0 ? 0 : entries / ways);
+  words.set(P.P_IOTLB_WAYS, ways);
+  words.set(P.P_IOTLB_SHIFT, Math.log2(value('iommu.page_bytes')));
+  words.set(P.P_DMA_COPY, byteCost(value('dma.copy_gbps')));
   words.set(P.P_FUNCTIONAL, mode === 'functional' ? 1 : 0);
-  return { name: 'simple', mode, clockPs, values, words };
+  return words;
 }

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// Flow-control credits (PCIe 6.0 §2.6.1): a sender has header credits and data credits (16 bytes each) of a class; a TLP
+// takes one and as many as its data need, and they come back when the receiver has made room and its next UpdateFC has
+// arrived. All that is needed is a ring of what was taken, sorted by the cycle in which it is back: who needs more than
+// is there waits for the first to come.
+//
+//   class  0 head u32 | 4 tail u32 (free-running entries) | 8 data units under way u32 | 16 cycle u64: all that was
+//          taken off the ring is back by then
+//   entry  0 cycle u64 | 8 data units u32
+import {
+  CREDIT_CLASS_BYTES,
+  CREDIT_DOWN_P,
+  CREDIT_RING,
+  CREDIT_RING_BYTES,
+  CREDIT_RING_ENTRIES,
+  CREDITS,
+  CTL_NOW,
+} from '../abi/state_map.ts';
+import { P_DOWN_LATENCY, P_FC_INTERVAL, P_UP_LATENCY, P_UP_PH } from '../abi/timing_param.ts';
+import { CREDIT_DOWN, TRACE_CREDITS, TRACE_MASK_STATE, TRACE_NOBODY } from '../abi/trace_kind.ts';
+import { param } from '../mem/arena.ts';
+import { isTracing, record } from '../sim/trace.ts';
+
+const HEAD = 0;
+const TAIL = 4;
+const DATA = 8;
+const BACK = 16;
+const ENTRY_BYTES = 16;
+const ENTRY_UNITS = 8;
+
+function indexOf(pool: usize): i32 {
+  return <i32>((pool - CREDITS) / CREDIT_CLASS_BYTES);
+}
+
+/** Index of the header parameter of a class, which stand in the order of the classes; that of the data is the next. */
+function limitsOf(pool: usize): i32 {
+  return P_UP_PH + (indexOf(pool) << 1);
+}
+
+function entryOf(pool: usize, at: u32): usize {
+  return CREDIT_RING + indexOf(pool) * CREDIT_RING_BYTES + (at & (CREDIT_RING_ENTRIES - 1)) * ENTRY_BYTES;
+}
+
+/** Cycle from which on the class has a header credit and `units` data credits; in the past if it has them already. */
+export function creditTime(pool: usize, units: u32): u64 {
+  const limits = limitsOf(pool);
+  const headers = param(limits);
+  const data = param(limits + 1);
+  if ((headers | data) == 0) return 0;
+  const head = load<u32>(pool, HEAD);
+  let tail = load<u32>(pool, TAIL);
+  let used = load<u32>(pool, DATA);
+  while (tail != head && ((headers != 0 && head - tail >= headers) || (data != 0 && used + units > data))) {
+    const entry = entryOf(pool, tail++);
+    used -= load<u32>(entry, ENTRY_UNITS);
+    store<u64>(pool, load<u64>(entry), BACK);
+  }
+  store<u32>(pool, tail, TAIL);
+  store<u32>(pool, used, DATA);
+  return load<u64>(pool, BACK);
+}
+
+/** Takes the credits of one TLP, whose place the receiver has free again in cycle `drained`. */
+export function takeCredits(pool: usize, units: u32, drained: u64): void {
+  const limits = limitsOf(pool);
+  if ((param(limits) | param(limits + 1)) == 0) return;
+  const interval = <u64>param(P_FC_INTERVAL);
+  const told = interval == 0 ? drained : ((drained + interval - 1) / interval) * interval;
+  const back = told + param(pool >= <usize>CREDIT_DOWN_P ? P_UP_LATENCY : P_DOWN_LATENCY);
+  // reads are not answered in the order in which they were sent
+  let at = load<u32>(pool, HEAD);
+  store<u32>(pool, at + 1, HEAD);
+  store<u32>(pool, load<u32>(pool, DATA) + units, DATA);
+  while (at != load<u32>(pool, TAIL) && load<u64>(entryOf(pool, at - 1)) > back) {
+    const before = entryOf(pool, at - 1);
+    const entry = entryOf(pool, at);
+    store<u64>(entry, load<u64>(before));
+    store<u32>(entry, load<u32>(before, ENTRY_UNITS), ENTRY_UNITS);
+    at--;
+  }
+  store<u64>(entryOf(pool, at), back);
+  store<u32>(entryOf(pool, at), units, ENTRY_UNITS);
+  if (isTracing(TRACE_MASK_STATE)) traceTaken(pool, units, back);
+}
+
+function traceTaken(pool: usize, units: u32, back: u64): void {
+  const index = indexOf(pool);
+  const down = indexOf(CREDIT_DOWN_P);
+  const sub = index < down ? index << 1 : CREDIT_DOWN + ((index - down) << 1);
+  record(TRACE_CREDITS, TRACE_NOBODY, sub, 1, 0, back);
+  if (units != 0) record(TRACE_CREDITS, TRACE_NOBODY, sub + 1, units, 0, back);
+}
+
+/** Credits of a class that are not back now: headers << 16 | data units. */
+export function creditsTaken(index: u32): u32 {
+  const pool: usize = CREDITS + index * CREDIT_CLASS_BYTES;
+  const time = load<u64>(CTL_NOW);
+  const head = load<u32>(pool, HEAD);
+  let tail = load<u32>(pool, TAIL);
+  let data = load<u32>(pool, DATA);
+  while (tail != head && load<u64>(entryOf(pool, tail)) <= time) data -= load<u32>(entryOf(pool, tail++), ENTRY_UNITS);
+  return ((head - tail) << 16) | data;
+}

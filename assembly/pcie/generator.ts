@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+// A traffic generator on the card's port, for what pcie-bench measures: reads, writes, both, a write and a read of the same
+// place, and the traffic of a simple NIC. Up to GENERATOR_CONTEXTS_MAX operations are under way at a time; each takes the
+// way of any other request of the card. It records when an operation begins and ends, nothing is computed.
+//
+//   context    DMA context | 112 step | 120 u64 begun
+import {
+  CREDIT_DOWN_NP,
+  CREDIT_DOWN_P,
+  CTL_NOW,
+  GENERATOR,
+  GENERATOR_BUFFER,
+  GENERATOR_CONTEXT_BYTES,
+  GENERATOR_CONTEXTS,
+  GENERATOR_SAMPLES,
+  GENERATOR_SAMPLES_MAX,
+} from '../abi/state_map.ts';
+import { DMA_DONE_EVENT, DMA_FN } from '../abi/function_state.ts';
+import { EV_GENERATOR, EV_GENERATOR_DONE, PRIO_NORMAL } from '../abi/event_code.ts';
+import {
+  GEN_BYTES,
+  GEN_DONE,
+  GEN_FUNCTION,
+  GEN_IOVA,
+  GEN_LAST_AT,
+  GEN_LEFT,
+  GEN_NEXT,
+  GEN_OPERATION,
+  GEN_RANDOM,
+  GEN_SAMPLES,
+  GEN_SEED,
+  GEN_UNTIL,
+  GEN_WARM,
+  GEN_WARM_AT,
+  GEN_WINDOW,
+  GENERATE_READ,
+  GENERATE_SIMPLE_NIC,
+  GENERATE_WRITE,
+  GENERATE_WRITE_READ,
+} from '../abi/generator.ts';
+import { TLP_DOWN, TLP_MRD, TLP_MWR } from '../abi/trace_kind.ts';
+import { scheduleAt } from '../sim/scheduler.ts';
+import { receiveRequest, sendCompletion } from './completer.ts';
+import { postedWait, postWrite } from './posted.ts';
+import { readInto } from './requester.ts';
+import { requestBytes } from './tlp.ts';
+
+const STEP = 112;
+const BEGUN = 120;
+
+const DESCRIPTOR = 16;
+const REGISTER = 4;
+/** Bus address of the registers that the host of a simple NIC rings and reads; above 4 GiB, as its memory is. */
+const REGISTERS: u64 = 0x8000000000;
+
+/** Starts `outstanding` operations of those that GENERATOR describes; each starts the next when it ends. */
+export function startGenerator(f: usize, outstanding: u32): void {
+  store<u32>(GENERATOR, <u32>f, GEN_FUNCTION);
+  for (let i: u32 = 0; i < outstanding; i++) {
+    const context: usize = GENERATOR_CONTEXTS + i * GENERATOR_CONTEXT_BYTES;
+    store<u32>(context, <u32>f, DMA_FN);
+    store<u32>(context, EV_GENERATOR_DONE, DMA_DONE_EVENT);
+    begin(context);
+  }
+}
+
+function begin(context: usize): void {
+  const left = load<u32>(GENERATOR, GEN_LEFT);
+  if (left == 0) return;
+  store<u32>(GENERATOR, left - 1, GEN_LEFT);
+  store<u64>(context, load<u64>(CTL_NOW), BEGUN);
+  store<u32>(context, 0, STEP);
+  stepGenerator(context);
+}
+
+/** Where the next operation goes: naturally aligned places of the window. */
+function place(): u64 {
+  const bytes = load<u32>(GENERATOR, GEN_BYTES);
+  const window = load<u32>(GENERATOR, GEN_WINDOW);
+  // places are a power of two apart, at least a cache line, so that an operation crosses as few boundaries as it can
+  const stride = max<u32>(64, 1 << (32 - clz(bytes - 1)));
+  let offset: u32;
+  if (load<u32>(GENERATOR, GEN_RANDOM) != 0) {
+    let x = load<u64>(GENERATOR, GEN_SEED);
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^= x << 17;
+    store<u64>(GENERATOR, x, GEN_SEED);
+    offset = (<u32>(x >> 32) % (window / stride)) * stride;
+  } else {
+    offset = load<u32>(GENERATOR, GEN_NEXT);
+    store<u32>(GENERATOR, (offset + stride) % window, GEN_NEXT);
+  }
+  return load<u64>(GENERATOR, GEN_IOVA) + offset;
+}
+
+/** EV_GENERATOR, or a read that is done: takes an operation as far as it goes. */
+export function stepGenerator(context: usize): void {
+  const bytes = load<u32>(GENERATOR, GEN_BYTES);
+  const step = load<u32>(context, STEP);
+  const operation = load<u32>(GENERATOR, GEN_OPERATION);
+  store<u32>(context, step + 1, STEP);
+  if (operation == GENERATE_SIMPLE_NIC) return stepNic(context, step, bytes);
+  if (step == 0 && operation != GENERATE_READ) {
+    const wait = postedWait(1, bytes);
+    if (wait != 0) {
+      store<u32>(context, 0, STEP);
+      return continueAt(context, load<u64>(CTL_NOW) + wait);
+    }
+  }
+  if (step == 0) {
+    const iova = place();
+    if (operation == GENERATE_READ) read(context, iova, bytes);
+    else if (operation == GENERATE_WRITE) continueAt(context, postWrite(context, iova, bytes, GENERATOR_BUFFER));
+    else {
+      postWrite(context, iova, bytes, GENERATOR_BUFFER);
+      read(context, operation == GENERATE_WRITE_READ ? iova : place(), bytes);
+    }
+    return;
+  }
+  end(context);
+}
+
+/**
+ * One frame sent and one received: two doorbells; the descriptors of both, which one request fetches; the frame read and
+ * the other written with its descriptor; two interrupts; two reads of a pointer by the host.
+ */
+function stepNic(context: usize, step: u32, bytes: u32): void {
+  const f: usize = load<u32>(context, DMA_FN);
+  switch (step) {
+    case 0: {
+      const wire = requestBytes(REGISTERS) + REGISTER;
+      receiveRequest(CREDIT_DOWN_P, wire, TLP_MWR | TLP_DOWN, f, REGISTERS, REGISTER, 0, 1);
+      continueAt(context, receiveRequest(CREDIT_DOWN_P, wire, TLP_MWR | TLP_DOWN, f, REGISTERS, REGISTER, 0, 1));
+      return;
+    }
+    case 1:
+      return read(context, place(), 2 * DESCRIPTOR);
+    case 2: {
+      const wait = postedWait(4, bytes + 64);
+      if (wait != 0) {
+        store<u32>(context, 2, STEP);
+        return continueAt(context, load<u64>(CTL_NOW) + wait);
+      }
+      postWrite(context, place(), bytes, GENERATOR_BUFFER);
+      postWrite(context, place(), DESCRIPTOR, GENERATOR_BUFFER);
+      return read(context, place(), bytes);
+    }
+    case 3:
+      postWrite(context, place(), REGISTER, GENERATOR_BUFFER);
+      return continueAt(context, postWrite(context, place(), REGISTER, GENERATOR_BUFFER));
+    case 4: {
+      const wire = requestBytes(REGISTERS);
+      receiveRequest(CREDIT_DOWN_NP, wire, TLP_MRD | TLP_DOWN, f, REGISTERS, REGISTER, 0, 0);
+      continueAt(context, receiveRequest(CREDIT_DOWN_NP, wire, TLP_MRD | TLP_DOWN, f, REGISTERS, REGISTER, 0, 0));
+      return;
+    }
+    case 5:
+      sendCompletion(f, REGISTERS, REGISTER, 0);
+      return continueAt(context, sendCompletion(f, REGISTERS, REGISTER, 0));
+    default:
+      end(context);
+  }
+}
+
+function read(context: usize, iova: u64, bytes: u32): void {
+  if (readInto(context, iova, bytes, GENERATOR_BUFFER)) stepGenerator(context);
+}
+
+function continueAt(context: usize, time: u64): void {
+  scheduleAt(time, EV_GENERATOR, PRIO_NORMAL, <u32>context, 0);
+}
+
+function end(context: usize): void {
+  const now = load<u64>(CTL_NOW);
+  const done = load<u32>(GENERATOR, GEN_DONE) + 1;
+  store<u32>(GENERATOR, done, GEN_DONE);
+  if (done == load<u32>(GENERATOR, GEN_WARM)) store<u64>(GENERATOR, now, GEN_WARM_AT);
+  if (done == load<u32>(GENERATOR, GEN_UNTIL)) store<u64>(GENERATOR, now, GEN_LAST_AT);
+  const samples = load<u32>(GENERATOR, GEN_SAMPLES);
+  if (samples < <u32>GENERATOR_SAMPLES_MAX) {
+    store<u32>(GENERATOR_SAMPLES + (samples << 2), <u32>(now - load<u64>(context, BEGUN)));
+    store<u32>(GENERATOR, samples + 1, GEN_SAMPLES);
+  }
+  begin(context);
+}

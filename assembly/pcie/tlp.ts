@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sizes of TLPs, and where a request is cut (PCIe 6.0 §2.2.7, §2.3.1.1): nothing crosses 4 KiB, a read asks for MRRS at
+// most, a write carries MPS at most, completions end at multiples of the read completion boundary. Data travels in whole
+// dwords; what of the first and last one is meant, the byte enables say.
+import { P_CPL_BYTES, P_DMA_COPY, P_MPS, P_MRRS, P_RCB, P_TLP_3DW, P_TLP_4DW } from '../abi/timing_param.ts';
+import { param } from '../mem/arena.ts';
+
+const PAGE = 4096;
+
+/** Bytes of a memory request without its data: 4 DW of header only for addresses that need them. */
+export function requestBytes(address: u64): u32 {
+  return param(address >> 32 != 0 ? P_TLP_4DW : P_TLP_3DW);
+}
+
+/** Bytes of data in whole dwords. */
+export function dwordBytes(address: u64, length: u32): u32 {
+  return (((<u32>address) & 3) + length + 3) & ~3;
+}
+
+function cut(address: u64, left: u32, limit: u32): u32 {
+  const low = <u32>address;
+  return min(left, min(limit - (low & 3), PAGE - (low & (PAGE - 1))));
+}
+
+/** Bytes that the next read request of a range takes. */
+export function readPiece(address: u64, left: u32): u32 {
+  return cut(address, left, param(P_MRRS));
+}
+
+/** Bytes that the next write TLP of a range takes. */
+export function writePiece(address: u64, left: u32): u32 {
+  return cut(address, left, param(P_MPS));
+}
+
+/** Bytes in the next completion of a read: as many as fit, up to the last boundary that they reach. */
+export function completionPiece(address: u64, left: u32): u32 {
+  const limit = param(P_CPL_BYTES);
+  const past = (<u32>address) & (param(P_RCB) - 1);
+  return past + left <= limit ? left : limit - past;
+}
+
+/** Completions of a read: the first may be short, all others are as long as they get. */
+export function completionCount(address: u64, length: u32): u32 {
+  const limit = param(P_CPL_BYTES);
+  const bytes = ((<u32>address) & (param(P_RCB) - 1)) + length;
+  return bytes <= limit ? 1 : (bytes + limit - 1) / limit;
+}
+
+/** Bytes of data in the last completion of a read that needs several. */
+export function completionRest(address: u64, length: u32): u32 {
+  const limit = param(P_CPL_BYTES);
+  const rest = (((<u32>address) & (param(P_RCB) - 1)) + length) % limit;
+  return rest == 0 ? limit : rest;
+}
+
+/** Cycles that it takes to store `bytes` once more between the link and who needs them. */
+export function copyCycles(bytes: u32): u32 {
+  return <u32>((<u64>bytes * param(P_DMA_COPY) + 0xffff) >> 16);
+}

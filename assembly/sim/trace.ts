@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// The trace ring: what happened, for waveforms, timelines and captures (trace_kind.ts has the layout). It lies outside of
+// the arena and nothing reads it back, so that a traced run is the run that was not traced. A caller asks isTracing()
+// first; without a trace that one load is all the cost. Records for which there is no room are counted.
+import {
+  CTL_NOW,
+  TRACE_RING_BASE,
+  TRACE_RING_BYTES,
+  TRACE_RING_LOST,
+  TRACE_RING_MASK,
+  TRACE_RING_USED,
+} from '../abi/state_map.ts';
+import {
+  TRACE_A,
+  TRACE_B,
+  TRACE_BYTES,
+  TRACE_C,
+  TRACE_D,
+  TRACE_E,
+  TRACE_FUNCTION,
+  TRACE_KIND,
+  TRACE_PAYLOAD,
+  TRACE_SUB,
+  TRACE_TIME,
+} from '../abi/trace_kind.ts';
+import { copyBytes } from '../mem/arena.ts';
+
+/** Is any of the TRACE_MASK_* bits recorded? */
+export function isTracing(mask: u32): bool {
+  return (load<u32>(TRACE_RING_MASK) & mask) != 0;
+}
+
+/** Writes a record of the current cycle. */
+export function record(kind: u32, fn: u32, sub: u32, a: u32, b: u32, c: u64, d: u32 = 0, e: u32 = 0): void {
+  recordAt(load<u64>(CTL_NOW), kind, fn, sub, a, b, c, d, e, 0, 0);
+}
+
+/** Writes a record of cycle `time` with `length` bytes of payload. */
+export function recordAt(
+  time: u64,
+  kind: u32,
+  fn: u32,
+  sub: u32,
+  a: u32,
+  b: u32,
+  c: u64,
+  d: u32,
+  e: u32,
+  payload: usize,
+  length: u32,
+): void {
+  const bytes = TRACE_PAYLOAD + ((length + 7) & ~7);
+  const used = load<u32>(TRACE_RING_USED);
+  if (used + bytes > load<u32>(TRACE_RING_BYTES)) {
+    store<u32>(TRACE_RING_LOST, load<u32>(TRACE_RING_LOST) + 1);
+    return;
+  }
+  store<u32>(TRACE_RING_USED, used + bytes);
+  const at: usize = load<u32>(TRACE_RING_BASE) + used;
+  store<u64>(at, time, TRACE_TIME);
+  store<u16>(at, <u16>kind, TRACE_KIND);
+  store<u16>(at, <u16>fn, TRACE_FUNCTION);
+  store<u16>(at, <u16>bytes, TRACE_BYTES);
+  store<u16>(at, <u16>sub, TRACE_SUB);
+  store<u32>(at, a, TRACE_A);
+  store<u32>(at, b, TRACE_B);
+  store<u64>(at, c, TRACE_C);
+  store<u32>(at, d, TRACE_D);
+  store<u32>(at, e, TRACE_E);
+  if (length != 0) {
+    store<u64>(at + bytes - 8, 0); // padding
+    copyBytes(at + TRACE_PAYLOAD, payload, length);
+  }
+}
+
+/** Is at least half of the ring left? If not, the host takes the records before the card goes on. */
+export function hasTraceRoom(): bool {
+  return load<u32>(TRACE_RING_USED) <= load<u32>(TRACE_RING_BYTES) >> 1;
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// Registers, queues and jobs as records of the trace ring. Callers ask isTracing(TRACE_MASK_STATE) first.
+import { FN_COMMON, JOB_STRIDE, JOBS } from '../abi/state_map.ts';
+import {
+  DMA_FN,
+  FN_INDEX,
+  JOB_BUFFER,
+  JOB_CONTEXT,
+  JOB_EXECUTE,
+  JOB_FREE,
+  JOB_HEAD,
+  JOB_QUALIFIER,
+  JOB_QUEUE,
+  Q_CONTEXT,
+  Q_INDEX,
+  Q_KIND,
+  QUEUE_ADMIN,
+} from '../abi/function_state.ts';
+import { TRACE_JOB, TRACE_QUEUE, TRACE_REGISTER, TRACE_STATUS } from '../abi/trace_kind.ts';
+import { COMMON_DEVICE_STATUS } from '../abi/virtio_pci_common.ts';
+import { ADMIN_CMD_GROUP_MEMBER_ID, ADMIN_CMD_OPCODE } from '../abi/virtio_admin.ts';
+import { record } from '../sim/trace.ts';
+
+/** In the place of a BAR. */
+export const TRACE_SPACE_CONFIG: u32 = 7;
+export const TRACE_SPACE_LEGACY: u32 = 6;
+
+export function traceRegister(f: usize, space: u32, offset: u32, size: u32, value: u32, isWrite: bool): void {
+  const sub = (space << 1) | (isWrite ? 1 : 0);
+  record(TRACE_REGISTER, load<u32>(f, FN_INDEX), sub, offset | (size << 24), value, 0);
+}
+
+export function traceStatus(f: usize): void {
+  record(TRACE_STATUS, load<u32>(f, FN_INDEX), 0, load<u8>(f, FN_COMMON + COMMON_DEVICE_STATUS), 0, 0);
+}
+
+/** A value of a queue, TRACE_QUEUE_*. */
+export function traceQueue(q: usize, what: u32, value: u32): void {
+  const f: usize = load<u32>(q, Q_CONTEXT + DMA_FN);
+  record(TRACE_QUEUE, load<u32>(f, FN_INDEX), load<u32>(q, Q_INDEX), what, value, 0);
+}
+
+/** A job is in a new state, JOB_FREE at its end. */
+export function traceJob(job: usize, state: u32): void {
+  const q: usize = load<u32>(job, JOB_QUEUE);
+  const f: usize = load<u32>(job, JOB_CONTEXT + DMA_FN);
+  const isAdmin = load<u8>(q, Q_KIND) == QUEUE_ADMIN;
+  let what = <u64>load<u16>(job, JOB_HEAD);
+  if (isAdmin && state == JOB_EXECUTE) {
+    const command = job + JOB_BUFFER;
+    what = (load<u64>(command, ADMIN_CMD_GROUP_MEMBER_ID) << 32) | load<u16>(command, ADMIN_CMD_OPCODE);
+  }
+  const answer = isAdmin && state == JOB_FREE ? load<u32>(job, JOB_QUALIFIER) : 0;
+  const number = <u32>((job - JOBS) / JOB_STRIDE);
+  record(TRACE_JOB, load<u32>(f, FN_INDEX), load<u32>(q, Q_INDEX), number, state, what, answer);
+}
