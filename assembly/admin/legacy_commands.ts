@@ -20,7 +20,10 @@ import {
   VIRTIO_ADMIN_STATUS_Q_INVALID_FIELD,
   VIRTIO_ADMIN_STATUS_Q_OK,
 } from '../abi/virtio_admin.ts';
+import { TRACE_MASK_STATE } from '../abi/trace_kind.ts';
+import { isTracing } from '../sim/trace.ts';
 import { isInsideLegacyField, readLegacy, writeLegacy } from '../virtio/legacy_window.ts';
+import { traceRegister, TRACE_SPACE_LEGACY } from '../virtio/state_trace.ts';
 import { isInsideNetField, writeLegacyNetConfig } from '../virtio/net_config.ts';
 
 /** Runs a legacy command on the member `f`; a qualifier other than Q_OK means EINVAL and nothing was changed. */
@@ -37,12 +40,16 @@ export function executeLegacy(job: usize, opcode: u32, f: usize): u32 {
   switch (opcode) {
     case VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE: {
       if (!isInsideLegacyField(f, offset, writeBytes)) return VIRTIO_ADMIN_STATUS_Q_INVALID_FIELD;
-      writeLegacy(f, offset, writeBytes, loadBytes(data + ADMIN_LEGACY_WR_REGISTERS, writeBytes));
+      const value = loadBytes(data + ADMIN_LEGACY_WR_REGISTERS, writeBytes);
+      if (isTracing(TRACE_MASK_STATE)) traceRegister(f, TRACE_SPACE_LEGACY, offset, writeBytes, value, true);
+      writeLegacy(f, offset, writeBytes, value);
       return VIRTIO_ADMIN_STATUS_Q_OK;
     }
     case VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ: {
       if (!isInsideLegacyField(f, offset, readBytes)) return VIRTIO_ADMIN_STATUS_Q_INVALID_FIELD;
-      store<u32>(result, readLegacy(f, offset, readBytes));
+      const value = readLegacy(f, offset, readBytes);
+      if (isTracing(TRACE_MASK_STATE)) traceRegister(f, TRACE_SPACE_LEGACY, offset, readBytes, value, false);
+      store<u32>(result, value);
       store<u32>(job, ADMIN_RESULT_HEADER_SIZE + readBytes, JOB_RESULT);
       return VIRTIO_ADMIN_STATUS_Q_OK;
     }

@@ -43,10 +43,12 @@ import {
 } from '../abi/counter.ts';
 import { EV_WIRE_TX, OUT_FRAME, PRIO_NORMAL } from '../abi/event_code.ts';
 import { P_SWITCH, P_WIRE_BYTE_COST, P_WIRE_LATENCY } from '../abi/timing_param.ts';
+import { TRACE_FRAME, TRACE_MASK_FRAMES, TRACE_NOBODY } from '../abi/trace_kind.ts';
 import { config, copyBytes, count, countFn, functionAt, functionCount, param } from '../mem/arena.ts';
 import { emit } from '../sim/output.ts';
 import { scheduleAt } from '../sim/scheduler.ts';
 import { isFunctional } from '../sim/time.ts';
+import { isTracing, recordAt } from '../sim/trace.ts';
 import { hasReceiveJob, startReceiveJob } from '../virtio/job.ts';
 import { isRunnable, queueAt } from '../virtio/queue.ts';
 import { scheduleVisit } from '../virtio/visit.ts';
@@ -78,6 +80,7 @@ export function forward(source: u32, frame: usize, length: u32, progress: u32): 
   const mac = macOf(frame);
   const isGroup = ((<u32>mac) & 1) != 0;
   if (progress == FORWARD_BEGIN) {
+    if (isTracing(TRACE_MASK_FRAMES)) traceFrame(source == PORT_WIRE ? TRACE_NOBODY : source, FRAME_IN, frame, length);
     if (!isGroup) {
       const target = findMac(mac);
       if (target == NONE) {
@@ -152,6 +155,7 @@ function deliver(fn: u32, frame: usize, length: u32): void {
     countFn(f, FC_RX_DROP_OVERSIZE);
     return;
   }
+  if (isTracing(TRACE_MASK_FRAMES)) traceFrame(fn, FRAME_OUT, frame, length);
   const job = startReceiveJob(q);
   copyBytes(job + JOB_BUFFER + FRAME_OFFSET, frame, length);
   store<u32>(job, length, JOB_LENGTH);
@@ -191,6 +195,7 @@ function steer(frame: usize, length: u32, pairs: u32): u32 {
 /** Sends a frame out of the wire port; false while the host has not taken enough of what is there. */
 function sendToWire(source: u32, frame: usize, length: u32): bool {
   if (config(CFG_WIRE_MODE) == 0) {
+    if (isTracing(TRACE_MASK_FRAMES)) traceFrame(TRACE_NOBODY, FRAME_OUT, frame, length);
     count(C_WIRE_TX_FRAMES);
     count(C_WIRE_TX_BYTES, length);
     return true;
@@ -201,6 +206,7 @@ function sendToWire(source: u32, frame: usize, length: u32): bool {
   const start = room < size ? head + room : head;
   if (start + size - load<u32>(CTL_WIRE_TAIL) > <u32>WIRE_RING_BYTES) return false;
   const entry: usize = WIRE_RING + (start & (WIRE_RING_BYTES - 1));
+  if (isTracing(TRACE_MASK_FRAMES)) traceFrame(TRACE_NOBODY, FRAME_OUT, frame, length);
   store<u32>(entry, start + size); // the host moves its tail here
   store<u32>(entry, length, 4);
   copyBytes(entry + ENTRY_BYTES, frame, length);
@@ -218,6 +224,14 @@ function sendToWire(source: u32, frame: usize, length: u32): bool {
   store<u64>(CTL_WIRE_FREE, end);
   scheduleAt(((end + 0xffff) >> 16) + param(P_WIRE_LATENCY), EV_WIRE_TX, PRIO_NORMAL, at, (length << 11) | source);
   return true;
+}
+
+// sub of TRACE_FRAME
+const FRAME_IN: u32 = 0;
+const FRAME_OUT: u32 = 1;
+
+function traceFrame(port: u32, direction: u32, frame: usize, length: u32): void {
+  recordAt(load<u64>(CTL_NOW), TRACE_FRAME, port, direction, length, 0, 0, 0, 0, frame, length);
 }
 
 /** EV_WIRE_TX: the frame is on the wire. */

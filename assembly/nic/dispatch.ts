@@ -97,7 +97,7 @@ import { walk, WALK_DONE, WALK_PENDING } from '../virtio/chain.ts';
 import { abandonJobs, finishJob, startJob, waitForJob } from '../virtio/job.ts';
 import { finishFetch, isRunnable, returnHeads, takeHead } from '../virtio/queue.ts';
 import { breakQueue } from '../virtio/needs_reset.ts';
-import { traceRegister } from '../virtio/state_trace.ts';
+import { traceJob, traceRegister } from '../virtio/state_trace.ts';
 import { makeReady, pickQueue, scheduleVisit } from '../virtio/visit.ts';
 import { finishSignal, flushUsed } from '../virtio/used.ts';
 import { writeMemoryRegister } from './router.ts';
@@ -291,6 +291,7 @@ function isReady(job: usize, kind: u8): bool {
 /** Takes the oldest job one step further; true when it is used. */
 function stepOldest(job: usize, kind: u8): bool {
   if (kind == QUEUE_RX) return stepReceive(job);
+  if (isTracing(TRACE_MASK_STATE) && load<u8>(job, JOB_STATE) != <u8>JOB_EXECUTE) traceJob(job, JOB_EXECUTE);
   store<u8>(job, JOB_EXECUTE, JOB_STATE);
   if (kind == QUEUE_TX) return stepTransmit(job);
   return kind == QUEUE_ADMIN ? stepAdmin(job) : stepControl(job);
@@ -314,6 +315,7 @@ function gather(job: usize): void {
   const bytes = min<u32>(load<u32>(job, JOB_READ_BYTES), JOB_BUFFER_BYTES - 64);
   store<u64>(job, load<u64>(CTL_NOW), JOB_WALKED);
   store<u8>(job, JOB_GATHER, JOB_STATE);
+  if (isTracing(TRACE_MASK_STATE)) traceJob(job, JOB_GATHER);
   store<u32>(job, bytes, JOB_LENGTH);
   store<u32>(job, bytes, DMA_BYTES);
   store<u32>(job, <u32>(job + JOB_SEGMENTS), DMA_SEGMENTS);
@@ -330,4 +332,5 @@ function finishGather(job: usize): void {
   if (load<u32>(job, DMA_FAULT) != 0) return breakQueue(load<u32>(job, JOB_QUEUE), FC_BAD_DMA);
   store<u64>(job, load<u64>(CTL_NOW), JOB_GATHERED);
   store<u8>(job, JOB_READY, JOB_STATE);
+  if (isTracing(TRACE_MASK_STATE)) traceJob(job, JOB_READY);
 }

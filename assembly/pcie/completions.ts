@@ -53,7 +53,7 @@ import {
   DMA_LISTED,
   DMA_PENDING,
 } from '../abi/function_state.ts';
-import { EV_DMA_COPIED, EV_DMA_DONE, EV_DMA_HOST, EV_DMA_TIMEOUT, PRIO_NORMAL } from '../abi/event_code.ts';
+import { EV_DMA_COPIED, EV_DMA_DONE, PRIO_NORMAL } from '../abi/event_code.ts';
 import {
   C_COMPLETIONS_DROPPED,
   C_COMPLETION_POISONED,

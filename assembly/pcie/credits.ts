@@ -50,7 +50,9 @@ export function creditTime(pool: usize, units: u32): u64 {
   const head = load<u32>(pool, HEAD);
   let tail = load<u32>(pool, TAIL);
   let used = load<u32>(pool, DATA);
-  while (tail != head && ((headers != 0 && head - tail >= headers) || (data != 0 && used + units > data))) {
+  const mostHeaders = headers == 0 ? U32.MAX_VALUE : headers - 1;
+  const mostData = data == 0 ? U32.MAX_VALUE : data;
+  while (tail != head && (head - tail > mostHeaders || used + units > mostData)) {
     const entry = entryOf(pool, tail++);
     used -= load<u32>(entry, ENTRY_UNITS);
     store<u64>(pool, load<u64>(entry), BACK);

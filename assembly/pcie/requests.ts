@@ -57,7 +57,7 @@ import {
   SEGMENT_BYTES,
   SEGMENT_LENGTH,
 } from '../abi/function_state.ts';
-import { EV_DMA_HOST, EV_DMA_READY, EV_DMA_TIMEOUT, EV_DMA_WAKE, PRIO_NORMAL } from '../abi/event_code.ts';
+import { EV_DMA_HOST, EV_DMA_TIMEOUT, EV_DMA_WAKE, PRIO_NORMAL } from '../abi/event_code.ts';
 import { C_DMA_READ_REQUESTS } from '../abi/counter.ts';
 import { P_CPL_DATA, P_CPL_HEADERS, P_CPL_TIMEOUT, P_TAGS, P_UP_LATENCY } from '../abi/timing_param.ts';
 import {

@@ -55,13 +55,16 @@ import {
   COMMON_SIZE,
   VIRTIO_MSI_NO_VECTOR,
 } from '../abi/virtio_pci_common.ts';
+import { TRACE_MASK_STATE } from '../abi/trace_kind.ts';
 import { countFn } from '../mem/arena.ts';
+import { isTracing } from '../sim/trace.ts';
 import { applyFeatures, isAcceptable } from './features.ts';
 import { updateIntx } from './interrupt.ts';
 import { abandonJobs } from './job.ts';
 import { resetNetConfig } from './net_config.ts';
 import { queueAt, resetQueuePosition } from './queue.ts';
 import { refreshQueueWindow } from './queue_window.ts';
+import { traceStatus } from './state_trace.ts';
 
 const DRIVER_BITS = STATUS_ACKNOWLEDGE + STATUS_DRIVER + STATUS_DRIVER_OK + STATUS_FEATURES_OK + STATUS_FAILED;
 
@@ -80,6 +83,7 @@ export function writeDeviceStatus(f: usize, value: u32): void {
   }
   if ((rising & STATUS_DRIVER_OK) != 0 && (status & STATUS_FEATURES_OK) == 0) status &= ~STATUS_DRIVER_OK;
   store<u8>(f, <u8>status, FN_COMMON + COMMON_DEVICE_STATUS);
+  if (isTracing(TRACE_MASK_STATE)) traceStatus(f);
   if ((status & ~old & STATUS_DRIVER_OK) != 0) goLive(f);
 }
 
@@ -137,6 +141,7 @@ export function resetDevice(f: usize): void {
   }
   resetNetConfig(f);
   refreshQueueWindow(f);
+  if (isTracing(TRACE_MASK_STATE)) traceStatus(f);
   updateIntx(f);
 }
 

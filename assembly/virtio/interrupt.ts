@@ -7,11 +7,14 @@ import { FC_INTERRUPTS } from '../abi/counter.ts';
 import { OUT_INTX } from '../abi/event_code.ts';
 import { PCI_COMMAND, PCI_COMMAND_INTX_DISABLE, PCI_STATUS, PCI_STATUS_INTERRUPT } from '../abi/pci_header.ts';
 import { COMMON_CONFIG_MSIX_VECTOR, ISR_STATUS_CONFIG, ISR_STATUS_QUEUE } from '../abi/virtio_pci_common.ts';
+import { TRACE_MASK_STATE, TRACE_NOBODY } from '../abi/trace_kind.ts';
 import { countFn } from '../mem/arena.ts';
 import { raiseVector } from '../pci/msix.ts';
 import { postIntx } from '../pcie/posted.ts';
 import { emit } from '../sim/output.ts';
 import { isFunctional } from '../sim/time.ts';
+import { isTracing } from '../sim/trace.ts';
+import { traceMsix } from './state_trace.ts';
 
 /** Used-buffer notification of a queue with `vector`; the arrival cycle of its message, 0 if none went out. */
 export function notifyUsed(f: usize, vector: u32): u64 {
@@ -28,7 +31,8 @@ export function notifyConfig(f: usize): void {
   store<u8>(f, load<u8>(f, FN_ISR) | ISR_STATUS_CONFIG, FN_ISR);
   if (load<u8>(f, FN_MSIX_ENABLE) != 0) {
     const vector = <u32>load<u16>(f, FN_COMMON + COMMON_CONFIG_MSIX_VECTOR);
-    if (vector < load<u32>(f, FN_VECTORS)) raiseVector(f, vector);
+    const handled = vector < load<u32>(f, FN_VECTORS) ? raiseVector(f, vector) : 0;
+    if (handled != 0 && isTracing(TRACE_MASK_STATE)) traceMsix(f, vector, TRACE_NOBODY, handled);
     return;
   }
   updateIntx(f);

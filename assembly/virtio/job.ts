@@ -61,12 +61,14 @@ import {
 } from '../abi/function_state.ts';
 import { EV_JOB_DONE, EV_JOB_STEP, PRIO_LATE, PRIO_NORMAL } from '../abi/event_code.ts';
 import { FC_CHAINS } from '../abi/counter.ts';
+import { TRACE_MASK_STATE, TRACE_QUEUE_JOBS } from '../abi/trace_kind.ts';
 import { countFn } from '../mem/arena.ts';
 import { cancelRead } from '../pcie/requester.ts';
 import { occupyEngine } from '../sim/engine.ts';
 import { schedule, scheduleAt } from '../sim/scheduler.ts';
 import { isFunctional } from '../sim/time.ts';
-import { traceJob } from './state_trace.ts';
+import { isTracing } from '../sim/trace.ts';
+import { traceJob, traceQueue } from './state_trace.ts';
 import { scheduleVisit } from './visit.ts';
 
 export function initJobs(): void {
@@ -88,6 +90,7 @@ export function startJob(q: usize, head: u32): usize {
   beginWalk(job, q, head);
   store<u8>(job, JOB_WALK, JOB_STATE);
   store<u64>(job, load<u64>(CTL_NOW), JOB_STARTED);
+  if (isTracing(TRACE_MASK_STATE)) traceJob(job, JOB_WALK);
   if (load<u8>(q, Q_KIND) == QUEUE_ADMIN) memory.copy(job + JOB_QUEUE_TIMES, q + Q_KICK_ISSUED, QUEUE_TIMES_BYTES);
   return job;
 }
@@ -129,6 +132,7 @@ function enqueue(q: usize, job: usize): void {
   else store<u32>(tail, <u32>job, JOB_NEXT);
   store<u32>(q, <u32>job, Q_FIFO_TAIL);
   store<u32>(q, load<u32>(q, Q_JOBS) + 1, Q_JOBS);
+  if (isTracing(TRACE_MASK_STATE)) traceQueue(q, TRACE_QUEUE_JOBS, load<u32>(q, Q_JOBS));
 }
 
 /** Points the walk of a job at the chain `head`; segments collected so far stay. */
@@ -151,11 +155,13 @@ export function finishJob(job: usize): void {
   store<u32>(q, next, Q_FIFO_HEAD);
   if (next == 0) store<u32>(q, 0, Q_FIFO_TAIL);
   store<u32>(q, load<u32>(q, Q_JOBS) - 1, Q_JOBS);
+  if (isTracing(TRACE_MASK_STATE)) traceQueue(q, TRACE_QUEUE_JOBS, load<u32>(q, Q_JOBS));
   release(job);
 }
 
 function release(job: usize): void {
   cancelRead(job);
+  if (isTracing(TRACE_MASK_STATE)) traceJob(job, JOB_FREE);
   store<u8>(job, JOB_FREE, JOB_STATE);
   const receivePool: usize = JOBS + JOB_POOL * JOB_STRIDE;
   const pool: usize = job < receivePool ? CTL_JOB_FREE : CTL_RX_JOB_FREE;
@@ -175,6 +181,7 @@ export function abandonJobs(q: usize): void {
   store<u32>(q, 0, Q_FIFO_HEAD);
   store<u32>(q, 0, Q_FIFO_TAIL);
   store<u32>(q, 0, Q_JOBS);
+  if (isTracing(TRACE_MASK_STATE)) traceQueue(q, TRACE_QUEUE_JOBS, 0);
 }
 
 /** Remembers that a queue found no free job. */

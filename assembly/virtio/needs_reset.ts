@@ -5,8 +5,11 @@ import { FN_COMMON, FN_QUEUES, QUEUE_STRIDE } from '../abi/state_map.ts';
 import { DMA_FN, FN_LIVE, FN_QUEUE_COUNT, Q_BROKEN, Q_CONTEXT, Q_JOBS } from '../abi/function_state.ts';
 import { STATUS_DEVICE_NEEDS_RESET, STATUS_DRIVER_OK } from '../abi/device_status.ts';
 import { COMMON_DEVICE_STATUS } from '../abi/virtio_pci_common.ts';
+import { TRACE_MASK_STATE } from '../abi/trace_kind.ts';
 import { countFn } from '../mem/arena.ts';
+import { isTracing } from '../sim/trace.ts';
 import { notifyConfig } from './interrupt.ts';
+import { traceStatus } from './state_trace.ts';
 import { scheduleVisit } from './visit.ts';
 
 /** Stops the queue: the driver broke a rule, the device needs a reset. `cause` is a counter index. */
@@ -22,6 +25,7 @@ function breakDevice(f: usize, cause: i32): void {
   if ((status & STATUS_DEVICE_NEEDS_RESET) != 0) return;
   store<u8>(f, status | STATUS_DEVICE_NEEDS_RESET, FN_COMMON + COMMON_DEVICE_STATUS);
   store<u8>(f, 0, FN_LIVE);
+  if (isTracing(TRACE_MASK_STATE)) traceStatus(f);
   // the visits find the device stopped and give back what the queues hold
   const queues = load<u32>(f, FN_QUEUE_COUNT) + 1;
   for (let i: u32 = 0; i < queues; i++) {

@@ -53,6 +53,13 @@ import { EV_FE_DONE, EV_NOTIFY_DONE } from '../abi/event_code.ts';
 import { FC_BAD_AVAIL_IDX, FC_BAD_DMA } from '../abi/counter.ts';
 import { CFG_TRACE_ADMIN } from '../abi/nic_config.ts';
 import { P_FETCH_LINE } from '../abi/timing_param.ts';
+import {
+  TRACE_MASK_STATE,
+  TRACE_QUEUE_AVAIL_IDX,
+  TRACE_QUEUE_AVAIL_SEEN,
+  TRACE_QUEUE_FETCH,
+  TRACE_QUEUE_NOTIFY,
+} from '../abi/trace_kind.ts';
 import { config, param } from '../mem/arena.ts';
 import {
   VIRTQ_AVAIL_FLAGS,
@@ -63,7 +70,9 @@ import {
 } from '../abi/virtio_ring.ts';
 import { postWrite } from '../pcie/posted.ts';
 import { appendRead, cancelRead, prepareRead, readInto, startRead } from '../pcie/requester.ts';
+import { isTracing } from '../sim/trace.ts';
 import { breakQueue } from './needs_reset.ts';
+import { traceQueue } from './state_trace.ts';
 
 /** takeHead: the ring fetch is under way, EV_FE_DONE will come. */
 export const HEAD_PENDING = -1;
@@ -102,6 +111,8 @@ export function resetQueuePosition(q: usize, f: usize): void {
   store<u32>(q, 0, Q_JOBS);
   store<u32>(q, 0, Q_FIFO_HEAD);
   store<u32>(q, 0, Q_FIFO_TAIL);
+  if (isTracing(TRACE_MASK_STATE))
+    for (let what = TRACE_QUEUE_AVAIL_SEEN; what <= TRACE_QUEUE_NOTIFY; what++) traceQueue(q, what, 0);
 }
 
 /** May the device take buffers from this queue now? */
@@ -125,6 +136,7 @@ export function takeHead(q: usize, mayRead: bool): i32 {
     const at = <u16>(availIdx - load<u16>(q, Q_HEADS_AT));
     if (at < load<u16>(q, Q_HEADS)) {
       store<u16>(q, availIdx + 1, Q_AVAIL_IDX);
+      if (isTracing(TRACE_MASK_STATE)) traceQueue(q, TRACE_QUEUE_AVAIL_IDX, <u16>(availIdx + 1));
       return load<u16>(q + Q_HEAD_LIST + ((<usize>at) << 1));
     }
     if (load<u8>(q, Q_FETCH) != FETCH_IDLE) return HEAD_PENDING;
@@ -162,6 +174,7 @@ function fetchIdx(q: usize): bool {
   const driver = load<u64>(q, Q_DRIVER);
   store<u64>(q, load<u64>(CTL_NOW), Q_VISITED);
   store<u8>(q, FETCH_IDX, Q_FETCH);
+  if (isTracing(TRACE_MASK_STATE)) traceQueue(q, TRACE_QUEUE_FETCH, FETCH_IDX);
   keepLife(q, ADMIN_RING_LIFE); // the entries may come along with the index
   keepLife(q, ADMIN_INDEX_LIFE);
   const words = lineBytes(q, driver);
@@ -218,6 +231,7 @@ function fetchRing(q: usize): bool {
   store<u16>(q, availIdx, Q_HEADS_AT);
   store<u16>(q, 0, Q_HEADS);
   store<u8>(q, FETCH_RING, Q_FETCH);
+  if (isTracing(TRACE_MASK_STATE)) traceQueue(q, TRACE_QUEUE_FETCH, FETCH_RING);
   keepLife(q, ADMIN_RING_LIFE);
   const at = load<u64>(q, Q_DRIVER) + VIRTQ_AVAIL_RING + ((<u64>slot) << 1);
   if (!readInto(q + Q_CONTEXT, at, heads << 1, q + Q_HEAD_LIST)) return false;
@@ -229,6 +243,7 @@ function fetchRing(q: usize): bool {
 export function finishFetch(q: usize): void {
   const fetch = load<u8>(q, Q_FETCH);
   store<u8>(q, FETCH_IDLE, Q_FETCH);
+  if (isTracing(TRACE_MASK_STATE)) traceQueue(q, TRACE_QUEUE_FETCH, FETCH_IDLE);
   if (load<u32>(q, Q_CONTEXT + DMA_FAULT) != 0) {
     breakQueue(q, FC_BAD_DMA);
     return;
@@ -247,6 +262,7 @@ export function finishFetch(q: usize): void {
     return;
   }
   store<u16>(q, seen, Q_AVAIL_SEEN);
+  if (isTracing(TRACE_MASK_STATE)) traceQueue(q, TRACE_QUEUE_AVAIL_SEEN, seen);
   if (load<u16>(q, Q_LINE_BYTES) > <u32>VIRTQ_AVAIL_RING) takeLine(q);
 }
 

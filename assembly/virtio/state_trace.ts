@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Registers, queues and jobs as records of the trace ring. Callers ask isTracing(TRACE_MASK_STATE) first.
-import { FN_COMMON, JOB_STRIDE, JOBS } from '../abi/state_map.ts';
+import { FN_COMMON, FN_MSIX_TABLE, JOB_STRIDE, JOBS } from '../abi/state_map.ts';
 import {
   DMA_FN,
   FN_INDEX,
@@ -16,7 +16,8 @@ import {
   Q_KIND,
   QUEUE_ADMIN,
 } from '../abi/function_state.ts';
-import { TRACE_JOB, TRACE_QUEUE, TRACE_REGISTER, TRACE_STATUS } from '../abi/trace_kind.ts';
+import { TRACE_JOB, TRACE_MSIX, TRACE_QUEUE, TRACE_REGISTER, TRACE_STATUS } from '../abi/trace_kind.ts';
+import { PCI_MSIX_ENTRY_DATA, PCI_MSIX_ENTRY_SIZE } from '../abi/pci_msix.ts';
 import { COMMON_DEVICE_STATUS } from '../abi/virtio_pci_common.ts';
 import { ADMIN_CMD_GROUP_MEMBER_ID, ADMIN_CMD_OPCODE } from '../abi/virtio_admin.ts';
 import { record } from '../sim/trace.ts';
@@ -32,6 +33,12 @@ export function traceRegister(f: usize, space: u32, offset: u32, size: u32, valu
 
 export function traceStatus(f: usize): void {
   record(TRACE_STATUS, load<u32>(f, FN_INDEX), 0, load<u8>(f, FN_COMMON + COMMON_DEVICE_STATUS), 0, 0);
+}
+
+/** A message of `vector` for a queue, or for the configuration (TRACE_NOBODY), which its handler sees in cycle `handled`. */
+export function traceMsix(f: usize, vector: u32, queue: u32, handled: u64): void {
+  const data = load<u32>(f + FN_MSIX_TABLE + vector * PCI_MSIX_ENTRY_SIZE, PCI_MSIX_ENTRY_DATA);
+  record(TRACE_MSIX, load<u32>(f, FN_INDEX), vector, data, queue, handled);
 }
 
 /** A value of a queue, TRACE_QUEUE_*. */

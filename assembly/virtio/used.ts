@@ -18,6 +18,7 @@ import {
   Q_CONTEXT,
   Q_DEVICE,
   Q_DRIVER,
+  Q_INDEX,
   Q_NOTIFY_CONTEXT,
   Q_NOTIFY_STATE,
   Q_NOTIFY_WORDS,
@@ -39,11 +40,14 @@ import {
   VIRTQ_USED_IDX,
   VIRTQ_USED_RING,
 } from '../abi/virtio_ring.ts';
+import { TRACE_MASK_STATE, TRACE_QUEUE_NOTIFY, TRACE_QUEUE_USED_IDX } from '../abi/trace_kind.ts';
 import { countFn } from '../mem/arena.ts';
 import { postWrite } from '../pcie/posted.ts';
 import { readInto } from '../pcie/requester.ts';
 import { notifyUsed } from './interrupt.ts';
+import { isTracing } from '../sim/trace.ts';
 import { breakQueue } from './needs_reset.ts';
+import { traceMsix, traceQueue } from './state_trace.ts';
 
 /** Posts `bytes` from `source` into the writable segments of a job, starting `skip` bytes in; returns the bytes stored. */
 export function scatter(job: usize, skip: u32, source: usize, bytes: u32): u32 {
@@ -84,6 +88,7 @@ export function flushUsed(q: usize, context: usize): u64 {
   const usedIdx = load<u16>(q, Q_USED_IDX);
   if (usedIdx == load<u16>(q, Q_USED_SHOWN)) return 0;
   store<u16>(q, usedIdx, Q_USED_SHOWN);
+  if (isTracing(TRACE_MASK_STATE)) traceQueue(q, TRACE_QUEUE_USED_IDX, usedIdx);
   postWrite(context, load<u64>(q, Q_DEVICE) + VIRTQ_USED_IDX, 2, q + Q_USED_IDX);
   return signalUsed(q);
 }
@@ -99,6 +104,7 @@ function signalUsed(q: usize): u64 {
   const driver = load<u64>(q, Q_DRIVER);
   const at = load<u8>(f, FN_EVENT_IDX) != 0 ? driver + VIRTQ_AVAIL_RING + ((<u64>load<u16>(q, Q_SIZE)) << 1) : driver;
   store<u8>(q, NOTIFY_READING, Q_NOTIFY_STATE);
+  if (isTracing(TRACE_MASK_STATE)) traceQueue(q, TRACE_QUEUE_NOTIFY, NOTIFY_READING);
   if (!readInto(q + Q_NOTIFY_CONTEXT, at, 2, q + Q_NOTIFY_WORDS)) return 0;
   return finishSignal(q);
 }
@@ -107,6 +113,7 @@ function signalUsed(q: usize): u64 {
 export function finishSignal(q: usize): u64 {
   const again = load<u8>(q, Q_NOTIFY_STATE) == NOTIFY_AGAIN;
   store<u8>(q, NOTIFY_IDLE, Q_NOTIFY_STATE);
+  if (isTracing(TRACE_MASK_STATE)) traceQueue(q, TRACE_QUEUE_NOTIFY, NOTIFY_IDLE);
   if (load<u32>(q, Q_NOTIFY_CONTEXT + DMA_FAULT) != 0) {
     breakQueue(q, FC_BAD_DMA);
     return 0;
@@ -118,20 +125,24 @@ export function finishSignal(q: usize): u64 {
   if (isWanted(q)) return sendSignal(q);
   if (again) return signalUsed(q);
   countFn(f, FC_INTERRUPTS_SUPPRESSED);
-  store<u16>(q, load<u16>(q, Q_USED_IDX), Q_SIGNALLED);
+  store<u16>(q, load<u16>(q, Q_USED_SHOWN), Q_SIGNALLED);
   return 0;
 }
 
-/** By the words as last read: does the driver want a notification for the entries since the last decision? */
+/** By the words as last read: does the driver want a notification for the entries shown since the last decision? */
 function isWanted(q: usize): bool {
   const f: usize = load<u32>(q, Q_CONTEXT + DMA_FN);
   if (load<u8>(f, FN_EVENT_IDX) == 0) return (load<u16>(q, Q_AVAIL_FLAGS) & VIRTQ_AVAIL_F_NO_INTERRUPT) == 0;
-  const usedIdx = load<u16>(q, Q_USED_IDX);
+  const usedIdx = load<u16>(q, Q_USED_SHOWN);
   const event = load<u16>(q, Q_USED_EVENT);
   return <u16>(usedIdx - event - 1) < <u16>(usedIdx - load<u16>(q, Q_SIGNALLED));
 }
 
 function sendSignal(q: usize): u64 {
-  store<u16>(q, load<u16>(q, Q_USED_IDX), Q_SIGNALLED);
-  return notifyUsed(load<u32>(q, Q_CONTEXT + DMA_FN), load<u16>(q, Q_VECTOR));
+  store<u16>(q, load<u16>(q, Q_USED_SHOWN), Q_SIGNALLED);
+  const f: usize = load<u32>(q, Q_CONTEXT + DMA_FN);
+  const vector = <u32>load<u16>(q, Q_VECTOR);
+  const handled = notifyUsed(f, vector);
+  if (handled != 0 && isTracing(TRACE_MASK_STATE)) traceMsix(f, vector, load<u32>(q, Q_INDEX), handled);
+  return handled;
 }

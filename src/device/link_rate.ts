@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The rate of a PCIe link as exact fractions: how long a byte takes, and what ACK, UpdateFC and skip ordered sets take of
-// it (PCIe 6.0 §4.2, §3.6.3.1, §2.6.1.2; the closed formula is that of pcie-model). All figures are for one direction.
+// The rate of a PCIe link as exact fractions: how long a byte takes, and what ACK, UpdateFC and skip ordered sets take
+// of that (PCIe 6.0 §4.2, §3.6.3.1, §2.6.1.2; the closed formula is pcie-model's). All figures are for one direction.
 
 /** Transfers a second and lane in GT/s by generation, as a fraction. */
 const TRANSFERS: readonly (readonly [bigint, bigint])[] = [

@@ -11,6 +11,8 @@ import {
   CTL_IOAS_BASE,
   CTL_OUT_HEAD,
   CTL_OUT_TAIL,
+  CTL_READ_FAULT_KIND,
+  CTL_READ_FAULTS,
   CTL_WINDOW_USED,
   CTL_WIRE_IN_BYTES,
   CTL_WIRE_TAIL,
@@ -45,7 +47,9 @@ import { NicError } from '../util/errors.ts';
 import { readAdminRecord, type AdminRecord } from './admin_record.ts';
 import { resolveConfig, type NicConfig, type ResolvedConfig } from './config.ts';
 import { cardCounters, functionCounters, type Counters } from './counters.ts';
+import { READ_FAULTS, type AdminInjection, type ReadFault } from './injection.ts';
 import { resolveProfile, type ResolvedProfile } from './profile.ts';
+import { TraceRing } from './trace_ring.ts';
 
 /** Why advance() returned. */
 export type AdvanceReason = 'reached' | 'event' | 'idle';
@@ -60,16 +64,6 @@ export interface MsiMessage {
   readonly address: number;
   readonly data: number;
   readonly timeCycles: number;
-}
-
-/** An answer to put into the mouth of the card. */
-export interface AdminInjection {
-  /** Opcode to answer so; any if left out. */
-  readonly opcode?: number;
-  readonly status: number;
-  readonly qualifier?: number;
-  /** Commands to answer so. Default 1; 0 ends an injection. */
-  readonly count?: number;
 }
 
 /** Traffic on the link since creation, headers and framing included. */
@@ -107,6 +101,7 @@ export class Nic {
   private messages: ((message: MsiMessage) => void) | null = null;
   private records: ((record: AdminRecord) => void) | null = null;
   private readonly isFunctional: boolean;
+  private readonly trace: TraceRing;
   private readonly lastFn: number;
   private isDraining = false;
 
@@ -121,6 +116,7 @@ export class Nic {
       params: this.profile.words,
     });
     this.pins = this.core.pins;
+    this.trace = new TraceRing(this.core);
     this.u32 = this.core.u32;
     this.isFunctional = this.config.mode === 'functional';
     this.lastFn = this.config.totalVfs;
@@ -219,6 +215,7 @@ export class Nic {
     }
     while (true) {
       const why = this.pins.advance(Math.max(until, this.pins.now()), stopOnOutput);
+      if (this.trace.makeRoom() && !this.hasOutput()) continue;
       this.drain();
       if (why === RUN_EVENT && !stopOnOutput) continue; // the output ring was full
       return { now: this.pins.now(), why: why === RUN_EVENT ? 'event' : why === RUN_IDLE ? 'idle' : 'reached' };
@@ -227,7 +224,10 @@ export class Nic {
 
   /** Runs to the next output; false if the card went idle without any. Time stands at the last event. */
   runToOutput(): boolean {
-    const why = this.pins.runToIdle(true);
+    let why: number;
+    do {
+      why = this.pins.runToIdle(true);
+    } while (this.trace.makeRoom() && !this.hasOutput());
     this.drain();
     return why === RUN_EVENT;
   }
@@ -237,6 +237,7 @@ export class Nic {
     let why: number;
     do {
       why = this.pins.runToIdle(false);
+      this.trace.makeRoom();
       this.drain();
     } while (why === RUN_EVENT || this.pins.nextEvent() !== Infinity);
   }
@@ -356,6 +357,37 @@ export class Nic {
     this.u32[CTL_INJECT_COUNT >> 2] = count;
   }
 
+  /** Spoils the next `count` completions of the card's reads: what does the card, and its driver, make of that? */
+  injectReadFault(fault: ReadFault, count = 1): void {
+    this.u32[CTL_READ_FAULT_KIND >> 2] = READ_FAULTS[fault];
+    this.u32[CTL_READ_FAULTS >> 2] = count;
+  }
+
+  // ---- trace ------------------------------------------------------------------------------------------------------------------
+
+  /** Records from now on what `mask` asks for (TRACE_MASK_*). Throws NicError TRACE on a card without `traceBytes`. */
+  startTrace(mask: number): void {
+    this.trace.start(mask);
+  }
+
+  stopTrace(): void {
+    this.trace.stop();
+  }
+
+  /** The records since the last call, oldest first; empty if there are none. */
+  takeTrace(): Uint8Array {
+    return this.trace.take();
+  }
+
+  /** Records for which the ring had no room, since creation. */
+  lostTraceRecords(): number {
+    return this.trace.lost();
+  }
+
+  private hasOutput(): boolean {
+    return this.u32[CTL_OUT_HEAD >> 2] !== this.u32[CTL_OUT_TAIL >> 2];
+  }
+
   // ---- address spaces ---------------------------------------------------------------------------------------------------------
 
   /** Number of a free address space. Throws NicError ENOSPC when all are taken. */
@@ -450,7 +482,7 @@ export class Nic {
     putSnapshot(this.core, snapshot);
   }
 
-  /** Bytes that each VF adds to the card. */
+  /** Bytes that a VF adds. */
   bytesPerVf(): number {
     return FN_STRIDE + IOAS_STRIDE;
   }
