@@ -7,21 +7,27 @@ import { writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 
 import type { AdminRecord } from '../../src/device/admin_record.ts';
+import { P_BYTE_DEN, P_BYTE_NUM, P_DLLP_BYTE, P_DLLP_DEBT, P_HOST_READ } from '../../assembly/abi/timing_param.ts';
 import { profileParameters, resolveProfile, type ProfileParameter } from '../../src/device/profile.ts';
+import { PROFILE_ROWS } from '../../src/device/profile_rows.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import { readRepoFile, repoPath } from '../support/repo.ts';
 
 const FILE = 'docs/timing_model.md';
+const ROWS = new Map(PROFILE_ROWS.map((row) => [row.name, row]));
 
 // The rules of the document with the default values of the profile, all in cycles of 4 ns.
 const CYCLE_NS = 4;
-const UP = 55; // 220 ns
-const DOWN = 55;
+const UP = 26; // 105 ns
+const DOWN = 26;
+const MMIO = 29; // host.mmio 115 ns
+const EFFECT = 29; // host.write_latency 115 ns
 const COMPLETER = 38; // 150 ns, rounded half up
 const REGISTER = 38;
-const READ = 13 + 13; // dma.setup 53 ns and host.read_latency 50 ns
+const SETUP = 13; // dma.setup 53 ns
+const MEMORY = 70; // host.read_latency 280 ns
 const VISIT = 4 + 2; // doorbell.decode 16 ns, scheduler.pick 8 ns
-const BYTE = 2265 / 65536; // 8 bits at 57.88 Gb/s, in steps of 1/65536 cycle
+const BYTE = 65 / 2048; // 8 bits over 8 lanes of 8 GT/s, 128 of 130 bits, in cycles: 8 / (64 x 128/130) / 4
 const MSIX = 2;
 
 /** Cycles that `bytes` occupy an idle link, to the next whole cycle. */
@@ -74,25 +80,48 @@ interface Step {
 /** A DMA read: request TLPs of together `up` bytes, completions of `down` bytes. */
 function dmaRead(up: number, down: number, more: Step['terms'] = []): Step['terms'] {
   return [
+    ...more,
+    [SETUP, 'set-up'],
     [wire(up), `${up} B up`],
     [UP, 'link'],
-    [READ, 'set-up and host'],
-    ...more,
+    [MEMORY, 'memory'],
     [wire(down), `${down} B down`],
     [DOWN, 'link'],
   ];
 }
 
 // Status 8 bytes, result 1 (one dword), used element 8, used index 2 (one dword), then the message.
-const WRITE_BACK = 24 + 8 + (24 + 4) + (24 + 8) + (24 + 4);
+const WRITES = [24 + 8, 24 + 4, 24 + 8, 24 + 4];
+const WRITE_BACK = WRITES.reduce((sum, bytes) => sum + bytes);
 const MESSAGE = 20 + 4;
-const MESSAGE_SENT = Math.max(WRITE_BACK * BYTE, MSIX) + MESSAGE * BYTE;
+// 203 bytes between two DLLPs of a kind (Gen3 x8, MPS 256): what a byte of a TLP adds to what is due
+const SHARE = 8 / 203 + 8 / 203 + 4 / 1538;
+const DUE = SHARE / (1 - SHARE);
+
+/** When the last symbol of the message is out: the write engine takes a write a cycle, DLLPs go out when 8 bytes are due. */
+function messageSent(): { cycles: number; dllps: number } {
+  let free = 0;
+  let due = 0;
+  let dllps = 0;
+  [...WRITES, MESSAGE].forEach((bytes, i) => {
+    const ready = i < WRITES.length ? i : MSIX;
+    const isDue = due >= 8;
+    if (isDue) due -= 8;
+    if (isDue) dllps++;
+    free = Math.max(free, ready) + (bytes + (isDue ? 8 : 0)) * BYTE;
+    due += bytes * DUE;
+  });
+  return { cycles: free, dllps };
+}
+
+const SENT = messageSent();
 
 const STEPS: readonly Step[] = [
   {
     what: 'doorbell: memory write of 2 bytes',
     until: 'doorbellArrived',
     terms: [
+      [MMIO, 'host'],
       [wire(28), '28 B down'],
       [DOWN, 'link'],
       [COMPLETER, 'decode'],
@@ -107,9 +136,12 @@ const STEPS: readonly Step[] = [
     terms: [...dmaRead(24, 20 + 64), ...dmaRead(24, 20 + 64)],
   },
   {
-    what: 'read of header and data, 24 + 1 bytes in two requests; 4 descriptors decoded meanwhile',
+    what: 'read of header and data, 24 + 1 bytes in two requests, after 4 descriptors are decoded',
     until: 'dataKnown',
-    terms: dmaRead(48, 2 * 20 + 28, [[4, 'decode']]),
+    // the second request is served a cycle after the first; of the 68 bytes of completions, a cycle's worth is on its way then
+    terms: dmaRead(48, 2 * 20 + 28, [[4, 'decode']]).map(([cycles, name]) =>
+      name === '68 B down' ? [cycles - 1, `${name}, less the cycle that the first is ahead`] : [cycles, name],
+    ),
   },
   {
     what: 'command executed',
@@ -124,8 +156,9 @@ const STEPS: readonly Step[] = [
     what: 'status, result, used element, used index, MSI-X message',
     until: 'notified',
     terms: [
-      [Math.ceil(MESSAGE_SENT), `${WRITE_BACK + MESSAGE} B up`],
+      [Math.ceil(SENT.cycles), `${WRITE_BACK + MESSAGE} B up and ${SENT.dllps} DLLP`],
       [UP, 'link'],
+      [EFFECT, 'host'],
     ],
   },
 ];
@@ -162,11 +195,11 @@ function exampleTable({ record }: Run, standard: Run): string {
 }
 
 /** What the core counts in, computed here a second time. */
-function inCore({ unit, value }: ProfileParameter): string {
+function inCore({ name, unit, value }: ProfileParameter): string {
   const picoseconds = CYCLE_NS * 1000;
   if (unit === 'ns') return wholeCycles(value) === 1 ? '1 cycle' : `${wholeCycles(value)} cycles`;
-  if (unit === 'Gb/s') return `${rateWord(value)}/65536 cycle a byte`;
-  return unit === 'ps' ? `${picoseconds} ps` : 'as it is';
+  if (unit === 'Gb/s' && name !== 'link.rate_gbps' && value > 0) return `${rateWord(value)}/65536 cycle a byte`;
+  return unit === 'ps' ? `${picoseconds} ps` : ROWS.get(name)!.index === null ? 'see the rules' : 'as it is';
 }
 
 function wholeCycles(ns: number): number {
@@ -180,7 +213,7 @@ function rateWord(gbps: number): number {
 function parameterTable(): string {
   const rows = profileParameters().map((parameter) => {
     const { name, unit, value, source } = parameter;
-    return `| \`${name}\` | ${value}${unit === 'count' ? '' : ` ${unit}`} | ${inCore(parameter)} | ${source} |`;
+    return `| \`${name}\` | ${value}${unit === 'count' || unit === 'switch' ? '' : ` ${unit}`} | ${inCore(parameter)} | ${source} |`;
   });
   return ['| parameter | default | in the core | source |', '|---|---|---|---|', ...rows].join('\n');
 }
@@ -218,12 +251,17 @@ describe('docs/timing_model.md', () => {
   });
 
   it('states the words that the core gets', () => {
-    const words = [...resolveProfile('timed').words.values()].slice(0, -1); // the last one is the mode
-    const stated = profileParameters().map(({ unit, value }) =>
+    const { words } = resolveProfile('timed');
+    const plain = profileParameters().filter(({ name }) => ROWS.get(name)!.index !== null);
+    const stated = plain.map(({ unit, value }) =>
       unit === 'ns' ? wholeCycles(value) : unit === 'Gb/s' ? rateWord(value) : value,
     );
 
-    expect(words).toEqual(stated);
+    expect(plain.map(({ name }) => words.get(ROWS.get(name)!.index!))).toEqual(stated);
+    expect(words.get(P_HOST_READ)).toBe(MEMORY);
+    // 8 / (8 lanes x 8 GT/s x 128/130) ns a byte in cycles of 4 ns
+    expect(words.get(P_BYTE_NUM)! * 2048).toBe(words.get(P_BYTE_DEN)! * 65);
+    expect(words.get(P_DLLP_DEBT)! / words.get(P_DLLP_BYTE)!).toBeCloseTo(DUE, 9);
   });
 });
 
@@ -256,7 +294,7 @@ describe('a register read', () => {
 
     machine.nic.read(1, 2, 0x14, 1);
 
-    expect(machine.nic.now() - begin).toBe(wire(24) + DOWN + COMPLETER + REGISTER + wire(24) + UP);
+    expect(machine.nic.now() - begin).toBe(MMIO + wire(24) + DOWN + COMPLETER + REGISTER + wire(24) + UP + MMIO);
   });
 });
 
@@ -267,7 +305,7 @@ describe('the look-ahead', () => {
   const MSIX_CONTROL = 0x48 + 2;
   const VECTORS = 5;
   const maskOf = (vector: number): number => 16 * vector + 12;
-  const host = wire(28) + DOWN + COMPLETER;
+  const host = MMIO + wire(28) + DOWN + COMPLETER;
 
   it('to an MSI-X message begins with the write that lifts its mask', () => {
     const machine = new Machine({ totalVfs: 1 });
@@ -283,7 +321,7 @@ describe('the look-ahead', () => {
     nic.write(0, MSIX_BAR, maskOf(pending), 4, 0);
     machine.settle();
 
-    expect(times).toEqual([host + MSIX + wire(MESSAGE) + UP]);
+    expect(times).toEqual([host + MSIX + wire(MESSAGE) + UP + EFFECT]);
   });
 
   it("to the PF's INTx line begins with a reset", () => {
@@ -301,6 +339,6 @@ describe('the look-ahead', () => {
     nic.write(0, VIRTIO_BAR, 0x14, 1, 0);
     machine.settle();
 
-    expect(changes[1]).toEqual([0, host + wire(24) + UP]);
+    expect(changes[1]).toEqual([0, host + wire(24) + UP + EFFECT]);
   });
 });
