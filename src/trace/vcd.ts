@@ -23,6 +23,8 @@ interface Scope {
 
 const FIRST_CODE = 33; // '!' to '~'
 const CODES = 94;
+/** vf2 before vf10. */
+const BY_NAME = new Intl.Collator('en', { numeric: true });
 
 const QUEUE_SIGNALS: ReadonlyMap<number, readonly [name: string, bits: number]> = new Map([
   [T.TRACE_QUEUE_AVAIL_SEEN, ['avail_seen', 16]],
@@ -132,11 +134,15 @@ export function* vcdPieces(card: TracedCard, records: Iterable<TraceRecord>): Ge
 
 function* declarations({ name, signals, scopes }: Scope): Generator<string, void, void> {
   yield `$scope module ${name} $end\n`;
-  for (const { name: signal, bits, code } of signals.values()) {
+  for (const { name: signal, bits, code } of sorted(signals)) {
     yield `$var wire ${bits} ${code} ${signal}${bits > 1 ? ` [${bits - 1}:0]` : ''} $end\n`;
   }
-  for (const inner of scopes.values()) yield* declarations(inner);
+  for (const inner of sorted(scopes)) yield* declarations(inner);
   yield '$upscope $end\n';
+}
+
+function sorted<T extends { readonly name: string }>(byName: ReadonlyMap<string, T>): T[] {
+  return [...byName.values()].sort((one, other) => BY_NAME.compare(one.name, other.name));
 }
 
 /** A value as a line of the file. One bit that counts is 1 while there is anything. */

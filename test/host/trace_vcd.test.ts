@@ -193,6 +193,17 @@ b101 "
     expect(changesOf(text, 'vf1', 'register_value').at(-1)).toEqual([24_000, `${'1'.repeat(31)}0`]);
   });
 
+  it('has scopes in the order of their numbers', () => {
+    const text = vcd([10, 2, 0].map((fn) => ({ kind: STATUS!, fn, time: 1, a: 1 })));
+
+    expect([...text.matchAll(/^\$scope module (\S+) /gm)].map(([, name]) => name)).toEqual([
+      'virtfn',
+      'pf',
+      'vf2',
+      'vf10',
+    ]);
+  });
+
   it('gives every signal a code of its own, of one or more characters', () => {
     const records = Array.from({ length: 200 }, (_, queue) => ({ kind: QUEUE!, fn: NOBODY - 1, sub: queue, time: 1 }));
 
