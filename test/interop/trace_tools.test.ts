@@ -55,6 +55,11 @@ const records = traceBytes(
   { kind: 10, time: 250_000_200, fn: NOBODY, sub: 1, a: 60, payload: FRAME },
 );
 
+/** Digits without the blanks that are for the reader. */
+function hex(digits: string): string {
+  return digits.replaceAll(' ', '');
+}
+
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'virtfn-trace-'));
@@ -173,7 +178,7 @@ describe.skipIf(!hasTshark)('tshark', () => {
         '30',
         '64',
         '64',
-        '000000000019200000100101' + '05ff' + '0000000123456780',
+        hex('000000000019200000100101 05ff 0000000123456780'),
       ],
       [
         'pcie',
@@ -185,7 +190,7 @@ describe.skipIf(!hasTshark)('tshark', () => {
         '30',
         '64',
         '64',
-        '000100000050' + '4a000001' + '00000004' + '01010500' + '01020304',
+        hex('000100000050 4a000001 00000004 01010500 01020304'),
       ],
       [
         'pcie',
@@ -197,7 +202,7 @@ describe.skipIf(!hasTshark)('tshark', () => {
         '30',
         '64',
         '64',
-        '000200000051' + '40000001' + '0100000f' + 'fee01000' + '21400000',
+        hex('000200000051 40000001 0100000f fee01000 21400000'),
       ],
       [
         'pcie',
@@ -209,7 +214,7 @@ describe.skipIf(!hasTshark)('tshark', () => {
         '30',
         '64',
         '60',
-        '000300000052' + '40000001' + '0000000c' + 'e0000000',
+        hex('000300000052 40000001 0000000c e0000000'),
       ],
     ]);
   });
