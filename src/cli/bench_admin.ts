@@ -6,9 +6,9 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 
 import { ADMIN_SCHEMA, runAdminBench, type AdminBenchOptions, type AdminBenchReport } from '../bench/admin_report.ts';
 import { MOST_IN_FLIGHT } from '../bench/closed_loop.ts';
-import { profileParameters, type ProfileOverrides } from '../device/profile.ts';
+import type { ProfileOverrides } from '../device/profile.ts';
 import { adminBenchText } from './bench_admin_text.ts';
-import { jsonFileOption, wholeNumber } from './options.ts';
+import { jsonFileOption, parameterList, setOption, wholeNumber } from './options.ts';
 import { fileList, print, writeFile, writeJson } from './output.ts';
 
 const MOST_VFS = 1024;
@@ -32,11 +32,7 @@ export function benchAdminCommand(): Command {
     .addOption(new Option('--vfs <list>', 'numbers of VFs to compare').argParser(numberList(MOST_VFS)))
     .addOption(new Option('--in-flight <list>', 'commands in flight to compare').argParser(numberList(MOST_IN_FLIGHT)))
     .option('--seed <n>', 'order of accesses, gaps, bursts', wholeNumber(0, LARGEST_SEED), 1)
-    .addOption(
-      new Option('--set <name=value>', 'change a parameter of the timing profile; may come again')
-        .default({}, 'none')
-        .argParser(addOverride),
-    )
+    .addOption(setOption())
     .option('--quick', 'fewer samples and points')
     .addOption(jsonFileOption(ADMIN_SCHEMA))
     .option('--html <file>', 'write the report as one page with charts')
@@ -107,24 +103,4 @@ function numberList(high: number): (text: string) => number[] {
     if (new Set(numbers).size !== numbers.length) throw new InvalidArgumentError('Give each number once.');
     return numbers.sort((one, other) => one - other);
   };
-}
-
-/** Adds one name=value; names and ranges are checked where the profile is made. */
-function addOverride(text: string, before: ProfileOverrides): ProfileOverrides {
-  const [name = '', value = '', ...more] = text.split('=');
-  if (name === '' || value.trim() === '' || more.length > 0 || !Number.isFinite(Number(value))) {
-    throw new InvalidArgumentError('Give the name of a parameter, = and a number.');
-  }
-  return { ...before, [name]: Number(value) };
-}
-
-function parameterList(): string {
-  const rows = profileParameters().map(({ name, value, unit }) => `${name}=${value} ${unit}`);
-  const width = Math.max(...rows.map((row) => row.length)) + 2;
-  const lines: string[] = [];
-  for (let i = 0; i < rows.length; i += 3) {
-    const cells = rows.slice(i, i + 3).map((row) => row.padEnd(width));
-    lines.push(`  ${cells.join('')}`.trimEnd());
-  }
-  return lines.join('\n');
 }

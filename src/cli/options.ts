@@ -2,6 +2,8 @@
 // Values of options and arguments that several verbs share, checked where they are read.
 import { InvalidArgumentError, Option } from 'commander';
 
+import { profileParameters, type ProfileOverrides } from '../device/profile.ts';
+
 const WHOLE_NUMBER = /^(?:0x[0-9a-f]+|\d+)$/i;
 
 /** Reader of a whole number from `low` to `high`, decimal or 0x and hexadecimal digits. */
@@ -35,4 +37,32 @@ export function jsonOption(schema: string): Option {
 /** --json with a file; `-` is standard output, in place of the text. */
 export function jsonFileOption(schema: string): Option {
   return new Option('--json <file>', `write the report as JSON (schema ${schema}); - prints it in place of the text`);
+}
+
+/** --set: a change to the timing profile. */
+export function setOption(): Option {
+  return new Option('--set <name=value>', 'change a parameter of the timing profile; may come again')
+    .default({}, 'none')
+    .argParser(addOverride);
+}
+
+/** Adds one name=value; names and ranges are checked where the profile is made. */
+function addOverride(text: string, before: ProfileOverrides): ProfileOverrides {
+  const [name = '', value = '', ...more] = text.split('=');
+  if (name === '' || value.trim() === '' || more.length > 0 || !Number.isFinite(Number(value))) {
+    throw new InvalidArgumentError('Give the name of a parameter, = and a number.');
+  }
+  return { ...before, [name]: Number(value) };
+}
+
+/** The parameters for --set with their values, in three columns. */
+export function parameterList(): string {
+  const rows = profileParameters().map(({ name, value, unit }) => `${name}=${value} ${unit}`);
+  const width = Math.max(...rows.map((row) => row.length)) + 2;
+  const lines: string[] = [];
+  for (let i = 0; i < rows.length; i += 3) {
+    const cells = rows.slice(i, i + 3).map((row) => row.padEnd(width));
+    lines.push(`  ${cells.join('')}`.trimEnd());
+  }
+  return lines.join('\n');
 }

@@ -9,6 +9,7 @@ import { lspciCommand } from './lspci.ts';
 import { regsCommand } from './regs.ts';
 import { replayCommand } from './replay.ts';
 import { startCommand } from './start.ts';
+import { traceCommand } from './trace.ts';
 
 function makeProgram(): Command {
   const program = new Command('virtfn')
@@ -17,6 +18,7 @@ function makeProgram(): Command {
     .addCommand(startCommand())
     .addCommand(replayCommand())
     .addCommand(benchCommand())
+    .addCommand(traceCommand())
     .addCommand(lspciCommand())
     .addCommand(regsCommand())
     .addHelpText(
@@ -26,6 +28,7 @@ Examples:
   virtfn start                                            the main job: replay a capture, measure admin commands
   virtfn replay in.pcap --via legacy --out out.pcap       a capture through two VFs with legacy drivers
   virtfn bench admin --html admin.html                    what a legacy register access costs, with charts
+  virtfn trace admin --perfetto admin.perfetto-trace      each administration command on a timeline
   virtfn lspci --hex > card.txt && lspci -F card.txt -vv  the card as pciutils sees it
   virtfn regs vf1 --driver legacy                         registers of VF 1 under its driver
 

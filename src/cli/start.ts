@@ -1,23 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // `virtfn start`, the main job: the bundled capture through two VFs by the legacy and by the modern driver, then the
 // latency of administration commands, with a page and captures to look at.
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 import { Command } from 'commander';
 
 import type { DriverKind, ReplayReport } from '../machine/replay.ts';
 import { NicError } from '../util/errors.ts';
 import { benchAdminCommand } from './bench_admin.ts';
+import { bundledCapture } from './capture.ts';
 import { duration, fileList, grouped, print, tableText } from './output.ts';
 import { replayFile } from './replay.ts';
-
-/**
- * Where the capture lies, seen from this module: beside src/ in the checkout and in the package, whose dist/ has the
- * checkout's shape, or beside dist/ where the bundle was built but the capture was not copied.
- */
-const CAPTURE_PLACES = ['../../test/fixtures/ping_http.pcap', '../../../test/fixtures/ping_http.pcap'];
 
 const DRIVERS: readonly DriverKind[] = ['legacy', 'modern'];
 
@@ -51,7 +44,7 @@ Example:
 }
 
 function replayBoth(out: string): ReplayReport[] {
-  const capture = findCapture();
+  const capture = bundledCapture();
   const fileOf = (via: DriverKind): string => join(out, `replay_${via}.pcap`);
   const reports = DRIVERS.map((via) =>
     replayFile(capture, { via, out: fileOf(via), to: 'vf', mode: 'timed', mtu: 1500 }),
@@ -60,15 +53,6 @@ function replayBoth(out: string): ReplayReport[] {
   print(replayTable(reports));
   print(`\nWritten\n${fileList(DRIVERS.map(fileOf))}`);
   return reports;
-}
-
-function findCapture(): string {
-  const places = CAPTURE_PLACES.map((place) => fileURLToPath(new URL(place, import.meta.url)));
-  const found = places.find((place) => existsSync(place));
-  if (found === undefined) {
-    throw new NicError('CAPTURE_MISSING', `${places[0]} is not there; replay a capture of your own with virtfn replay`);
-  }
-  return found;
 }
 
 function replayTable(reports: readonly ReplayReport[]): string {

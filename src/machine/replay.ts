@@ -5,7 +5,7 @@
 // A capture addresses whatever it likes and the switch does not learn, so the receiver listens promiscuously; on its way to
 // the wire a frame needs nothing. The card's own addresses are moved off those of the capture, because a frame to the
 // sender's own address would turn back. No more frames are under way than half a ring takes, so no buffer ever runs out.
-import type { NicMode } from '../device/profile.ts';
+import type { NicMode, ProfileOverrides } from '../device/profile.ts';
 import { NicError } from '../util/errors.ts';
 import type { PcapFrame } from '../wire/pcap.ts';
 import { FrameCheck } from './frame_check.ts';
@@ -25,6 +25,12 @@ export interface ReplayOptions {
   readonly mode?: NicMode;
   /** 68..9000, 68..1500 for the legacy driver. Default 1500. */
   readonly mtu?: number;
+  /** VFs of the card; those that carry no frames stay without a driver. Default as many as carry some. */
+  readonly totalVfs?: number;
+  /** Changes to the timing profile. */
+  readonly profile?: ProfileOverrides;
+  /** Called when all drivers run, before the first frame. */
+  readonly onStart?: (machine: Machine) => void;
 }
 
 /** Frames that can be read more than once; an open capture file is one. */
@@ -90,7 +96,7 @@ const DRIVER_BASE_BYTES = 256 << 10;
 /** One replay; frames() runs it, report() tells what came of it. */
 export class Replay {
   private readonly source: FrameSource;
-  private readonly options: Required<ReplayOptions>;
+  private readonly options: Required<Pick<ReplayOptions, 'via' | 'to' | 'mode' | 'mtu'>> & ReplayOptions;
   private readonly survey: Survey;
   private readonly check = new FrameCheck();
   private readonly arrived: { bytes: Uint8Array; timeCycles: number }[] = [];
@@ -115,7 +121,7 @@ export class Replay {
       );
     }
     this.source = source;
-    this.options = { via, to, mode, mtu };
+    this.options = { ...options, via, to, mode, mtu };
     this.survey = survey(source, mtu);
   }
 
@@ -132,6 +138,7 @@ export class Replay {
     if (this.machine !== null) throw new NicError('REPLAY', 'this replay has run already; make another one');
     const machine = this.bringUp();
     const sender = this.start(machine);
+    this.options.onStart?.(machine);
     this.remember(machine);
     for (const frame of this.source.frames()) {
       this.first ??= frame;
@@ -182,16 +189,17 @@ export class Replay {
   }
 
   private bringUp(): Machine {
-    const { mode, mtu, to } = this.options;
-    const totalVfs = to === 'vf' ? RECEIVER : SENDER;
+    const { mode, mtu, to, profile = {} } = this.options;
+    const drivenVfs = to === 'vf' ? RECEIVER : SENDER;
     const machine = new Machine({
       mode,
       mtu,
-      totalVfs,
+      totalVfs: this.options.totalVfs ?? drivenVfs,
+      profile,
       mac: this.survey.freeAddress,
       queueSize: RING_SIZE,
       wire: to === 'vf' ? 'discard' : 'host',
-      windowBytes: (totalVfs + 1) * this.driverBytes,
+      windowBytes: (drivenVfs + 1) * this.driverBytes,
       pfMemoryBytes: this.driverBytes,
     });
     this.machine = machine;

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+// `virtfn trace`: a short run with every signal of the card, as files for viewers. The runs are in
+// src/machine/scenario.ts, the formats in src/trace.
+import { readFileSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+
+import { Argument, Command } from 'commander';
+
+import { TRACE_MASK_DATA, TRACE_MASK_FRAMES, TRACE_MASK_STATE, TRACE_MASK_TLP } from '../../assembly/abi/trace_kind.ts';
+import type { ProfileOverrides } from '../device/profile.ts';
+import { runScenario, SCENARIOS, type RecordedRun, type ScenarioName } from '../machine/scenario.ts';
+import {
+  framePieces,
+  perfettoPieces,
+  tlpPieces,
+  TRACE_KINDS,
+  traceRecords,
+  vcdPieces,
+  type TracedCard,
+  type TraceRecord,
+} from '../trace/index.ts';
+import { UsageError } from '../util/errors.ts';
+import { openPcap } from '../wire/pcap.ts';
+import { bundledCapture } from './capture.ts';
+import { jsonFileOption, parameterList, setOption, wholeNumber } from './options.ts';
+import { columns, duration, fileList, grouped, print, withProgress, writeFile, writeJson } from './output.ts';
+
+const SCHEMA = 'virtfn.trace/1';
+const FEWEST_VFS_FOR_TRAFFIC = 2;
+
+type FormatName = 'vcd' | 'perfetto' | 'pcapng' | 'tlp';
+
+interface Format {
+  readonly name: FormatName;
+  readonly about: string;
+  /** What has to be recorded for it. */
+  readonly mask: number;
+  pieces(card: TracedCard, records: Iterable<TraceRecord>): Iterable<string | Uint8Array>;
+}
+
+const FORMATS: readonly Format[] = [
+  {
+    name: 'vcd',
+    about: 'signals, for GTKWave or Surfer',
+    mask: TRACE_MASK_STATE | TRACE_MASK_TLP,
+    pieces: vcdPieces,
+  },
+  {
+    name: 'perfetto',
+    about: 'timeline, for ui.perfetto.dev',
+    mask: TRACE_MASK_STATE | TRACE_MASK_TLP | TRACE_MASK_FRAMES,
+    pieces: perfettoPieces,
+  },
+  {
+    name: 'pcapng',
+    about: 'frames of every function and the wire, for Wireshark',
+    mask: TRACE_MASK_FRAMES,
+    pieces: framePieces,
+  },
+  {
+    name: 'tlp',
+    about: "TLPs in NetTLP's datagrams, for Wireshark",
+    mask: TRACE_MASK_TLP | TRACE_MASK_DATA,
+    pieces: tlpPieces,
+  },
+];
+/** What is recorded where no file is asked for. */
+const SUMMARY_MASK = TRACE_MASK_STATE | TRACE_MASK_TLP | TRACE_MASK_FRAMES;
+
+type TraceArguments = { readonly [format in FormatName]?: string } & {
+  readonly vfs: number;
+  readonly set: ProfileOverrides;
+  readonly json?: string;
+};
+
+/** The verb. */
+export function traceCommand(): Command {
+  const command = new Command('trace')
+    .description('run a scenario and write down every signal of the card')
+    .addArgument(new Argument('<scenario>', 'what to run').choices(Object.keys(SCENARIOS)));
+  for (const { name, about } of FORMATS) command.option(`--${name} <file>`, about);
+  return command
+    .option('--vfs <n>', 'VFs of the card; 2 or more for traffic', wholeNumber(1, 1024), FEWEST_VFS_FOR_TRAFFIC)
+    .addOption(setOption())
+    .addOption(jsonFileOption(SCHEMA))
+    .addHelpText(
+      'after',
+      `
+Scenarios:
+${columns(Object.entries(SCENARIOS), '  ')}
+
+The card is brought up first and recorded from then on. Without a file to write only the records are counted. Formats,
+signals and how to open each file: docs/trace.md.
+
+Parameters for --set:
+${parameterList()}
+
+Exit code 0: done. 1: the scenario failed. 2: wrong options.
+
+Examples:
+  virtfn trace admin --vcd admin.vcd --perfetto admin.perfetto-trace
+  virtfn trace traffic --pcapng frames.pcapng --tlp tlps.pcapng
+  virtfn trace legacy --set host.read_latency_ns=1000 --perfetto slow.perfetto-trace --json -`,
+    )
+    .action((scenario: ScenarioName, options: TraceArguments) => {
+      const wanted = FORMATS.filter(({ name }) => options[name] !== undefined);
+      refuseEqualFiles(wanted.map(({ name }) => options[name]!));
+      const run = record(scenario, options, wanted);
+      const counts = countRecords(run);
+      const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
+      for (const { name, pieces } of wanted) {
+        const records = withProgress(traceRecords(run.chunks), total, `trace ${scenario} ${name}`);
+        writeFile(options[name]!, pieces(run.card, records));
+      }
+      const files = wanted.map(({ name }) => options[name]!);
+      if (options.json !== undefined) {
+        writeJson(options.json, {
+          schema: SCHEMA,
+          scenario,
+          vfs: options.vfs,
+          simulatedNs: run.simulatedNs,
+          records: counts,
+          files: wanted.map(({ name }) => ({
+            format: name,
+            path: options[name]!,
+            bytes: statSync(options[name]!).size,
+          })),
+        });
+      }
+      if (options.json === '-') return;
+      print(traceText(scenario, run, counts, options.json === undefined ? files : [...files, options.json]));
+    });
+}
+
+function record(scenario: ScenarioName, { vfs, set }: TraceArguments, wanted: readonly Format[]): RecordedRun {
+  if (scenario === 'traffic' && vfs < FEWEST_VFS_FOR_TRAFFIC) {
+    throw new UsageError(`--vfs ${vfs}: traffic goes from VF 1 to VF 2; give ${FEWEST_VFS_FOR_TRAFFIC} or more`);
+  }
+  const mask = wanted.length === 0 ? SUMMARY_MASK : wanted.reduce((bits, format) => bits | format.mask, 0);
+  return runScenario(scenario, {
+    vfs,
+    profile: set,
+    mask,
+    capture: () => {
+      const file = bundledCapture();
+      return openPcap(readFileSync(file), file);
+    },
+  });
+}
+
+function refuseEqualFiles(paths: readonly string[]): void {
+  const twice = paths.find((path, i) => paths.slice(0, i).some((other) => resolve(other) === resolve(path)));
+  if (twice !== undefined) throw new UsageError(`${twice}: two formats cannot share a file; name another one`);
+}
+
+/** Records by the name of their kind, in the order of the kinds; those that did not occur are left out. */
+function countRecords({ chunks }: RecordedRun): Readonly<Record<string, number>> {
+  const counts = new Map<number, number>();
+  for (const { kind } of traceRecords(chunks)) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  const kinds = [...counts].sort(([one], [other]) => one - other);
+  return Object.fromEntries(kinds.map(([kind, count]) => [TRACE_KINDS.get(kind) ?? `kind_${kind}`, count]));
+}
+
+function traceText(
+  scenario: ScenarioName,
+  { simulatedNs }: RecordedRun,
+  counts: Readonly<Record<string, number>>,
+  files: readonly string[],
+): string {
+  const rows: [string, string][] = [
+    ['simulated time', duration(simulatedNs)],
+    ...Object.entries(counts).map(([kind, count]): [string, string] => [kind, grouped(count)]),
+  ];
+  const written = files.length === 0 ? '' : `\n\nWritten\n${fileList(files)}`;
+  return `${scenario}: ${SCENARIOS[scenario]}\n${columns(rows, '  ')}${written}`;
+}

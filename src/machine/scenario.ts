@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// Short runs of a whole machine that are worth a look at every signal: administration commands, the bring-up of a driver,
+// frames. A run is brought up first and recorded from then on.
+import type { Nic } from '../device/nic.ts';
+import type { ProfileOverrides } from '../device/profile.ts';
+import type { TracedCard, TraceSource } from '../trace/index.ts';
+import { NicError } from '../util/errors.ts';
+import { Machine } from './machine.ts';
+import { Replay, type FrameSource } from './replay.ts';
+
+/** What a scenario does, by name. */
+export const SCENARIOS = {
+  admin: 'legacy registers of VF 1, each an administration command: the 32 bytes of BAR0, byte by byte',
+  legacy: 'the legacy driver comes up on VF 1, behind the variant driver',
+  modern: 'the modern driver comes up on VF 1',
+  traffic: 'a capture from VF 1 to VF 2, by modern drivers',
+} as const;
+
+export type ScenarioName = keyof typeof SCENARIOS;
+
+export interface ScenarioOptions {
+  /** VFs of the card; 2 or more for traffic. */
+  readonly vfs: number;
+  readonly profile?: ProfileOverrides;
+  /** What to record: bits TRACE_MASK_*. */
+  readonly mask: number;
+  /** Frames for traffic. */
+  readonly capture: () => FrameSource;
+}
+
+/** What a scenario left behind. */
+export interface RecordedRun {
+  readonly card: TracedCard;
+  /** Records, in the order in which they were made. */
+  readonly chunks: readonly Uint8Array[];
+  /** Simulated time that was recorded. */
+  readonly simulatedNs: number;
+}
+
+const LEGACY_BAR = 0;
+const LEGACY_BYTES = 32;
+
+/** Runs a scenario. Throws NicError CONFIG or PROFILE for bad options, REPLAY when traffic did not arrive as sent. */
+export function runScenario(name: ScenarioName, options: ScenarioOptions): RecordedRun {
+  if (name === 'traffic') return runTraffic(options);
+  const machine = new Machine({ totalVfs: options.vfs, ...(options.profile && { profile: options.profile }) });
+  if (name === 'admin') {
+    const device = machine.openTransitionalVf(1);
+    const recorder = new Recorder(machine, options.mask);
+    for (let offset = 0; offset < LEGACY_BYTES; offset++) {
+      device.read(LEGACY_BAR, offset, 1);
+      recorder.take();
+    }
+    return recorder.finish();
+  }
+  const recorder = new Recorder(machine, options.mask);
+  if (name === 'legacy') machine.startLegacy(1);
+  else machine.startModern(1);
+  return recorder.finish();
+}
+
+function runTraffic({ vfs, profile, mask, capture }: ScenarioOptions): RecordedRun {
+  let recorder: Recorder | null = null;
+  const replay = new Replay(capture(), {
+    via: 'modern',
+    totalVfs: vfs,
+    ...(profile && { profile }),
+    onStart: (machine) => (recorder = new Recorder(machine, mask)),
+  });
+  for (const _ of replay.frames()) recorder!.take();
+  if (!replay.report().isComplete)
+    throw new NicError('REPLAY', 'not every frame came as it was sent; see virtfn replay');
+  return recorder!.finish();
+}
+
+/** Records one machine from its creation to finish(). */
+class Recorder {
+  private readonly machine: Machine;
+  private readonly source: TraceSource;
+  private readonly begin: number;
+  private readonly chunks: Uint8Array[] = [];
+
+  constructor(machine: Machine, mask: number) {
+    machine.settle();
+    this.machine = machine;
+    this.source = sourceOf(machine.nic);
+    this.begin = machine.nic.now();
+    this.source.startTrace(mask);
+  }
+
+  take(): void {
+    const chunk = this.source.takeTrace();
+    if (chunk.length > 0) this.chunks.push(chunk);
+  }
+
+  finish(): RecordedRun {
+    const { machine, chunks, begin } = this;
+    const { nic, pf } = machine;
+    machine.settle();
+    const simulatedNs = nic.toPs(nic.now() - begin) / 1000;
+    this.source.stopTrace();
+    this.take();
+    const card = {
+      clockPs: nic.profile.clockPs,
+      functions: nic.config.totalVfs + 1,
+      adminQueue: pf.hasAdminQueue ? pf.transport.adminQueueIndex() : -1,
+      routingId: (fn: number) => nic.routingId(fn),
+    };
+    return { card, chunks, simulatedNs };
+  }
+}
+
+function sourceOf(nic: Nic): TraceSource {
+  const source = nic as Nic & Partial<TraceSource>;
+  if (source.startTrace === undefined) throw new NicError('TRACE', 'this core keeps no trace; use a newer one');
+  return source as TraceSource;
+}

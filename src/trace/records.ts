@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// Records of the trace ring as the core writes them (assembly/abi/trace_kind.ts has the layout), and what the writers have
+// to know about the card that they come from.
+import * as T from '../../assembly/abi/trace_kind.ts';
+import { NicError } from '../util/errors.ts';
+
+/** A card that records; `Nic` is one. */
+export interface TraceSource {
+  /** Starts recording what `mask` asks for, bits TRACE_MASK_*. */
+  startTrace(mask: number): void;
+  stopTrace(): void;
+  /** Copy of all whole records since the last call, oldest first; empty when there are none. */
+  takeTrace(): Uint8Array;
+}
+
+/** What the writers ask about a card. */
+export interface TracedCard {
+  /** Picoseconds of a core cycle. */
+  readonly clockPs: number;
+  /** Functions of the card, the PF included. */
+  readonly functions: number;
+  /** The PF's administration queue; -1 if there is none. */
+  readonly adminQueue: number;
+  routingId(fn: number): number;
+  /** Units that the sender of a pool CREDIT_* may have out; undefined where it is infinite or not known. */
+  creditLimit?(pool: number): number | undefined;
+}
+
+/** One record. The fields mean what the kind says; times are in core cycles. */
+export interface TraceRecord {
+  readonly time: number;
+  readonly kind: number;
+  readonly fn: number;
+  readonly sub: number;
+  readonly a: number;
+  readonly b: number;
+  /** Exact below 2^53; addresses above it are in the two halves. */
+  readonly c: number;
+  readonly cLow: number;
+  readonly cHigh: number;
+  readonly d: number;
+  readonly e: number;
+  /** Bytes behind the fixed part, up to 7 of them padding. */
+  readonly payload: Uint8Array;
+}
+
+const HIGH = 0x1_0000_0000;
+const ALIGNMENT = 8;
+
+/** The record under the cursor of traceRecords(). */
+class Cursor implements TraceRecord {
+  time = 0;
+  kind = 0;
+  fn = 0;
+  sub = 0;
+  a = 0;
+  b = 0;
+  c = 0;
+  cLow = 0;
+  cHigh = 0;
+  d = 0;
+  e = 0;
+  private chunk: Uint8Array = new Uint8Array();
+  private end = 0;
+  private payloadAt = 0;
+
+  get payload(): Uint8Array {
+    return this.chunk.subarray(this.payloadAt, this.end);
+  }
+
+  /** Reads the record at `offset`; returns where the next one begins. */
+  read(chunk: Uint8Array, view: DataView, offset: number): number {
+    const left = chunk.length - offset;
+    const bytes = left < T.TRACE_PAYLOAD ? 0 : view.getUint16(offset + T.TRACE_BYTES, true);
+    if (bytes < T.TRACE_PAYLOAD || bytes % ALIGNMENT !== 0 || bytes > left) {
+      throw new NicError('TRACE', `trace byte ${offset}: no whole record of ${bytes} bytes in ${left}; take it again`);
+    }
+    this.chunk = chunk;
+    this.time = view.getUint32(offset + T.TRACE_TIME, true) + view.getUint32(offset + T.TRACE_TIME + 4, true) * HIGH;
+    this.kind = view.getUint16(offset + T.TRACE_KIND, true);
+    this.fn = view.getUint16(offset + T.TRACE_FUNCTION, true);
+    this.sub = view.getUint16(offset + T.TRACE_SUB, true);
+    this.a = view.getUint32(offset + T.TRACE_A, true);
+    this.b = view.getUint32(offset + T.TRACE_B, true);
+    this.cLow = view.getUint32(offset + T.TRACE_C, true);
+    this.cHigh = view.getUint32(offset + T.TRACE_C + 4, true);
+    this.c = this.cLow + this.cHigh * HIGH;
+    this.d = view.getUint32(offset + T.TRACE_D, true);
+    this.e = view.getUint32(offset + T.TRACE_E, true);
+    this.payloadAt = offset + T.TRACE_PAYLOAD;
+    this.end = offset + bytes;
+    return this.end;
+  }
+}
+
+/**
+ * The records of a trace, in the order in which they were made. It is the same object each time: copy what is to stay.
+ *
+ * @throws NicError TRACE where the bytes are no records.
+ */
+export function* traceRecords(chunks: Iterable<Uint8Array>): Generator<TraceRecord, void, void> {
+  const record = new Cursor();
+  for (const chunk of chunks) {
+    const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    for (let offset = 0; offset < chunk.length;) {
+      offset = record.read(chunk, view, offset);
+      yield record;
+    }
+  }
+}
+
+/** Kinds of records by number, as reports name them. */
+export const TRACE_KINDS: ReadonlyMap<number, string> = new Map([
+  [T.TRACE_TLP, 'tlp'],
+  [T.TRACE_TAGS, 'tags'],
+  [T.TRACE_CREDITS, 'credits'],
+  [T.TRACE_STATUS, 'device_status'],
+  [T.TRACE_QUEUE, 'queue'],
+  [T.TRACE_JOB, 'job'],
+  [T.TRACE_DMA, 'dma'],
+  [T.TRACE_DOORBELL, 'doorbell'],
+  [T.TRACE_MSIX, 'msix'],
+  [T.TRACE_FRAME, 'frame'],
+  [T.TRACE_REGISTER, 'register'],
+]);
+
+/** Pools of credits by number, without the direction. */
+export const CREDIT_POOLS = ['ph', 'pd', 'nph', 'npd', 'cplh', 'cpld'] as const;
+
+/** `pf`, `vf1`, ...; `wire` for what belongs to no function. */
+export function functionName(fn: number): string {
+  if (fn === T.TRACE_NOBODY) return 'wire';
+  return fn === 0 ? 'pf' : `vf${fn}`;
+}
+
+/** Core cycles as picoseconds, exact at any time. */
+export function picoseconds(cycles: number, clockPs: number): bigint {
+  return BigInt(cycles) * BigInt(clockPs);
+}
+
+/** Core cycles as whole nanoseconds, rounded down; nothing swaps places. */
+export function nanoseconds(cycles: number, clockPs: number): number {
+  const ps = cycles * clockPs;
+  return ps <= Number.MAX_SAFE_INTEGER ? Math.floor(ps / 1000) : Number(picoseconds(cycles, clockPs) / 1000n);
+}
