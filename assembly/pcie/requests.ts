@@ -212,7 +212,10 @@ function sendRequest(context: usize): bool {
   store<u32>(tag, <u32>(translated - arrival), TAG_TRANSLATION);
   store<u32>(tag, <u32>(served - arrival), TAG_HOST);
   if (isTracing(TRACE_MASK_TLP)) traceTlp(TLP_MRD, f, tagNumber(tag), iova, length, 0, bytes, arrival, 0);
-  if (isTracing(TRACE_MASK_STATE)) traceRequest(TRACE_DMA_ISSUED, context, tag);
+  if (isTracing(TRACE_MASK_STATE)) {
+    record(TRACE_TAGS, TRACE_NOBODY, 0, load<u32>(CTL_TAGS_USED), 0, 0);
+    traceRequest(TRACE_DMA_ISSUED, context, tag);
+  }
   if (served - now > param(P_CPL_TIMEOUT)) expire(tag, now + param(P_CPL_TIMEOUT));
   scheduleAt(served, EV_DMA_HOST, PRIO_NORMAL, <u32>tag, 0);
   return true;

@@ -29,6 +29,8 @@ export interface ReplayOptions {
   readonly totalVfs?: number;
   /** Changes to the timing profile. */
   readonly profile?: ProfileOverrides;
+  /** Bytes of the card's trace ring. Default 0. */
+  readonly traceBytes?: number;
   /** Called when all drivers run, before the first frame. */
   readonly onStart?: (machine: Machine) => void;
 }
@@ -189,13 +191,14 @@ export class Replay {
   }
 
   private bringUp(): Machine {
-    const { mode, mtu, to, profile = {} } = this.options;
+    const { mode, mtu, to, profile = {}, traceBytes = 0 } = this.options;
     const drivenVfs = to === 'vf' ? RECEIVER : SENDER;
     const machine = new Machine({
       mode,
       mtu,
       totalVfs: this.options.totalVfs ?? drivenVfs,
       profile,
+      traceBytes,
       mac: this.survey.freeAddress,
       queueSize: RING_SIZE,
       wire: to === 'vf' ? 'discard' : 'host',

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Short runs of a whole machine that are worth a look at every signal: administration commands, the bring-up of a driver,
 // frames. A run is brought up first and recorded from then on.
-import type { Nic } from '../device/nic.ts';
+import { PCI_COMMAND, PCI_COMMAND_IO } from '../../assembly/abi/pci_header.ts';
 import type { ProfileOverrides } from '../device/profile.ts';
-import type { TracedCard, TraceSource } from '../trace/index.ts';
+import type { TracedCard } from '../trace/index.ts';
 import { NicError } from '../util/errors.ts';
+import { VFIO_PCI_CONFIG_REGION_INDEX, type AccessSize } from '../vfio/vfio_device.ts';
 import { Machine } from './machine.ts';
 import { Replay, type FrameSource } from './replay.ts';
 
 /** What a scenario does, by name. */
 export const SCENARIOS = {
-  admin: 'legacy registers of VF 1, each an administration command: the 32 bytes of BAR0, byte by byte',
+  admin: 'legacy registers of VF 1, each an administration command: every one that can be read',
   legacy: 'the legacy driver comes up on VF 1, behind the variant driver',
   modern: 'the modern driver comes up on VF 1',
   traffic: 'a capture from VF 1 to VF 2, by modern drivers',
@@ -38,17 +39,32 @@ export interface RecordedRun {
 }
 
 const LEGACY_BAR = 0;
-const LEGACY_BYTES = 32;
+/** Features, queue address, size and selection, status, ISR; the notify register is only written. */
+const LEGACY_REGISTERS: readonly (readonly [offset: number, size: AccessSize])[] = [
+  [0, 4],
+  [4, 4],
+  [8, 4],
+  [12, 2],
+  [14, 2],
+  [18, 1],
+  [19, 1],
+  [20, 4],
+  [24, 2],
+];
+/** Records that the card holds before the host takes them. */
+const TRACE_BYTES = 2 ** 24;
 
 /** Runs a scenario. Throws NicError CONFIG or PROFILE for bad options, REPLAY when traffic did not arrive as sent. */
 export function runScenario(name: ScenarioName, options: ScenarioOptions): RecordedRun {
   if (name === 'traffic') return runTraffic(options);
-  const machine = new Machine({ totalVfs: options.vfs, ...(options.profile && { profile: options.profile }) });
+  const { vfs, profile } = options;
+  const machine = new Machine({ totalVfs: vfs, traceBytes: TRACE_BYTES, ...(profile && { profile }) });
   if (name === 'admin') {
     const device = machine.openTransitionalVf(1);
+    device.write(VFIO_PCI_CONFIG_REGION_INDEX, PCI_COMMAND, 2, PCI_COMMAND_IO);
     const recorder = new Recorder(machine, options.mask);
-    for (let offset = 0; offset < LEGACY_BYTES; offset++) {
-      device.read(LEGACY_BAR, offset, 1);
+    for (const [offset, size] of LEGACY_REGISTERS) {
+      device.read(LEGACY_BAR, offset, size);
       recorder.take();
     }
     return recorder.finish();
@@ -64,6 +80,7 @@ function runTraffic({ vfs, profile, mask, capture }: ScenarioOptions): RecordedR
   const replay = new Replay(capture(), {
     via: 'modern',
     totalVfs: vfs,
+    traceBytes: TRACE_BYTES,
     ...(profile && { profile }),
     onStart: (machine) => (recorder = new Recorder(machine, mask)),
   });
@@ -76,20 +93,18 @@ function runTraffic({ vfs, profile, mask, capture }: ScenarioOptions): RecordedR
 /** Records one machine from its creation to finish(). */
 class Recorder {
   private readonly machine: Machine;
-  private readonly source: TraceSource;
   private readonly begin: number;
   private readonly chunks: Uint8Array[] = [];
 
   constructor(machine: Machine, mask: number) {
     machine.settle();
     this.machine = machine;
-    this.source = sourceOf(machine.nic);
     this.begin = machine.nic.now();
-    this.source.startTrace(mask);
+    machine.nic.startTrace(mask);
   }
 
   take(): void {
-    const chunk = this.source.takeTrace();
+    const chunk = this.machine.nic.takeTrace();
     if (chunk.length > 0) this.chunks.push(chunk);
   }
 
@@ -98,8 +113,10 @@ class Recorder {
     const { nic, pf } = machine;
     machine.settle();
     const simulatedNs = nic.toPs(nic.now() - begin) / 1000;
-    this.source.stopTrace();
+    nic.stopTrace();
     this.take();
+    const lost = nic.lostTraceRecords();
+    if (lost > 0) throw new NicError('TRACE', `${lost} records found no room in the trace ring`);
     const card = {
       clockPs: nic.profile.clockPs,
       functions: nic.config.totalVfs + 1,
@@ -108,10 +125,4 @@ class Recorder {
     };
     return { card, chunks, simulatedNs };
   }
-}
-
-function sourceOf(nic: Nic): TraceSource {
-  const source = nic as Nic & Partial<TraceSource>;
-  if (source.startTrace === undefined) throw new NicError('TRACE', 'this core keeps no trace; use a newer one');
-  return source as TraceSource;
 }

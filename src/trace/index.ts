@@ -4,5 +4,5 @@ export { framePieces } from './pcapng.ts';
 export { tlpPieces } from './nettlp.ts';
 export { perfettoPieces } from './timeline.ts';
 export { TRACE_KINDS, traceRecords } from './records.ts';
-export type { TracedCard, TraceRecord, TraceSource } from './records.ts';
+export type { TracedCard, TraceRecord } from './records.ts';
 export { vcdPieces } from './vcd.ts';

@@ -4,15 +4,6 @@
 import * as T from '../../assembly/abi/trace_kind.ts';
 import { NicError } from '../util/errors.ts';
 
-/** A card that records; `Nic` is one. */
-export interface TraceSource {
-  /** Starts recording what `mask` asks for, bits TRACE_MASK_*. */
-  startTrace(mask: number): void;
-  stopTrace(): void;
-  /** Copy of all whole records since the last call, oldest first; empty when there are none. */
-  takeTrace(): Uint8Array;
-}
-
 /** What the writers ask about a card. */
 export interface TracedCard {
   /** Picoseconds of a core cycle. */
