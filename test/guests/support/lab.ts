@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// What one scenario works with: a network namespace, a folder in the tree, a card and guests; close() takes it all away.
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+
+import type { Card, CardOptions, FunctionName } from './card.ts';
+import { Guest } from './guest.ts';
+import { HostNetwork } from './network.ts';
+import { QemuCard } from './qemu_card.ts';
+import { type KernelName, TREE } from './tree.ts';
+
+/** What the guests drive: the card of `virtfn serve`, or QEMU's own device in its place. */
+export const DEVICE = process.env['VIRTFN_GUEST_DEVICE'] ?? 'virtfn';
+export const IS_VIRTFN = DEVICE === 'virtfn';
+
+const CLOCK_TICKS = 100; // USER_HZ of x86
+
+let labs = 0;
+
+export type LabOptions = Omit<CardOptions, 'network' | 'folder'>;
+
+export interface BootOptions {
+  readonly kernel: KernelName;
+  readonly fn: FunctionName;
+  readonly append?: string;
+  readonly cpus?: number;
+}
+
+/** What a process holds. */
+export interface Holdings {
+  readonly descriptors: number;
+  readonly residentBytes: number;
+  /** User and system time so far. */
+  readonly cpuSeconds: number;
+}
+
+export class Lab {
+  readonly network: HostNetwork;
+  readonly card: Card;
+  /** Folder of the run, as seen in the tree. */
+  readonly folder: string;
+  private readonly guests: Guest[] = [];
+
+  private constructor(network: HostNetwork, card: Card, folder: string) {
+    this.network = network;
+    this.card = card;
+    this.folder = folder;
+  }
+
+  static async open(options: LabOptions): Promise<Lab> {
+    const name = `virtfn-${process.pid}-${++labs}`;
+    const folder = join('/run', name);
+    mkdirSync(join(TREE, folder), { recursive: true });
+    const network = new HostNetwork(name);
+    return new Lab(network, new QemuCard({ ...options, network, folder }), folder);
+  }
+
+  /** Boots a guest with one function behind its root port 1. */
+  async boot({ kernel, fn, append = '', cpus = 1 }: BootOptions): Promise<Guest> {
+    const { network, folder, card } = this;
+    const name = `${fn}-${this.guests.length}`;
+    const guest = await Guest.boot({ kernel, network, folder, name, devices: card.plug(fn, 1), append, cpus });
+    this.guests.push(guest);
+    return guest;
+  }
+
+  /** What the process holds that presents the card to a guest. */
+  holdings(guest: Guest): Holdings {
+    const pid = this.card.pid ?? guest.pid;
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' '); // from field 3, state
+    return {
+      descriptors: readdirSync(`/proc/${pid}/fd`).length,
+      residentBytes: Number(stat[24 - 3]) * 4096,
+      cpuSeconds: (Number(stat[14 - 3]) + Number(stat[15 - 3])) / CLOCK_TICKS,
+    };
+  }
+
+  async close(): Promise<void> {
+    for (const guest of this.guests) await guest.kill();
+    await this.card.stop();
+    this.network.remove();
+    rmSync(join(TREE, this.folder), { recursive: true });
+  }
+}
