@@ -70,6 +70,8 @@ const STEPS = {
         entryPoints: ['src/cli/main.ts'],
         outfile: 'dist/src/cli/virtfn.mjs',
         // Bundled CommonJS packages call require() for Node's own modules; an ES module has to make one for them.
+        // An optional package with code for the processor: loaded when it is needed, and only then missed.
+        external: ['koffi'],
         banner: { js: `#!/usr/bin/env node\n${MAKE_REQUIRE}` },
         metafile: true,
       });

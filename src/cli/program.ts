@@ -8,6 +8,7 @@ import { EXIT, reportError, usageText } from './errors.ts';
 import { lspciCommand } from './lspci.ts';
 import { regsCommand } from './regs.ts';
 import { replayCommand } from './replay.ts';
+import { serveCommand } from './serve.ts';
 import { startCommand } from './start.ts';
 
 function makeProgram(): Command {
@@ -17,6 +18,7 @@ function makeProgram(): Command {
     .addCommand(startCommand())
     .addCommand(replayCommand())
     .addCommand(benchCommand())
+    .addCommand(serveCommand())
     .addCommand(lspciCommand())
     .addCommand(regsCommand())
     .addHelpText(

@@ -21,6 +21,7 @@ import {
   FN_STRIDE,
   FRAME_BYTES_MAX,
   FUNCTIONS,
+  IOMMU_FOREIGN,
   IOAS_EXTRA,
   IOAS_FLAGS,
   IOAS_STRIDE,
@@ -45,6 +46,7 @@ import { NicError } from '../util/errors.ts';
 import { readAdminRecord, type AdminRecord } from './admin_record.ts';
 import { resolveConfig, type NicConfig, type ResolvedConfig } from './config.ts';
 import { cardCounters, functionCounters, type Counters } from './counters.ts';
+import { ForeignTable, type ForeignMemory } from './foreign.ts';
 import { resolveProfile, type ResolvedProfile } from './profile.ts';
 
 /** Why advance() returned. */
@@ -109,6 +111,7 @@ export class Nic {
   private readonly isFunctional: boolean;
   private readonly lastFn: number;
   private isDraining = false;
+  private readonly foreign = new ForeignTable();
 
   constructor(module: CoreModule, config: NicConfig) {
     this.config = resolveConfig(config);
@@ -118,6 +121,7 @@ export class Nic {
       windowBytes: this.config.windowBytes,
       config: this.config.words,
       params: this.profile.words,
+      foreign: this.foreign,
     });
     this.pins = this.core.pins;
     this.u32 = this.core.u32;
@@ -286,7 +290,8 @@ export class Nic {
   }
 
   private drain(): void {
-    if (this.isDraining) return; // a handler called in; the loop below goes on
+    // a handler called in, or foreign memory did: the loop below goes on, or will be entered
+    if (this.isDraining || this.foreign.isBusy) return;
     this.isDraining = true;
     try {
       const { u32 } = this;
@@ -379,6 +384,22 @@ export class Nic {
   /** Maps window bytes at `offset` to `iova`; false if the range overlaps, wraps, or no range is left. */
   mapIoas(ioas: number, iova: number, length: number, offset: number, permissions: number): boolean {
     return Boolean(this.pins.dmaMap(ioas, iova, length, offset, permissions));
+  }
+
+  /**
+   * Maps `length` bytes at `iova` to memory that only the caller can reach; returns a handle for forgetForeign(). A
+   * snapshot holds the mapping and not the memory: restore it into a card that has the same handles.
+   */
+  mapForeign(ioas: number, iova: number, length: number, memory: ForeignMemory, permissions: number): number {
+    const handle = this.foreign.add(memory);
+    if (this.pins.dmaMap(ioas, iova, length, handle, permissions | IOMMU_FOREIGN)) return handle;
+    this.foreign.remove(handle);
+    throw new NicError('EEXIST', `foreign memory at iova 0x${iova.toString(16)} overlaps or finds no room; unmap first`);
+  }
+
+  /** Forgets foreign memory; where it is still mapped, every access faults. */
+  forgetForeign(handle: number): void {
+    this.foreign.remove(handle);
   }
 
   /** Bytes unmapped; -1 if a mapping lies only partly inside. */
