@@ -10,8 +10,8 @@ export interface CardOptions {
   /** Folder of the run, as seen in the tree. */
   readonly folder: string;
   readonly functions: readonly FunctionName[];
-  /** VFs that stand behind the variant driver. */
-  readonly transitional?: readonly FunctionName[];
+  /** Whether the VFs stand behind the variant driver. */
+  readonly transitional?: boolean;
   readonly queuePairs?: number;
 }
 

@@ -8,6 +8,7 @@ import { Guest } from './guest.ts';
 import { HostNetwork } from './network.ts';
 import { QemuCard } from './qemu_card.ts';
 import { type KernelName, TREE } from './tree.ts';
+import { VirtfnCard } from './virtfn_card.ts';
 
 /** What the guests drive: the card of `virtfn serve`, or QEMU's own device in its place. */
 export const DEVICE = process.env['VIRTFN_GUEST_DEVICE'] ?? 'virtfn';
@@ -52,7 +53,8 @@ export class Lab {
     const folder = join('/run', name);
     mkdirSync(join(TREE, folder), { recursive: true });
     const network = new HostNetwork(name);
-    return new Lab(network, new QemuCard({ ...options, network, folder }), folder);
+    const all = { ...options, network, folder };
+    return new Lab(network, IS_VIRTFN ? await VirtfnCard.start(all) : new QemuCard(all), folder);
   }
 
   /** Boots a guest with one function behind its root port 1. */

@@ -18,8 +18,8 @@ export class QemuCard implements Card {
   }
 
   plug(fn: FunctionName, port: number): string[] {
-    const { transitional = [], queuePairs = 1 } = this.options;
-    const disableLegacy = transitional.includes(fn) ? 'off' : 'on';
+    const { transitional = false, queuePairs = 1 } = this.options;
+    const disableLegacy = transitional ? 'off' : 'on';
     return [
       rootPort(port),
       ['-netdev', `tap,id=net-${fn},ifname=${fn},script=no,downscript=no,queues=${queuePairs}`],
