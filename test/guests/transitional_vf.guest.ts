@@ -27,7 +27,7 @@ describe.each(kernelsOfThisRun())('a VF behind the variant driver, kernel %s', (
   const scene: Scene = { kernel, scenario: 'transitional VF', lab: () => lab, guest: () => guest };
 
   beforeAll(async () => {
-    lab = await Lab.open({ functions: ['vf1'], transitional: true });
+    lab = await Lab.open({ functions: ['vf1'], transitional: true, timed: true });
     guest = await lab.boot({ kernel, fn: 'vf1', append: 'virtio_pci.force_legacy=1' });
     await configure(guest, ADDRESS);
   });

@@ -13,6 +13,8 @@ export interface CardOptions {
   /** Whether the VFs stand behind the variant driver. */
   readonly transitional?: boolean;
   readonly queuePairs?: number;
+  /** Whether the card has a clock: simulated time that follows the time of day. */
+  readonly timed?: boolean;
 }
 
 export interface Card {

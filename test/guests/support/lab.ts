@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What one scenario works with: a network namespace, a folder in the tree, a card and guests; close() takes it all away.
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 import type { Card, CardOptions, FunctionName } from './card.ts';
 import { Guest } from './guest.ts';
-import { HostNetwork } from './network.ts';
+import { HostNetwork, removeNetwork } from './network.ts';
 import { QemuCard } from './qemu_card.ts';
 import { type KernelName, TREE } from './tree.ts';
 import { VirtfnCard } from './virtfn_card.ts';
@@ -16,7 +17,21 @@ export const IS_VIRTFN = DEVICE === 'virtfn';
 
 const CLOCK_TICKS = 100; // USER_HZ of x86
 
+const RUNS = '/run'; // in the tree
 let labs = 0;
+
+function removeRun(name: string): void {
+  removeNetwork(name);
+  rmSync(join(TREE, RUNS, name), { recursive: true, force: true });
+}
+
+/** Takes away what is left of runs that were broken off. */
+export function removeStaleRuns(): void {
+  const networks = execFileSync('ip', ['netns', 'list'], { encoding: 'utf8' });
+  for (const [name, pid] of networks.matchAll(/virtfn-(\d+)-\d+/g)) {
+    if (!existsSync(`/proc/${pid}`)) removeRun(name);
+  }
+}
 
 export type LabOptions = Omit<CardOptions, 'network' | 'folder'>;
 
@@ -50,7 +65,7 @@ export class Lab {
 
   static async open(options: LabOptions): Promise<Lab> {
     const name = `virtfn-${process.pid}-${++labs}`;
-    const folder = join('/run', name);
+    const folder = join(RUNS, name);
     mkdirSync(join(TREE, folder), { recursive: true });
     const network = new HostNetwork(name);
     const all = { ...options, network, folder };
@@ -80,7 +95,6 @@ export class Lab {
   async close(): Promise<void> {
     for (const guest of this.guests) await guest.kill();
     await this.card.stop();
-    this.network.remove();
-    rmSync(join(TREE, this.folder), { recursive: true });
+    removeRun(this.network.name);
   }
 }

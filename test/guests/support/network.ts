@@ -8,6 +8,13 @@ export const HOST_ADDRESS = '10.77.0.1';
 export const GUEST_ADDRESSES = ['10.77.0.11', '10.77.0.12'] as const;
 export const PREFIX_LENGTH = 24;
 
+/** Deletes a namespace with all devices in it, and ends what still runs there. */
+export function removeNetwork(name: string): void {
+  const pids = execFileSync('ip', ['netns', 'pids', name], { encoding: 'utf8' }).split('\n');
+  for (const pid of pids.filter((line) => line !== '')) process.kill(Number(pid), 'SIGKILL');
+  execFileSync('ip', ['netns', 'delete', name]);
+}
+
 /** A network namespace with a name. */
 export class HostNetwork {
   readonly name: string;
@@ -41,6 +48,15 @@ export class HostNetwork {
     this.ip('address', 'add', `${HOST_ADDRESS}/${PREFIX_LENGTH}`, 'dev', device);
   }
 
+  /** Packets that a device has carried in both directions. */
+  packets(device: string): number {
+    const counts = this.run(['sh', '-c', `cat /sys/class/net/${device}/statistics/[rt]x_packets`]);
+    return counts
+      .trim()
+      .split('\n')
+      .reduce((sum, count) => sum + Number(count), 0);
+  }
+
   /** Starts a program in the namespace; the child's process id is the program's. */
   spawn(command: readonly string[], options: SpawnOptions): ChildProcess {
     return spawn('ip', ['netns', 'exec', this.name, ...command], options);
@@ -49,12 +65,5 @@ export class HostNetwork {
   /** Runs a program in the namespace and returns what it prints. */
   run(command: readonly string[], timeoutMs = 60_000): string {
     return execFileSync('ip', ['netns', 'exec', this.name, ...command], { encoding: 'utf8', timeout: timeoutMs });
-  }
-
-  /** Deletes the namespace, and ends what still runs in it. */
-  remove(): void {
-    const pids = execFileSync('ip', ['netns', 'pids', this.name], { encoding: 'utf8' });
-    for (const pid of pids.split('\n').filter((line) => line !== '')) process.kill(Number(pid), 'SIGKILL');
-    execFileSync('ip', ['netns', 'delete', this.name]);
   }
 }

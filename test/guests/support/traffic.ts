@@ -9,6 +9,8 @@ import { HOST_ADDRESS, type HostNetwork, PREFIX_LENGTH } from './network.ts';
 import { inTree, TREE } from './tree.ts';
 
 const HTTP_PORT = 8000;
+/** Where a guest finds what shareFile() offers. */
+export const SHARED_FILE_URL = `http://${HOST_ADDRESS}:${HTTP_PORT}/file`;
 const TRANSFER_TIMEOUT_MS = 240_000;
 
 export interface PingStatistics {
@@ -59,7 +61,7 @@ export interface Transfer {
 /** The guest fetches the host's file and keeps it. */
 export async function download(guest: Guest, file: SharedFile): Promise<Transfer> {
   const began = performance.now();
-  await guest.run(`wget -q -O /www/file http://${HOST_ADDRESS}:${HTTP_PORT}/file`, TRANSFER_TIMEOUT_MS);
+  await guest.run(`wget -q -O /www/file ${SHARED_FILE_URL}`, TRANSFER_TIMEOUT_MS);
   const ms = performance.now() - began;
   const sha256 = (await guest.run('sha256sum /www/file', TRANSFER_TIMEOUT_MS)).slice(0, 64);
   return { sha256, megabytesPerSecond: file.bytes / 1000 / ms };

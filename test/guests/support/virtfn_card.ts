@@ -13,40 +13,64 @@ const WIRE = 'wire';
 const START_TIMEOUT_MS = 20_000;
 const STOP_TIMEOUT_MS = 10_000;
 
-/** How the server ended. */
+/** How a server ended. */
 export interface ServerEnd {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
 }
 
+/** A running `virtfn serve`. */
+class Server {
+  readonly child: ChildProcess;
+  readonly ended: Promise<ServerEnd>;
+  printed = '';
+
+  constructor({ network, folder }: CardOptions, args: readonly string[]) {
+    const command = [process.execPath, repoPath('dist/src/cli/virtfn.mjs'), 'serve', ...args];
+    this.child = network.spawn(command, { stdio: ['ignore', 'pipe', 'pipe'], cwd: join(TREE, folder) });
+    for (const stream of [this.child.stdout!, this.child.stderr!]) {
+      stream.setEncoding('utf8').on('data', (text: string) => (this.printed += text));
+    }
+    this.ended = new Promise((resolve) => this.child.on('close', (code, signal) => resolve({ code, signal })));
+  }
+
+  async untilReady(): Promise<void> {
+    const late = AbortSignal.timeout(START_TIMEOUT_MS);
+    while (!/^ready$/m.test(this.printed)) {
+      const end = await Promise.race([this.ended, once(this.child.stdout!, 'data', { signal: late })]);
+      if ('code' in end) throw new Error(`the server ended with ${end.signal ?? end.code}: ${this.printed}`);
+    }
+  }
+
+  async end(signal: NodeJS.Signals): Promise<ServerEnd> {
+    this.child.kill(signal);
+    const late = setTimeout(() => this.child.kill('SIGKILL'), STOP_TIMEOUT_MS);
+    const end = await this.ended;
+    clearTimeout(late);
+    return end;
+  }
+}
+
 export class VirtfnCard implements Card {
   private readonly options: CardOptions;
-  private server: ChildProcess;
-  private ended: Promise<ServerEnd>;
-  private printed = '';
+  private server: Server;
 
   private constructor(options: CardOptions) {
     this.options = options;
     options.network.addTap(WIRE);
     options.network.addHostAddress(WIRE);
-    this.server = this.spawnServer();
-    this.ended = endOf(this.server);
+    this.server = this.newServer();
   }
 
   /** Starts the server; its sockets are there when this returns. */
   static async start(options: CardOptions): Promise<VirtfnCard> {
     const card = new VirtfnCard(options);
-    await card.untilReady();
+    await card.server.untilReady();
     return card;
   }
 
   get pid(): number {
-    return this.server.pid!;
-  }
-
-  /** Everything the server has printed. */
-  get output(): string {
-    return this.printed;
+    return this.server.child.pid!;
   }
 
   plug(fn: FunctionName, port: number): string[] {
@@ -59,53 +83,38 @@ export class VirtfnCard implements Card {
   }
 
   /** Ends the server with a signal. */
-  async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<ServerEnd> {
-    this.server.kill(signal);
-    const late = setTimeout(() => this.server.kill('SIGKILL'), STOP_TIMEOUT_MS);
-    const end = await this.ended;
-    clearTimeout(late);
-    return end;
+  end(signal: 'SIGTERM' | 'SIGKILL'): Promise<ServerEnd> {
+    return this.server.end(signal);
   }
 
   /** Starts the server again after it has ended. */
   async startAgain(): Promise<void> {
-    this.server = this.spawnServer();
-    this.ended = endOf(this.server);
-    await this.untilReady();
+    this.server = this.newServer();
+    await this.server.untilReady();
+  }
+
+  /** Tries to start a second server for the same sockets: how that ends, and what it says. */
+  async startRival(): Promise<ServerEnd & { readonly printed: string }> {
+    const rival = new Server(this.options, []);
+    const end = await rival.ended;
+    return { ...end, printed: rival.printed };
   }
 
   async stop(): Promise<void> {
     await this.end('SIGTERM');
   }
 
-  private spawnServer(): ChildProcess {
-    const { network, folder, functions, transitional = false, queuePairs = 1 } = this.options;
+  private newServer(): Server {
+    const { functions, transitional = false, queuePairs = 1, timed = false } = this.options;
     const vfs = functions.filter((fn) => fn !== 'pf').length;
-    const server = network.spawn(
+    return new Server(
+      this.options,
       [
-        [process.execPath, repoPath('dist/src/cli/virtfn.mjs'), 'serve', '--vfs', String(Math.max(vfs, 1))],
-        ['--wire', `tap:${WIRE}`, '--pairs', String(queuePairs), '--mac', macOf('pf')],
+        ['--vfs', String(Math.max(vfs, 1)), '--pairs', String(queuePairs)],
+        ['--wire', `tap:${WIRE}`, '--mac', macOf('pf'), '--mode', timed ? 'timed' : 'functional'],
         functions.includes('pf') ? ['--pf'] : [],
         transitional ? ['--transitional'] : [],
       ].flat(),
-      { stdio: ['ignore', 'pipe', 'pipe'], cwd: join(TREE, folder) },
     );
-    this.printed = '';
-    for (const stream of [server.stdout!, server.stderr!]) {
-      stream.setEncoding('utf8').on('data', (text: string) => (this.printed += text));
-    }
-    return server;
   }
-
-  private async untilReady(): Promise<void> {
-    const late = AbortSignal.timeout(START_TIMEOUT_MS);
-    while (!/^ready$/m.test(this.printed)) {
-      const end = await Promise.race([this.ended, once(this.server.stdout!, 'data', { signal: late })]);
-      if ('code' in end) throw new Error(`the server ended with ${end.signal ?? end.code}: ${this.printed}`);
-    }
-  }
-}
-
-function endOf(server: ChildProcess): Promise<ServerEnd> {
-  return new Promise((resolve) => server.on('close', (code, signal) => resolve({ code, signal })));
 }
