@@ -31,7 +31,11 @@ export function serveCommand(): Command {
     .option('--pairs <n>', 'queue pairs of each function', wholeNumber(1, 8), 1)
     .option('--mac <address>', 'address of the PF; VF n has n added')
     .option('--mtu <bytes>', 'largest packet', wholeNumber(68, 9000), 1500)
-    .addOption(new Option('--mode <mode>', 'functional, or timed: simulated time follows the clock').choices(['functional', 'timed']).default('functional'))
+    .addOption(
+      new Option('--mode <mode>', 'functional, or timed: simulated time follows the clock')
+        .choices(['functional', 'timed'])
+        .default('functional'),
+    )
     .option('--wire <port>', 'what the wire leads to: none, loopback, tap:NAME', parseWire, null)
     .option('--pf', 'serve the PF too; its driver is then the client')
     .option('--transitional', 'VFs behind the variant driver: device 1000 with an I/O BAR0')

@@ -101,7 +101,10 @@ export class ServedCard {
   private plan(): { name: string; fn: number; kind: FunctionKind }[] {
     const { raw, pf, transitional, card } = this.config;
     const vfKind = raw ? 'raw' : transitional ? 'transitional' : 'modern';
-    const vfs = Array.from({ length: card.totalVfs }, (_, i) => ({ name: `vf${i + 1}`, fn: i + 1, kind: vfKind }) as const);
+    const vfs = Array.from(
+      { length: card.totalVfs },
+      (_, i) => ({ name: `vf${i + 1}`, fn: i + 1, kind: vfKind }) as const,
+    );
     return raw || pf ? [{ name: 'pf', fn: 0, kind: raw ? 'raw' : 'pf' }, ...vfs] : vfs;
   }
 

@@ -68,20 +68,20 @@ export class UnixSocket {
     const { view } = this.scratch;
     this.point(into, at, length);
     view.setBigUint64(MSG_CONTROLLEN, BigInt(CONTROL_BYTES), true);
-    const count = this.libc.recvmsg(this.fd, this.scratch.address, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    if (count < 0) return this.isRetry() ? WOULD_BLOCK : CLOSED;
+    const bytes = this.libc.recvmsg(this.fd, this.scratch.address, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (bytes < 0) return this.isRetry() ? WOULD_BLOCK : CLOSED;
     this.received = [];
     this.hasLostFds = (view.getInt32(MSG_FLAGS, true) & MSG_CTRUNC) !== 0;
     const end = CONTROL + Number(view.getBigUint64(MSG_CONTROLLEN, true));
     for (let message = CONTROL; message + CMSG_HEADER <= end;) {
       const size = Number(view.getBigUint64(message, true));
-      const isRights = view.getInt32(message + 8, true) === SOL_SOCKET && view.getInt32(message + 12, true) === SCM_RIGHTS;
-      for (let fd = message + CMSG_HEADER; isRights && fd < message + size; fd += 4) {
-        this.received.push(view.getInt32(fd, true));
-      }
+      const isRights =
+        view.getInt32(message + 8, true) === SOL_SOCKET && view.getInt32(message + 12, true) === SCM_RIGHTS;
+      const count = isRights ? (size - CMSG_HEADER) >> 2 : 0;
+      for (let i = 0; i < count; i++) this.received.push(view.getInt32(message + CMSG_HEADER + 4 * i, true));
       message += Math.max(CMSG_HEADER, Math.ceil(size / 8) * 8);
     }
-    return count;
+    return bytes;
   }
 
   /** Sends what the socket takes, with copies of `fds`; the number of bytes, CLOSED, or WOULD_BLOCK. */
