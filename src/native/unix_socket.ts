@@ -25,9 +25,10 @@ const MSG_CTRUNC = 8;
 const SOL_SOCKET = 1;
 const SCM_RIGHTS = 1;
 const CMSG_HEADER = 16; // cmsg_len u64, cmsg_level i32, cmsg_type i32
-/** Most file descriptors that a message may carry. */
+/** Most file descriptors that a message may carry to us. */
 export const MAX_MESSAGE_FDS = 16;
 const CONTROL_BYTES = CMSG_HEADER + 4 * MAX_MESSAGE_FDS;
+const MAX_SENT_FDS = 64;
 
 // struct msghdr, and the iovec behind it
 const MSG_IOV = 16;
@@ -37,7 +38,7 @@ const MSG_CONTROLLEN = 40;
 const MSG_FLAGS = 48;
 const IOVEC = 56;
 const CONTROL = 72;
-const SCRATCH_BYTES = CONTROL + CONTROL_BYTES;
+const SCRATCH_BYTES = CONTROL + CMSG_HEADER + 4 * MAX_SENT_FDS;
 
 /** What a call came to where it moved no bytes. */
 export const WOULD_BLOCK = -1;
@@ -84,7 +85,7 @@ export class UnixSocket {
     return bytes;
   }
 
-  /** Sends what the socket takes, with copies of `fds`; the number of bytes, CLOSED, or WOULD_BLOCK. */
+  /** Sends what the socket takes, with copies of `fds`, 64 at most; the number of bytes, CLOSED, or WOULD_BLOCK. */
   send(from: NativeBytes, at: number, length: number, fds: readonly number[] = []): number {
     const { view } = this.scratch;
     this.point(from, at, length);

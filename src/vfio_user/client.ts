@@ -130,8 +130,7 @@ export class VfioUserClient implements VfioDevice {
     handlers.forEach((handler, i) => {
       const old = known[start + i];
       if (old) this.libc.close(old.fd);
-      known[start + i] =
-        handler === null ? null : { fd: this.libc.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), handler };
+      known[start + i] = handler === null ? null : { fd: this.libc.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), handler };
     });
     this.vectors.set(index, known);
     const { max_msg_fds: most } = CAPABILITIES;
@@ -236,12 +235,7 @@ export class VfioUserClient implements VfioDevice {
   }
 
   /** Payload of the reply, valid until the next call. Throws VfioError where the server refuses. */
-  private request(
-    command: number,
-    bytes = 0,
-    fill?: (payload: DataView) => void,
-    fds?: readonly number[],
-  ): DataView {
+  private request(command: number, bytes = 0, fill?: (payload: DataView) => void, fds?: readonly number[]): DataView {
     const id = this.send(command, 0, bytes, fill, fds);
     const { connection } = this;
     const deadline = performance.now() + REPLY_TIMEOUT_MS;
@@ -256,7 +250,10 @@ export class VfioUserClient implements VfioDevice {
         connection.receive();
       }
     }
-    throw new NicError('SOCKET', connection.isClosed ? 'the server closed the connection' : 'the server does not answer');
+    throw new NicError(
+      'SOCKET',
+      connection.isClosed ? 'the server closed the connection' : 'the server does not answer',
+    );
   }
 
   private payloadOf(message: Message): DataView {

@@ -87,7 +87,11 @@ describe('a client that begins wrongly gets EINVAL and is dropped', () => {
     ['with capabilities that are text', COMMAND.VERSION, versionPayload('{"capabilities":"23"}')],
     ['with max_msg_fds that is text', COMMAND.VERSION, versionPayload('{"capabilities":{"max_msg_fds":"foo"}}')],
     ['with max_msg_fds below 0', COMMAND.VERSION, versionPayload('{"capabilities":{"max_msg_fds":-1}}')],
-    ['with max_data_xfer_size of a half', COMMAND.VERSION, versionPayload('{"capabilities":{"max_data_xfer_size":0.5}}')],
+    [
+      'with max_data_xfer_size of a half',
+      COMMAND.VERSION,
+      versionPayload('{"capabilities":{"max_data_xfer_size":0.5}}'),
+    ],
     ['with pgsizes that lack 4096', COMMAND.VERSION, versionPayload('{"capabilities":{"pgsizes":65536}}')],
   ])('%s', (_how, command, payload) => {
     const client = served.raw();
