@@ -157,7 +157,7 @@ export function connectUnix(libc: Libc, path: string, type = SOCK_STREAM): UnixS
   const fd = libc.socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   const address = socketAddress(path);
   if (libc.connect(fd, address, address.length) === 0) return new UnixSocket(libc, fd);
-  libc.close(fd);
+  libc.close(fd); // which leaves errno alone where it succeeds
   return null;
 }
 
@@ -173,14 +173,14 @@ export function socketAddress(path: string): Uint8Array {
   return address;
 }
 
-/** Removes the socket of a server that is gone; refuses everything else that lies at the path. */
-export function makeRoom(libc: Libc, path: string): void {
+/** Removes the socket of a program that is gone; refuses everything else that lies at the path. */
+export function makeRoom(libc: Libc, path: string, type = SOCK_STREAM): void {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return;
   if (!found.isSocket()) throw new NicError('SOCKET', `${path}: a file that is no socket is in the way; remove it`);
-  const probe = connectUnix(libc, path);
+  const probe = connectUnix(libc, path, type);
+  probe?.close();
   if (probe !== null || libc.errno() !== ECONNREFUSED) {
-    probe?.close();
     throw new NicError('SOCKET', `${path}: another program is listening there; stop it or choose another path`);
   }
   rmSync(path, { force: true });
