@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The card that `virtfn serve` serves: its functions behind sockets, its wire on a port, and time that follows the clock
 // on the wall where the card is a timed one.
-import { join } from 'node:path';
-
 import { EXT_CAP_SRIOV } from '../../assembly/abi/config_layout.ts';
 import {
   PCI_SRIOV_CTRL,
@@ -22,15 +20,9 @@ import { VfioPci } from '../vfio/vfio_pci.ts';
 import { FunctionServer } from '../vfio_user/function_server.ts';
 import { openWirePort } from './serve_wire.ts';
 import { Wire } from '../wire/wire_port.ts';
-import type { ServeConfig } from './serve_config.ts';
+import type { FunctionKind, PlannedFunction, ServeConfig } from './serve_config.ts';
 
-/** How a function is shown. */
-export type FunctionKind = 'pf' | 'modern' | 'transitional' | 'raw';
-
-export interface ServedFunction {
-  readonly name: string;
-  readonly fn: number;
-  readonly kind: FunctionKind;
+export interface ServedFunction extends PlannedFunction {
   readonly server: FunctionServer;
 }
 
@@ -53,27 +45,26 @@ export class ServedCard {
   constructor(libc: Libc, config: ServeConfig) {
     this.config = config;
     this.poller = new Poller(libc);
-    // the PF's driver runs here unless a client gets the PF
-    if (config.pf || config.raw) {
-      this.nic = createNic(config.card);
-      this.bus = enumerate(this.nic);
-      this.admin = null;
-      if (!config.raw) this.enableVfs();
-    } else {
+    if (config.hasPfDriver) {
       const machine = new Machine(config.card);
       this.nic = machine.nic;
       this.bus = machine.bus;
       this.admin = machine.pf.admin;
+    } else {
+      this.nic = createNic(config.card);
+      this.bus = enumerate(this.nic);
+      this.admin = null;
+      if (config.functions.every(({ kind }) => kind !== 'raw')) this.enableVfs();
     }
     this.startMs = performance.now();
     this.startCycles = this.nic.now();
     try {
       this.wire = config.wire === null ? null : new Wire(this.nic, openWirePort(libc, this.poller, config.wire));
-      for (const { name, fn, kind } of this.plan()) {
-        const path = config.sockets.get(name) ?? join(config.socketDir, `${name}.sock`);
+      for (const planned of config.functions) {
+        const { fn, kind, path } = planned;
         const openDevice = (): VfioDevice => this.device(fn, kind);
         const server = new FunctionServer({ libc, poller: this.poller, nic: this.nic, path, openDevice });
-        this.functions.push({ name, fn, kind, server });
+        this.functions.push({ ...planned, server });
       }
     } catch (error) {
       for (const { server } of this.functions) server.close();
@@ -98,13 +89,6 @@ export class ServedCard {
     this.poller.close();
   }
 
-  private plan(): { name: string; fn: number; kind: FunctionKind }[] {
-    const { raw, pf, transitional, card } = this.config;
-    const vfKind = raw ? 'raw' : transitional ? 'transitional' : 'modern';
-    const vfs = Array.from({ length: card.totalVfs }, (_, i) => ({ name: `vf${i + 1}`, fn: i + 1, kind: vfKind }) as const);
-    return raw || pf ? [{ name: 'pf', fn: 0, kind: raw ? 'raw' : 'pf' }, ...vfs] : vfs;
-  }
-
   private device(fn: number, kind: FunctionKind): VfioDevice {
     if (kind === 'raw') return new VfioPci(this.nic, fn, this.bus, 'hardware');
     if (kind === 'pf') return new PfOfVfs(this.nic, this.bus, () => this.enableVfs());
@@ -121,7 +105,7 @@ export class ServedCard {
   /** Between polls: time passes, frames come in. Milliseconds until there is something to do again. */
   private work(): number {
     if (this.wire?.bringIn() === true) return 0;
-    return this.keepTime();
+    return Math.min(this.keepTime(), Math.ceil(this.wire?.dueMs() ?? IDLE_MS));
   }
 
   /** Simulated time follows the clock on the wall; it may be ahead by what a register access took. */

@@ -394,7 +394,10 @@ export class Nic {
     const handle = this.foreign.add(memory);
     if (this.pins.dmaMap(ioas, iova, length, handle, permissions | IOMMU_FOREIGN)) return handle;
     this.foreign.remove(handle);
-    throw new NicError('EEXIST', `foreign memory at iova 0x${iova.toString(16)} overlaps or finds no room; unmap first`);
+    throw new NicError(
+      'EEXIST',
+      `foreign memory at iova 0x${iova.toString(16)} overlaps or finds no room; unmap first`,
+    );
   }
 
   /** Forgets foreign memory; where it is still mapped, every access faults. */

@@ -25,9 +25,10 @@ const MSG_CTRUNC = 8;
 const SOL_SOCKET = 1;
 const SCM_RIGHTS = 1;
 const CMSG_HEADER = 16; // cmsg_len u64, cmsg_level i32, cmsg_type i32
-/** Most file descriptors that a message may carry. */
+/** Most file descriptors that a message may carry to us. */
 export const MAX_MESSAGE_FDS = 16;
 const CONTROL_BYTES = CMSG_HEADER + 4 * MAX_MESSAGE_FDS;
+const MAX_SENT_FDS = 64;
 
 // struct msghdr, and the iovec behind it
 const MSG_IOV = 16;
@@ -37,7 +38,7 @@ const MSG_CONTROLLEN = 40;
 const MSG_FLAGS = 48;
 const IOVEC = 56;
 const CONTROL = 72;
-const SCRATCH_BYTES = CONTROL + CONTROL_BYTES;
+const SCRATCH_BYTES = CONTROL + CMSG_HEADER + 4 * MAX_SENT_FDS;
 
 /** What a call came to where it moved no bytes. */
 export const WOULD_BLOCK = -1;
@@ -68,23 +69,23 @@ export class UnixSocket {
     const { view } = this.scratch;
     this.point(into, at, length);
     view.setBigUint64(MSG_CONTROLLEN, BigInt(CONTROL_BYTES), true);
-    const count = this.libc.recvmsg(this.fd, this.scratch.address, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    if (count < 0) return this.isRetry() ? WOULD_BLOCK : CLOSED;
+    const bytes = this.libc.recvmsg(this.fd, this.scratch.address, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (bytes < 0) return this.isRetry() ? WOULD_BLOCK : CLOSED;
     this.received = [];
     this.hasLostFds = (view.getInt32(MSG_FLAGS, true) & MSG_CTRUNC) !== 0;
     const end = CONTROL + Number(view.getBigUint64(MSG_CONTROLLEN, true));
     for (let message = CONTROL; message + CMSG_HEADER <= end;) {
       const size = Number(view.getBigUint64(message, true));
-      const isRights = view.getInt32(message + 8, true) === SOL_SOCKET && view.getInt32(message + 12, true) === SCM_RIGHTS;
-      for (let fd = message + CMSG_HEADER; isRights && fd < message + size; fd += 4) {
-        this.received.push(view.getInt32(fd, true));
-      }
+      const isRights =
+        view.getInt32(message + 8, true) === SOL_SOCKET && view.getInt32(message + 12, true) === SCM_RIGHTS;
+      const count = isRights ? (size - CMSG_HEADER) >> 2 : 0;
+      for (let i = 0; i < count; i++) this.received.push(view.getInt32(message + CMSG_HEADER + 4 * i, true));
       message += Math.max(CMSG_HEADER, Math.ceil(size / 8) * 8);
     }
-    return count;
+    return bytes;
   }
 
-  /** Sends what the socket takes, with copies of `fds`; the number of bytes, CLOSED, or WOULD_BLOCK. */
+  /** Sends what the socket takes, with copies of `fds`, 64 at most; the number of bytes, CLOSED, or WOULD_BLOCK. */
   send(from: NativeBytes, at: number, length: number, fds: readonly number[] = []): number {
     const { view } = this.scratch;
     this.point(from, at, length);
@@ -156,7 +157,7 @@ export function connectUnix(libc: Libc, path: string, type = SOCK_STREAM): UnixS
   const fd = libc.socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   const address = socketAddress(path);
   if (libc.connect(fd, address, address.length) === 0) return new UnixSocket(libc, fd);
-  libc.close(fd);
+  libc.close(fd); // which leaves errno alone where it succeeds
   return null;
 }
 
@@ -172,14 +173,14 @@ export function socketAddress(path: string): Uint8Array {
   return address;
 }
 
-/** Removes the socket of a server that is gone; refuses everything else that lies at the path. */
-export function makeRoom(libc: Libc, path: string): void {
+/** Removes the socket of a program that is gone; refuses everything else that lies at the path. */
+export function makeRoom(libc: Libc, path: string, type = SOCK_STREAM): void {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return;
   if (!found.isSocket()) throw new NicError('SOCKET', `${path}: a file that is no socket is in the way; remove it`);
-  const probe = connectUnix(libc, path);
+  const probe = connectUnix(libc, path, type);
+  probe?.close();
   if (probe !== null || libc.errno() !== ECONNREFUSED) {
-    probe?.close();
     throw new NicError('SOCKET', `${path}: another program is listening there; stop it or choose another path`);
   }
   rmSync(path, { force: true });

@@ -18,11 +18,17 @@ import {
   FLAG_NO_REPLY,
   FLAG_TYPE_COMMAND,
   FLAG_TYPE_MASK,
+  FLAG_TYPE_REPLY,
   HEADER_BYTES,
   MAX_DATA_XFER_BYTES,
   MAX_MESSAGE_BYTES,
   VERSION_DATA,
+  VFIO_USER_DEVICE_GET_INFO,
+  VFIO_USER_DEVICE_GET_IRQ_INFO,
+  VFIO_USER_DEVICE_GET_REGION_INFO,
   VFIO_USER_DEVICE_SET_IRQS,
+  VFIO_USER_DMA_READ,
+  VFIO_USER_DMA_WRITE,
   VFIO_USER_REGION_READ,
   VFIO_USER_VERSION,
 } from './protocol.ts';
@@ -32,6 +38,24 @@ import { fillVersion, negotiate } from './version.ts';
 const ADDRESS_SPACE_BYTES = Number.MAX_SAFE_INTEGER - 4095;
 /** Commands that may pile up while the card waits for the client's memory. */
 const KEPT_MAX = 4096;
+/** What only looks at the device, or can change it a moment later without anybody seeing the difference. */
+const ANSWERED_MEANWHILE: ReadonlySet<number> = new Set([
+  VFIO_USER_REGION_READ,
+  VFIO_USER_DEVICE_GET_INFO,
+  VFIO_USER_DEVICE_GET_REGION_INFO,
+  VFIO_USER_DEVICE_GET_IRQ_INFO,
+  VFIO_USER_DEVICE_SET_IRQS,
+]);
+
+function isPossible({ size }: Message): boolean {
+  return size >= HEADER_BYTES && size <= MAX_MESSAGE_BYTES;
+}
+
+/** The reply to an access of the client's memory that was given up. */
+function isLateReply({ flags, command }: Message): boolean {
+  const isReply = (flags & FLAG_TYPE_MASK) === FLAG_TYPE_REPLY;
+  return isReply && (command === VFIO_USER_DMA_READ || command === VFIO_USER_DMA_WRITE);
+}
 
 export interface SessionOptions {
   readonly libc: Libc;
@@ -51,6 +75,10 @@ export class ClientSession {
   private ioas: Ioas | null = null;
   private foreign = -1;
   private kept: Message[] = [];
+  /** Calls of the device that were put off. */
+  private calls: (() => void)[] = [];
+  /** A command is being answered in the middle of the card's work. */
+  private isInterrupted = false;
   private isServing = false;
   private hasEnded = false;
   private isWaitingToSend = false;
@@ -98,21 +126,23 @@ export class ClientSession {
     this.onEnd();
   }
 
-  /** A command that came while the card waits for memory of the client. */
-  meanwhile(message: Message): void {
-    const isPossible = message.size >= HEADER_BYTES && message.size <= MAX_MESSAGE_BYTES;
-    const isRead = message.command === VFIO_USER_REGION_READ && isPossible && message.fds.length === 0;
-    if (isRead && this.kept.length === 0 && this.context !== null && this.context.canReadMeanwhile) {
+  /** A command that came while the card waits for memory of the client. Order is kept: nothing overtakes a kept one. */
+  meanwhile(message: Message): boolean {
+    const isCommand = isPossible(message) && (message.flags & FLAG_TYPE_MASK) === FLAG_TYPE_COMMAND;
+    const canAnswer = this.kept.length === 0 && isCommand && this.context !== null && !message.hasLostFds;
+    if (canAnswer && this.context!.canAnswerMeanwhile(message.command)) {
       this.messages++;
-      this.execute(message, this.context);
-      return;
+      this.isInterrupted = true;
+      this.execute(message, this.context!);
+      this.isInterrupted = false;
+      return true;
     }
     const { payload } = message;
     const copy = payload.buffer.slice(payload.byteOffset, payload.byteOffset + payload.byteLength);
     this.kept.push({ ...message, payload: new DataView(copy) });
     if (this.kept.length > KEPT_MAX) this.abandon();
-    // outside serve(), nobody else would look
-    if (this.kept.length === 1 && !this.isServing) this.options.poller.soon(() => this.serve());
+    this.comeBack();
+    return isLateReply(message) || (message.flags & FLAG_NO_REPLY) !== 0;
   }
 
   abandon(): void {
@@ -120,8 +150,24 @@ export class ClientSession {
     this.options.poller.soon(() => this.end());
   }
 
+  /** Calls the device for the client; later, if the card is at work. */
+  private callDevice(call: () => void): void {
+    if (!this.isInterrupted) {
+      call();
+      return;
+    }
+    this.calls.push(call);
+    this.comeBack();
+  }
+
+  /** Outside serve(), nobody else would look at what was put off. */
+  private comeBack(): void {
+    if (!this.isServing) this.options.poller.soon(() => this.serve());
+  }
+
   private handleAll(): void {
     while (!this.connection.isClosed) {
+      for (const call of this.calls.splice(0)) call();
       const message = this.kept.shift() ?? this.connection.next();
       if (message === null) return;
       this.messages++;
@@ -132,13 +178,14 @@ export class ClientSession {
 
   private handle(message: Message): void {
     const { connection } = this;
-    if (message.size < HEADER_BYTES || message.size > MAX_MESSAGE_BYTES) {
+    if (!isPossible(message)) {
       this.refuse(message, ERRNO.EINVAL);
       connection.isClosed = true;
     } else if (this.context === null) {
       this.greet(message);
     } else if ((message.flags & FLAG_TYPE_MASK) !== FLAG_TYPE_COMMAND || message.hasLostFds) {
-      this.refuse(message, ERRNO.EINVAL);
+      if (!isLateReply(message)) this.refuse(message, ERRNO.EINVAL);
+      else this.closeAll(message.fds);
     } else {
       if (message.command !== VFIO_USER_DEVICE_SET_IRQS) this.context.irqs.settle();
       this.execute(message, this.context);
@@ -181,8 +228,10 @@ export class ClientSession {
       this.foreign = nic.mapForeign(this.ioas.id, 0, ADDRESS_SPACE_BYTES, dma, IOMMU_READ | IOMMU_WRITE);
       device.attach(this.ioas);
       this.maxDataXferBytes = agreed.maxDataXferBytes;
-      const irqs = new ClientIrqs(libc, poller, device);
-      this.context = { device, dma, irqs, canReadMeanwhile: nic.config.mode === 'functional' };
+      const irqs = new ClientIrqs(libc, poller, device, (call) => this.callDevice(call));
+      const isTimed = nic.config.mode === 'timed'; // a register access makes time pass there
+      const canAnswerMeanwhile = (command: number): boolean => ANSWERED_MEANWHILE.has(command) && !isTimed;
+      this.context = { device, dma, irqs, canAnswerMeanwhile };
       this.connection.reply(message, VERSION_DATA + agreed.reply.length, (payload) => fillVersion(payload, agreed));
     } catch (error) {
       if (!(error instanceof NicError)) throw error;

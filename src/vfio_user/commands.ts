@@ -2,11 +2,7 @@
 // What each command of a client does to the device. A command checks its message, acts, and answers once; VfioError is
 // the answer of one that is refused. File descriptors that stay in the message are closed behind it.
 import { VfioError } from '../util/errors.ts';
-import {
-  VFIO_REGION_INFO_FLAG_MMAP,
-  type AccessSize,
-  type VfioDevice,
-} from '../vfio/vfio_device.ts';
+import { VFIO_REGION_INFO_FLAG_MMAP, type AccessSize, type VfioDevice } from '../vfio/vfio_device.ts';
 import type { Message } from './connection.ts';
 import type { DmaMap } from './dma_map.ts';
 import type { ClientIrqs } from './irqs.ts';
@@ -17,8 +13,8 @@ export interface CommandContext {
   readonly device: VfioDevice;
   readonly dma: DmaMap;
   readonly irqs: ClientIrqs;
-  /** Registers may be read in the middle of the card's work. */
-  readonly canReadMeanwhile: boolean;
+  /** May the command be answered in the middle of the card's work? */
+  canAnswerMeanwhile(command: number): boolean;
 }
 
 /** Sends the reply; `fill` writes its payload. */
@@ -190,7 +186,8 @@ const regionWrite: Command = (message, { device, dma }, answer) => {
 const regionWriteMulti: Command = (message, { device, dma }, answer) => {
   const payload = payloadOf(message, P.MULTI_WRITES, false);
   const writes = wide(payload, 0);
-  if (payload.byteLength !== P.MULTI_WRITES + writes * P.MULTI_WRITE_BYTES) refuse(`${writes} writes of another length`);
+  if (payload.byteLength !== P.MULTI_WRITES + writes * P.MULTI_WRITE_BYTES)
+    refuse(`${writes} writes of another length`);
   const reply = (): void => answer(P.MULTI_WRITES, (view) => view.setBigUint64(0, BigInt(writes), true));
   const accesses = Array.from({ length: writes }, (_, i) => {
     const at = P.MULTI_WRITES + i * P.MULTI_WRITE_BYTES;

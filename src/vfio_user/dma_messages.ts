@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // DMA_READ and DMA_WRITE: memory that the client keeps to itself. The card waits for each answer, and so does this
-// process. While it waits, the client may wait too, for an answer of ours: register reads are answered in between, and an
+// process. While it waits, the client may wait too, for an answer of ours, and then its memory does not answer. What can
+// be answered in between is; for the rest the access fails, as an access of a device does when nobody completes it. An
 // exchange is not begun while the client waits for the very message under way.
 import { POLLIN, waitFor } from '../native/wait.ts';
 import type { Libc } from '../native/libc.ts';
@@ -26,8 +27,8 @@ export interface MeanwhileHandler {
   /** The client waits for the reply to a message that is being worked on. */
   readonly isAnswering: boolean;
   readonly maxDataXferBytes: number;
-  /** Handles a command or keeps it. */
-  meanwhile(message: Message): void;
+  /** Handles a command or keeps it; false: the client waits for it, and the card has to come back first. */
+  meanwhile(message: Message): boolean;
   /** The client does not answer; it is lost. */
   abandon(): void;
 }
@@ -91,7 +92,7 @@ export class SocketDma implements DmaMessages {
         if (isReply && message.id === id && message.command === command) {
           return (message.flags & FLAG_ERROR) === 0 ? message.payload : null;
         }
-        handler.meanwhile(message);
+        if (!handler.meanwhile(message)) return null;
       }
       connection.flush();
       const leftMs = deadline - performance.now();

@@ -54,6 +54,7 @@ export class ClientIrqs {
   private readonly libc: Libc;
   private readonly poller: Poller;
   private readonly device: VfioDevice;
+  private readonly callDevice: (call: () => void) => void;
   private readonly lines: Line[][] = Array.from({ length: VFIO_PCI_NUM_IRQS }, () => []);
   private isIntxMasked = false;
   /** Signalled by the client to unmask INTx. */
@@ -61,10 +62,12 @@ export class ClientIrqs {
   /** MSI-X was switched off by the client, and the device has not been told yet. */
   private isMsixOffPending = false;
 
-  constructor(libc: Libc, poller: Poller, device: VfioDevice) {
+  /** `callDevice` calls back as soon as the device may be changed. */
+  constructor(libc: Libc, poller: Poller, device: VfioDevice, callDevice: (call: () => void) => void) {
     this.libc = libc;
     this.poller = poller;
     this.device = device;
+    this.callDevice = callDevice;
   }
 
   /** Does what SET_IRQS asks. Throws VfioError; the descriptors are then still the caller's. */
@@ -94,7 +97,7 @@ export class ClientIrqs {
   settle(): void {
     if (!this.isMsixOffPending) return;
     this.isMsixOffPending = false;
-    this.device.disableIrqs(VFIO_PCI_MSIX_IRQ_INDEX);
+    this.callDevice(() => this.device.disableIrqs(VFIO_PCI_MSIX_IRQ_INDEX));
     for (const line of this.lines[VFIO_PCI_MSIX_IRQ_INDEX]!) line.isPending = false;
   }
 
@@ -120,7 +123,10 @@ export class ClientIrqs {
     }
     const info = this.device.irqInfo(index);
     if (start + count > info.count || (count === 0 && start !== 0)) {
-      throw new VfioError('EINVAL', `interrupts ${start}..${start + count - 1} of index ${index}: it has ${info.count}`);
+      throw new VfioError(
+        'EINVAL',
+        `interrupts ${start}..${start + count - 1} of index ${index}: it has ${info.count}`,
+      );
     }
     if (count === 0 && (data !== IRQ_SET_DATA_NONE || action !== IRQ_SET_ACTION_TRIGGER)) {
       throw new VfioError('EINVAL', 'without interrupts, only the whole index can be switched off');
@@ -129,7 +135,8 @@ export class ClientIrqs {
       throw new VfioError('EINVAL', `${bools.length} booleans for ${count} interrupts`);
     }
     const wanted = data === IRQ_SET_DATA_EVENTFD && fds.length > 0 ? count : 0;
-    if (fds.length !== wanted) throw new VfioError('EINVAL', `${fds.length} file descriptors where ${wanted} are needed`);
+    if (fds.length !== wanted)
+      throw new VfioError('EINVAL', `${fds.length} file descriptors where ${wanted} are needed`);
     if (action !== IRQ_SET_ACTION_TRIGGER && (info.flags & VFIO_IRQ_INFO_MASKABLE) === 0) {
       throw new VfioError(index === VFIO_PCI_MSIX_IRQ_INDEX ? 'ENOTTY' : 'EINVAL', `index ${index} cannot be masked`);
     }
@@ -152,14 +159,13 @@ export class ClientIrqs {
     }
     if (index === VFIO_PCI_MSIX_IRQ_INDEX) {
       this.isMsixOffPending = false;
-      this.device.setIrqs(
-        index,
-        start,
-        Array.from({ length: count }, (_, i) => () => this.signal(index, start + i)),
-      );
+      const handlers = Array.from({ length: count }, (_, i) => () => this.signal(index, start + i));
+      this.callDevice(() => this.device.setIrqs(index, start, handlers));
     } else if (index === VFIO_PCI_INTX_IRQ_INDEX) {
-      this.device.setIrqs(index, start, [() => this.raiseIntx()]);
-      this.unmaskIntx();
+      this.callDevice(() => {
+        this.device.setIrqs(index, start, [() => this.raiseIntx()]);
+        this.unmaskIntx();
+      });
     }
     for (let i = start; i < start + count; i++) {
       const line = lines[i]!;
@@ -174,7 +180,7 @@ export class ClientIrqs {
       return;
     }
     this.lines[index] = [];
-    this.device.disableIrqs(index);
+    this.callDevice(() => this.device.disableIrqs(index));
     if (index === VFIO_PCI_INTX_IRQ_INDEX) this.assignUnmask(NO_FD);
   }
 

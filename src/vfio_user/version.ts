@@ -33,7 +33,8 @@ const LIMITS: Readonly<Record<string, number>> = {
 export function negotiate(payload: DataView): Negotiated {
   if (payload.byteLength < VERSION_DATA) throw new VfioError('EINVAL', 'a version message without a version');
   const major = payload.getUint16(VERSION_MAJOR, true);
-  if (major !== PROTOCOL_MAJOR) throw new VfioError('EINVAL', `major version ${major}; ${PROTOCOL_MAJOR} is spoken here`);
+  if (major !== PROTOCOL_MAJOR)
+    throw new VfioError('EINVAL', `major version ${major}; ${PROTOCOL_MAJOR} is spoken here`);
   const proposed = readCapabilities(payload);
   const agreed: Record<string, unknown> = {};
   for (const [name, ours] of Object.entries(LIMITS)) {
@@ -48,7 +49,10 @@ export function negotiate(payload: DataView): Negotiated {
   if (pgsizes !== undefined) {
     // numbers above 2^31 keep their low bits in this test
     if (typeof pgsizes !== 'number' || !Number.isInteger(pgsizes) || (pgsizes & PAGE_BYTES) === 0) {
-      throw new VfioError('EINVAL', `capability pgsizes = ${JSON.stringify(pgsizes)} lacks pages of ${PAGE_BYTES} bytes`);
+      throw new VfioError(
+        'EINVAL',
+        `capability pgsizes = ${JSON.stringify(pgsizes)} lacks pages of ${PAGE_BYTES} bytes`,
+      );
     }
     agreed['pgsizes'] = PAGE_BYTES;
   }

@@ -37,7 +37,10 @@ export class TapPort implements WirePort {
     try {
       this.fd = openSync(CLONE_DEVICE, constants.O_RDWR | constants.O_NONBLOCK);
     } catch {
-      throw new NicError('WIRE', `tap:${name}: ${CLONE_DEVICE} cannot be opened; it needs the right to (root, or CAP_NET_ADMIN)`);
+      throw new NicError(
+        'WIRE',
+        `tap:${name}: ${CLONE_DEVICE} cannot be opened; it needs the right to (root, or CAP_NET_ADMIN)`,
+      );
     }
     if (libc.ioctl(this.fd, TUNSETIFF, request) < 0) {
       const reason = libc.errno();

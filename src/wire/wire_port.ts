@@ -9,6 +9,8 @@ export interface WirePort {
   send(frame: Uint8Array): boolean;
   /** The next frame that has come in, null if there is none; valid until the next call. */
   next(): Uint8Array | null;
+  /** Milliseconds until next() may have something that no poll tells of; left out where polls tell. */
+  dueMs?(): number;
   /** Calls `wake` when frames may have come in, from a poll. */
   open(wake: () => void): void;
   close(): void;
@@ -62,6 +64,11 @@ export class Wire {
     } finally {
       this.isBringing = false;
     }
+  }
+
+  /** Milliseconds until frames may come in without a poll. */
+  dueMs(): number {
+    return this.port.dueMs?.() ?? Number.POSITIVE_INFINITY;
   }
 
   close(): void {

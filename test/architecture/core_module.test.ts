@@ -32,7 +32,7 @@ describe.each(['nic.wasm', 'nic.debug.wasm'])('build/%s', (name) => {
 
   // A virtual machine's memory stays where it is, outside the state of the card; pcie/host_memory.ts alone asks for it.
   it('imports its memory, the access to foreign memory, and nothing else', () => {
-    const imports = WebAssembly.Module.imports(core).map(({ module, name, kind }) => `${kind} ${module}.${name}`);
+    const imports = WebAssembly.Module.imports(core).map((one) => `${one.kind} ${one.module}.${one.name}`);
 
     expect(imports.toSorted()).toEqual([
       'function host_memory.foreignRead',
