@@ -104,8 +104,9 @@ export class ServedCard {
 
   /** Between polls: time passes, frames come in. Milliseconds until there is something to do again. */
   private work(): number {
-    if (this.wire?.bringIn() === true) return 0;
-    return Math.min(this.keepTime(), Math.ceil(this.wire?.dueMs() ?? IDLE_MS));
+    const isMore = this.wire?.bringIn() === true;
+    const waitMs = this.keepTime(); // also while a frame waits: only time makes room for it
+    return isMore ? 0 : Math.min(waitMs, Math.ceil(this.wire?.dueMs() ?? IDLE_MS));
   }
 
   /** Simulated time follows the clock on the wall; it may be ahead by what a register access took. */
