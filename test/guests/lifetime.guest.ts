@@ -11,7 +11,6 @@ import { IS_VIRTFN, Lab } from './support/lab.ts';
 import { GUEST_ADDRESSES, HOST_ADDRESS } from './support/network.ts';
 import { configure, ping, SHARED_FILE_URL, shareFile } from './support/traffic.ts';
 import { kernelsOfThisRun, TREE } from './support/tree.ts';
-import { VirtfnCard } from './support/virtfn_card.ts';
 
 const [ADDRESS] = GUEST_ADDRESSES;
 const ALL_OF_100 = { sent: 100, received: 100 };
@@ -50,22 +49,21 @@ describe.each(kernelsOfThisRun())('what stays, kernel %s', (kernel) => {
   });
 
   describe.runIf(IS_VIRTFN)('of the server', () => {
-    const card = () => lab.card as VirtfnCard;
     const sockets = () => readdirSync(join(TREE, lab.folder)).filter((name) => name.endsWith('.sock'));
 
     it('is no file when it is ended, with a guest or without', async () => {
       expect(sockets()).toEqual(['vf1.sock']);
-      expect(await card().end('SIGTERM')).toEqual({ code: 0, signal: null });
+      expect(await lab.virtfn.end('SIGTERM')).toEqual({ code: 0, signal: null });
       expect(sockets()).toEqual([]);
 
-      await card().startAgain();
+      await lab.virtfn.startAgain();
       await bootWithAddress();
-      expect(await card().end('SIGTERM')).toEqual({ code: 0, signal: null });
+      expect(await lab.virtfn.end('SIGTERM')).toEqual({ code: 0, signal: null });
       expect(sockets()).toEqual([]);
     });
 
     it('is the first when a second one wants its sockets', async () => {
-      const { code, printed } = await card().startRival();
+      const { code, printed } = await lab.virtfn.startRival();
       expect(code).toBeGreaterThan(0);
       expect(printed).toContain('vf1.sock');
 
@@ -74,9 +72,9 @@ describe.each(kernelsOfThisRun())('what stays, kernel %s', (kernel) => {
 
     it('is a way on when it is killed: the same command starts it again', async () => {
       const orphan = await bootWithAddress();
-      await card().end('SIGKILL');
+      await lab.virtfn.end('SIGKILL');
       await orphan.kill();
-      await card().startAgain();
+      await lab.virtfn.startAgain();
       const guest = await bootWithAddress();
 
       expect(await ping(guest, HOST_ADDRESS, 100)).toMatchObject(ALL_OF_100);

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import type { Guest } from './support/guest.ts';
-import { Lab } from './support/lab.ts';
+import { IS_VIRTFN, Lab } from './support/lab.ts';
 import { GUEST_ADDRESSES, HOST_ADDRESS } from './support/network.ts';
 import { bind, boundDriver, deviceId, functionLevelReset, rebind, resetLoop, unbind } from './support/pci.ts';
 import { record } from './support/report.ts';
@@ -21,6 +21,7 @@ import { configure, ping } from './support/traffic.ts';
 import { kernelRelease, kernelsOfThisRun } from './support/tree.ts';
 
 const [ADDRESS] = GUEST_ADDRESSES;
+const VIRTIO_NET_F_MQ = 22;
 const IDLE_SECONDS = 4;
 const ALL_OF_100 = { sent: 100, received: 100 };
 
@@ -49,6 +50,16 @@ describe.each(kernelsOfThisRun())('a modern VF, kernel %s', (kernel) => {
     ['virtio0-config', 'virtio0-input.0', 'virtio0-output.0', 'virtio0-input.1', 'virtio0-output.1'],
     scene,
   );
+
+  it.runIf(IS_VIRTFN)('is what the server reports', async () => {
+    const [vf] = (await lab.virtfn.report()).functions;
+
+    expect(vf).toMatchObject({ name: 'vf1', kind: 'modern', queues: 5 }); // two pairs and the control queue
+    expect(vf!.status).toContain('DRIVER_OK');
+    expect(vf!.features).toContain(VIRTIO_NET_F_MQ);
+    expect(vf!.sent.frames).toBeGreaterThan(2000); // the pings
+    expect(vf!.interrupts).toBeGreaterThan(1000);
+  });
 
   it('leaves the server idle when the guest is', async () => {
     await sleep(500); // the last interrupts and timers of the traffic

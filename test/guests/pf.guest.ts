@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import type { Guest } from './support/guest.ts';
-import { Lab } from './support/lab.ts';
+import { IS_VIRTFN, Lab } from './support/lab.ts';
 import { GUEST_ADDRESSES } from './support/network.ts';
 import { boundDriver, deviceId } from './support/pci.ts';
 import {
@@ -17,6 +17,9 @@ import { configure } from './support/traffic.ts';
 import { kernelsOfThisRun } from './support/tree.ts';
 
 const [ADDRESS] = GUEST_ADDRESSES;
+const VIRTIO_F_ADMIN_VQ = 41;
+const LIST_QUERY = 0; // virtio 1.4 §2.13.1
+const LIST_USE = 1;
 
 describe.each(kernelsOfThisRun())('the PF, kernel %s', (kernel) => {
   let lab: Lab;
@@ -34,6 +37,18 @@ describe.each(kernelsOfThisRun())('the PF, kernel %s', (kernel) => {
     expect(await deviceId(guest)).toBe('0x1af4 0x1041');
     expect(await boundDriver(guest)).toBe('virtio-pci');
     expect(await guest.run('ethtool -i eth0')).toContain('driver: virtio_net');
+  });
+
+  it.runIf(IS_VIRTFN)('has its admin queue brought up: one LIST_QUERY, one LIST_USE', async () => {
+    const { functions, adminCommands } = await lab.virtfn.report();
+    const pf = functions.find(({ name }) => name === 'pf')!;
+
+    expect(pf.status).toContain('DRIVER_OK');
+    expect(pf.features).toContain(VIRTIO_F_ADMIN_VQ);
+    expect(adminCommands.map(({ opcode, commands, errors }) => ({ opcode, commands, errors }))).toEqual([
+      { opcode: LIST_QUERY, commands: 1, errors: 0 },
+      { opcode: LIST_USE, commands: 1, errors: 0 },
+    ]);
   });
 
   itCarriesTraffic(scene);

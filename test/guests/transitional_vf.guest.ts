@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import type { Guest } from './support/guest.ts';
-import { Lab } from './support/lab.ts';
+import { IS_VIRTFN, Lab } from './support/lab.ts';
 import { GUEST_ADDRESSES, HOST_ADDRESS } from './support/network.ts';
 import { bind, boundDriver, deviceId, features, resetLoop, unbind } from './support/pci.ts';
 import { record } from './support/report.ts';
@@ -20,6 +20,8 @@ import { kernelsOfThisRun } from './support/tree.ts';
 
 const [ADDRESS] = GUEST_ADDRESSES;
 const VIRTIO_F_VERSION_1 = 32;
+const LEGACY_COMMON_CFG_WRITE = 2; // virtio 1.4 §2.13.2
+const LEGACY_COMMON_CFG_READ = 3;
 
 describe.each(kernelsOfThisRun())('a VF behind the variant driver, kernel %s', (kernel) => {
   let lab: Lab;
@@ -51,6 +53,25 @@ describe.each(kernelsOfThisRun())('a VF behind the variant driver, kernel %s', (
     await configure(guest, ADDRESS);
 
     expect(await ping(guest, HOST_ADDRESS, 100)).toMatchObject({ sent: 100, received: 100 });
+  });
+
+  it.runIf(IS_VIRTFN)('is accessed by administration commands, each with its simulated time', async () => {
+    const counts = async () => {
+      const { adminCommands } = await lab.virtfn.report();
+      return [LEGACY_COMMON_CFG_WRITE, LEGACY_COMMON_CFG_READ].map((opcode) =>
+        adminCommands.find((row) => row.opcode === opcode)!,
+      );
+    };
+    await unbind(guest);
+    const before = await counts();
+    await resetLoop(guest, 'legacy', 100); // in each round three writes and two reads, and a write at the end
+    const after = await counts();
+    await bind(guest);
+    await configure(guest, ADDRESS);
+
+    expect(after.map(({ commands }, i) => commands - before[i]!.commands)).toEqual([301, 200]);
+    expect(after.map(({ errors }) => errors)).toEqual([0, 0]);
+    expect(after.filter(({ minNs }) => minNs < 1000)).toEqual([]); // across the link and back takes longer
   });
 
   itSurvivesRebinding(scene);

@@ -81,6 +81,12 @@ export class Lab {
     return guest;
   }
 
+  /** The card as `virtfn serve` presents it. */
+  get virtfn(): VirtfnCard {
+    if (!(this.card instanceof VirtfnCard)) throw new Error('QEMU stands in for the card');
+    return this.card;
+  }
+
   /** What the process holds that presents the card to a guest. */
   holdings(guest: Guest): Holdings {
     const pid = this.card.pid ?? guest.pid;

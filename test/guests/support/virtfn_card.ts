@@ -4,6 +4,7 @@
 import { type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { repoPath } from '../../support/repo.ts';
 import { type Card, type CardOptions, type FunctionName, macOf, rootPort } from './card.ts';
@@ -12,11 +13,38 @@ import { TREE } from './tree.ts';
 const WIRE = 'wire';
 const START_TIMEOUT_MS = 20_000;
 const STOP_TIMEOUT_MS = 10_000;
+const REPORT_MS = 1000; // the server says how things are this often, if they have changed
 
 /** How a server ended. */
 export interface ServerEnd {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
+}
+
+/** What the server says about a function, as far as the tests look at it. */
+export interface FunctionState {
+  readonly name: string;
+  readonly kind: string;
+  readonly status: readonly string[];
+  readonly features: readonly number[];
+  readonly queues: number;
+  readonly sent: { readonly frames: number };
+  readonly interrupts: number;
+}
+
+/** Administration commands of one opcode; times are simulated. */
+export interface AdminCommands {
+  readonly opcode: number;
+  readonly commands: number;
+  readonly errors: number;
+  readonly minNs: number;
+}
+
+/** A line of the server's report. */
+export interface ServerState {
+  readonly event: 'ready' | 'state' | 'end';
+  readonly functions: readonly FunctionState[];
+  readonly adminCommands: readonly AdminCommands[];
 }
 
 /** A running `virtfn serve`. */
@@ -36,10 +64,17 @@ class Server {
 
   async untilReady(): Promise<void> {
     const late = AbortSignal.timeout(START_TIMEOUT_MS);
-    while (!/^ready$/m.test(this.printed)) {
+    while (this.lastState('ready') === undefined) {
       const end = await Promise.race([this.ended, once(this.child.stdout!, 'data', { signal: late })]);
       if ('code' in end) throw new Error(`the server ended with ${end.signal ?? end.code}: ${this.printed}`);
     }
+  }
+
+  /** The newest line of a kind. */
+  lastState(event: ServerState['event']): ServerState | undefined {
+    const lines = this.printed.split('\n').slice(0, -1); // the last one may not be all there yet
+    const states = lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as ServerState);
+    return states.findLast((state) => state.event === event);
   }
 
   async end(signal: NodeJS.Signals): Promise<ServerEnd> {
@@ -93,6 +128,14 @@ export class VirtfnCard implements Card {
     await this.server.untilReady();
   }
 
+  /** What the server reports of the card once all that has happened so far is in it. */
+  async report(): Promise<ServerState> {
+    await sleep(2 * REPORT_MS);
+    const state = this.server.lastState('state');
+    if (state === undefined) throw new Error(`the server has reported nothing: ${this.server.printed}`);
+    return state;
+  }
+
   /** Tries to start a second server for the same sockets: how that ends, and what it says. */
   async startRival(): Promise<ServerEnd & { readonly printed: string }> {
     const rival = new Server(this.options, []);
@@ -110,7 +153,7 @@ export class VirtfnCard implements Card {
     return new Server(
       this.options,
       [
-        ['--vfs', String(Math.max(vfs, 1)), '--pairs', String(queuePairs)],
+        ['--json', '--vfs', String(Math.max(vfs, 1)), '--pairs', String(queuePairs)],
         ['--wire', `tap:${WIRE}`, '--mac', macOf('pf'), '--mode', timed ? 'timed' : 'functional'],
         functions.includes('pf') ? ['--pf'] : [],
         transitional ? ['--transitional'] : [],
