@@ -133,7 +133,7 @@ export function resolveServeConfig(options: Settings, file: string | null, fileS
     if (!FUNCTION_NAME.test(name) || !names.includes(name)) problems.push(`${where}: that function is not served`);
     else if (text(path) !== null) problems.push(`${where}: ${text(path)}`);
   }
-  const card = cardConfig(settings, vfs, transitional !== false, problems);
+  const card = cardConfig(settings, vfs, transitional !== false || settings['pf'] === true, problems);
   if (problems.length > 0) throw new UsageError(problems.join('; '));
 
   const kindOf = (name: string): FunctionKind => {
