@@ -61,6 +61,7 @@ make_tree() {
   echo force-unsafe-io >"$root/etc/dpkg/dpkg.cfg.d/guests"
   in_tree apt-get -q update
   in_tree apt-get -qy install -t "$backports" qemu-system-x86
+  in_tree qemu-system-x86_64 -device help | grep vfio-user-pci # QEMU 10.1 and newer
   in_tree apt-get -qy install busybox-static ethtool tcc libc6-dev
   fetch_kernel stable "$suite"
   fetch_kernel backports "$backports"
@@ -111,14 +112,14 @@ mkdir -p "$cache"
 exec 9>"$cache/lock"
 flock 9
 
-
 tree_stamp=$(sha256sum <"$here/prepare.sh")
 if [[ $(cat "$cache/tree.stamp" 2>/dev/null) != "$tree_stamp" ]]; then
   uri=$(mirror)
   if [[ -z $uri ]]; then skip "apt's own mirror is not Debian's, which the guests' kernels come from"; fi
-  echo "preparing a $suite tree with QEMU and two kernels in .cache/guests (about 600 MB, some minutes)"
+  echo "preparing a $suite tree with QEMU and two kernels in .cache/guests (about 500 MB, one or two minutes)"
   rm -f "$cache"/*.stamp
-  if ! make_tree "$uri" >"$cache/prepare.log" 2>&1; then
+  make_tree "$uri" >"$cache/prepare.log" 2>&1 & # in the background, where its first failure ends it
+  if ! wait $!; then
     tail -n 20 "$cache/prepare.log"
     echo 'the tree could not be made; all of the log: .cache/guests/prepare.log'
     exit 1

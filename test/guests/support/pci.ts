@@ -67,8 +67,8 @@ export async function functionLevelReset(guest: Guest): Promise<void> {
 }
 
 /** Resets the unbound device `count` times through its registers and brings it up to DRIVER_OK. Microseconds for one. */
-export async function resetLoop(guest: Guest, interface_: 'modern' | 'legacy', count: number): Promise<number> {
-  const output = await guest.run(`reset_loop ${DEVICE} ${interface_} ${count}`, 240_000);
+export async function resetLoop(guest: Guest, access: 'modern' | 'legacy', count: number): Promise<number> {
+  const output = await guest.run(`reset_loop ${DEVICE} ${access} ${count}`, 240_000);
   const [, rounds = NaN, ms = NaN] = /^(\d+) resets in (\d+) ms/.exec(output)?.map(Number) ?? [];
   if (rounds !== count) throw new Error(`reset_loop says: ${output}`);
   return (ms * 1000) / rounds;
