@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 
 import { Command, Option } from 'commander';
 
+import { adminOpcodesInUse } from '../device/driver_state.ts';
 import { loadLibc } from '../native/libc.ts';
 import { withFile } from './errors.ts';
 import { jsonOption, wholeNumber } from './options.ts';
@@ -120,6 +121,7 @@ class JsonView {
     return {
       functions: functionRows(this.card),
       adminCommands: this.tally.rows(),
+      adminOpcodesInUse: adminOpcodesInUse(this.card.nic.core),
       wire: wire === null ? null : { sent: wire.sent, received: wire.received, dropped: wire.dropped },
     };
   }

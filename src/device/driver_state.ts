@@ -8,7 +8,15 @@ import {
   FN_QUEUE_COUNT,
   Q_ENABLED,
 } from '../../assembly/abi/function_state.ts';
-import { FN_COMMON, FN_QUEUES, FN_STRIDE, FUNCTIONS, NONE, QUEUE_STRIDE } from '../../assembly/abi/state_map.ts';
+import {
+  CTL_SRIOV_USED_LO,
+  FN_COMMON,
+  FN_QUEUES,
+  FN_STRIDE,
+  FUNCTIONS,
+  NONE,
+  QUEUE_STRIDE,
+} from '../../assembly/abi/state_map.ts';
 import { COMMON_DEVICE_STATUS } from '../../assembly/abi/virtio_pci_common.ts';
 import type { CoreInstance } from '../core/instance.ts';
 
@@ -36,4 +44,10 @@ export function driverState(core: CoreInstance, fn: number): DriverState {
   let queues = 0;
   for (let q = 0; q < total; q++) queues += u8[f + FN_QUEUES + q * QUEUE_STRIDE + Q_ENABLED] === 0 ? 0 : 1;
   return { status: u8[f + FN_COMMON + COMMON_DEVICE_STATUS]!, features, queues, isLegacy: u8[f + FN_LEGACY] !== 0 };
+}
+
+/** Opcodes that the PF's driver put on the list of the SR-IOV group with its LIST_USE (virtio 1.4 §2.13.1.2). */
+export function adminOpcodesInUse(core: CoreInstance): number[] {
+  const list = core.view.getUint32(CTL_SRIOV_USED_LO, true); // bit 31 says that there is a list
+  return Array.from({ length: 31 }, (_, opcode) => opcode).filter((opcode) => (list >>> opcode) & 1);
 }
