@@ -40,7 +40,7 @@ describe.each(kernelsOfThisRun())('the PF, kernel %s', (kernel) => {
   });
 
   it.runIf(IS_VIRTFN)('has its admin queue brought up: one LIST_QUERY, one LIST_USE', async () => {
-    const { functions, adminCommands } = await lab.virtfn.report();
+    const { functions, adminCommands, adminOpcodesInUse } = await lab.virtfn.report();
     const pf = functions.find(({ name }) => name === 'pf')!;
 
     expect(pf.status).toContain('DRIVER_OK');
@@ -49,6 +49,7 @@ describe.each(kernelsOfThisRun())('the PF, kernel %s', (kernel) => {
       { opcode: LIST_QUERY, commands: 1, errors: 0 },
       { opcode: LIST_USE, commands: 1, errors: 0 },
     ]);
+    expect(adminOpcodesInUse).toEqual([2, 3, 4, 5, 6]); // 0x7c: what Linux knows of what the card has
   });
 
   itCarriesTraffic(scene);

@@ -45,6 +45,8 @@ export interface ServerState {
   readonly event: 'ready' | 'state' | 'end';
   readonly functions: readonly FunctionState[];
   readonly adminCommands: readonly AdminCommands[];
+  /** What LIST_USE left of the SR-IOV group's list. */
+  readonly adminOpcodesInUse: readonly number[];
 }
 
 /** A running `virtfn serve`. */
