@@ -3,7 +3,7 @@
 //   core     asc      assembly/                -> build/nic.debug.wasm, build/nic.wasm, build/nic.wat
 //   library  tsc      src/ and assembly/abi/   -> dist/src, dist/assembly/abi (modules and declarations)
 //   cli      esbuild  src/cli/main.ts          -> dist/src/cli/virtfn.mjs (one file that needs no other package)
-//   bench    esbuild  bench/run.ts             -> build/bench/run.mjs
+//   bench    esbuild  bench/run.ts, ...        -> build/bench/run.mjs, build/bench/vfio_user_roundtrip.mjs
 // dist/ has the shape of the checkout (dist/src, dist/assembly/abi, dist/build), so `../../build/nic.wasm`, seen from
 // src/core, is right in the sources, in the library and in the bundle.
 import { spawnSync } from 'node:child_process';
@@ -70,6 +70,8 @@ const STEPS = {
         entryPoints: ['src/cli/main.ts'],
         outfile: 'dist/src/cli/virtfn.mjs',
         // Bundled CommonJS packages call require() for Node's own modules; an ES module has to make one for them.
+        // An optional package with code for the processor: loaded when it is needed, and only then missed.
+        external: ['koffi'],
         banner: { js: `#!/usr/bin/env node\n${MAKE_REQUIRE}` },
         metafile: true,
       });
@@ -83,12 +85,13 @@ const STEPS = {
   bench: {
     needs: 'core',
     inputs: ['src', 'assembly/abi', 'bench', 'build/nic.wasm'],
-    outputs: ['build/bench/run.mjs'],
+    outputs: ['build/bench/run.mjs', 'build/bench/vfio_user_roundtrip.mjs'],
     async run() {
       await bundle({
         ...BUNDLE,
-        entryPoints: ['bench/run.ts'],
-        outfile: 'build/bench/run.mjs',
+        entryPoints: ['bench/run.ts', 'bench/vfio_user_roundtrip.ts'],
+        outdir: 'build/bench',
+        outExtension: { '.js': '.mjs' },
         // benchmark.js decompiles functions, its own among them.
         packages: 'external',
       });

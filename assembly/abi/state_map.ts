@@ -78,6 +78,7 @@ export const CTL_WIRE_IN_BYTES = CONTROL + 240; // frame in WIRE_INPUT, 0 if non
 export const CTL_WIRE_IN_PROGRESS = CONTROL + 244; // of its way through the switch
 export const CTL_WIRE_IN_FREE = CONTROL + 248; // u64, cycles << 16
 export const CTL_SPAN = CONTROL + 232; // bytes to the end of the range of the last translation
+export const CTL_FOREIGN_RANGE = CONTROL + 292; // range in foreign memory that the last translation fell into, 0 if in none
 
 // ---- the two directions of the link, and the credits that each sender has ---------------------------------------------
 export const LINK_UP = CONTROL + 0x180;
@@ -267,11 +268,12 @@ export const FN_MSIX_SENT = FN_MSIX_PBA + 16; // u64 for each vector: address of
 export const IOAS_STRIDE = 0x400;
 export const IOAS_COUNT = 0; // ranges in use
 export const IOAS_FLAGS = 4; // bit 0: allocated
-export const IOAS_RANGES = 16; // sorted by iova: iova u64, length u64, window offset u32, permissions u32
+export const IOAS_RANGES = 16; // sorted by iova: iova u64, length u64, window offset or handle u32, permissions u32
 export const IOAS_RANGE_BYTES = 24;
 export const IOAS_RANGES_MAX = 42;
 export const IOAS_EXTRA = 7; // address spaces beyond one per function
 export const IOMMU_READ = 1;
 export const IOMMU_WRITE = 2;
+export const IOMMU_FOREIGN = 4; // the host has the bytes, under the handle in place of the window offset
 
 export const NONE = 0xffffffff;

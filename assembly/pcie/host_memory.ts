@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Host memory as the card's requests see it: an access of a function is translated range by range and copied.
+// Host memory as the card's requests see it: an access of a function is translated range by range and copied. Memory that
+// belongs to someone else (a virtual machine monitor's, say) is reached through two imported functions, the only ones
+// that the core has; everything else lies in linear memory.
 import { IOMMU_READ, IOMMU_WRITE } from '../abi/state_map.ts';
 import { C_DMA_FAULTS } from '../abi/counter.ts';
 import { copyBytes, count } from '../mem/arena.ts';
-import { lastSpan, translate } from './iommu.ts';
+import { foreignHandle, foreignOffset, lastForeign, lastSpan, translate } from './iommu.ts';
+
+/** Copies foreign memory of a handle, from `offset` on, to `target` in linear memory; false: not mapped there. */
+declare function foreignRead(handle: u32, offset: f64, length: u32, target: usize): bool;
+/** Copies `length` bytes at `source` in linear memory likewise the other way. */
+declare function foreignWrite(handle: u32, offset: f64, length: u32, source: usize): bool;
 
 /** Reads `length` bytes at `iova` for the function; false, with part of them read, at an address that is not mapped. */
 export function readMemory(f: usize, iova: u64, length: u32, target: usize): bool {
@@ -14,9 +21,14 @@ export function readMemory(f: usize, iova: u64, length: u32, target: usize): boo
   }
   while (length > 0) {
     const from = translate(f, iova, IOMMU_READ);
-    if (from == 0) return false;
     const span = min(lastSpan(), length);
-    copyBytes(target, from, span);
+    if (from != 0) {
+      copyBytes(target, from, span);
+    } else {
+      const range = lastForeign();
+      if (range == 0) return false;
+      if (!foreignRead(foreignHandle(range), <f64>foreignOffset(range, iova), span, target)) return false;
+    }
     target += span;
     iova += span;
     length -= span;
@@ -33,14 +45,19 @@ export function writeMemory(f: usize, iova: u64, length: u32, source: usize): vo
   }
   while (length > 0) {
     const to = translate(f, iova, IOMMU_WRITE);
-    if (to == 0) {
+    const span = min(lastSpan(), length);
+    if (to != 0) copyBytes(to, source, span);
+    else if (!writeForeign(iova, span, source)) {
       count(C_DMA_FAULTS); // a posted write has no completion: the device never learns of it
       return;
     }
-    const span = min(lastSpan(), length);
-    copyBytes(to, source, span);
     source += span;
     iova += span;
     length -= span;
   }
+}
+
+function writeForeign(iova: u64, length: u32, source: usize): bool {
+  const range = lastForeign();
+  return range != 0 && foreignWrite(foreignHandle(range), <f64>foreignOffset(range, iova), length, source);
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Translation of DMA addresses: an address space (IOAS) is a short sorted list of ranges that map I/O virtual addresses
-// to the guest window. A function is bound to one address space, or to none, when every access faults.
+// to the guest window, or to foreign memory: bytes that only the host can reach, under a handle of its choice. A function
+// is bound to one address space, or to none, when every access faults.
 import {
+  CTL_FOREIGN_RANGE,
   CTL_FUNCTIONS,
   CTL_IOAS_BASE,
   CTL_SPAN,
@@ -14,6 +16,7 @@ import {
   IOAS_RANGES_MAX,
   IOAS_RANGE_BYTES,
   IOAS_STRIDE,
+  IOMMU_FOREIGN,
   IOMMU_READ,
   IOMMU_WRITE,
   NONE,
@@ -49,12 +52,16 @@ export function forgetTranslations(): void {
   invalidateIotlb();
 }
 
-/** Maps [iova, iova + length) to the window; false if it overlaps, the list is full, or the window is too small. */
+/**
+ * Maps [iova, iova + length) to the window at `offset`, or, with IOMMU_FOREIGN, to foreign memory of that handle; false if
+ * it overlaps, the list is full, or the window is too small.
+ */
 export function ioasMap(ioas: u32, iova: u64, length: u64, offset: u32, permissions: u32): bool {
   const space = ioasAt(ioas);
   const total = load<u32>(space, IOAS_COUNT);
   if (length == 0 || total == IOAS_RANGES_MAX || iova + length - 1 < iova) return false;
-  if (<u64>offset + length > <u64>load<u32>(CTL_WINDOW_BYTES)) return false;
+  const isForeign = (permissions & IOMMU_FOREIGN) != 0;
+  if (!isForeign && <u64>offset + length > <u64>load<u32>(CTL_WINDOW_BYTES)) return false;
   const at = upperBound(space, iova);
   if (at > 0) {
     const before = space + IOAS_RANGES + (at - 1) * IOAS_RANGE_BYTES;
@@ -109,8 +116,9 @@ export function ioasUnmap(ioas: u32, iova: u64, length: u64): u64 {
 }
 
 /**
- * Address in linear memory of `iova` for the function, 0 if it is not mapped with the permission.
- * The number of bytes from there on to the end of the range goes to `lastSpan`.
+ * Address in linear memory of `iova` for the function, 0 if it is not mapped with the permission or not in linear memory.
+ * The number of bytes from there on to the end of the range goes to `lastSpan`, a range of foreign memory to
+ * `lastForeign`.
  */
 export function translate(f: usize, iova: u64, permission: u32): usize {
   // the range of the last translation answers most
@@ -120,6 +128,7 @@ export function translate(f: usize, iova: u64, permission: u32): usize {
     store<u32>(CTL_SPAN, <u32>min<u64>(rest - near, 0xffffffff));
     return load<u32>(f, FN_TLB_AT) + <u32>near;
   }
+  store<u32>(CTL_FOREIGN_RANGE, 0);
   const ioas = load<u32>(f, FN_IOAS);
   if (ioas == NONE) return 0;
   const space = ioasAt(ioas);
@@ -135,14 +144,31 @@ export function translate(f: usize, iova: u64, permission: u32): usize {
   const delta = iova - load<u64>(range, IOVA);
   const length = load<u64>(range, LENGTH);
   if (delta >= length || (load<u32>(range, PERMISSIONS) & permission) == 0) return 0;
+  store<u32>(CTL_SPAN, <u32>min<u64>(length - delta, 0xffffffff));
+  if ((load<u32>(range, PERMISSIONS) & IOMMU_FOREIGN) != 0) {
+    store<u32>(CTL_FOREIGN_RANGE, <u32>range);
+    return 0;
+  }
   const at = load<u32>(CTL_WINDOW_BASE) + load<u32>(range, OFFSET);
   if (load<u32>(range, PERMISSIONS) == (IOMMU_READ | IOMMU_WRITE)) {
     store<u64>(f, iova - delta, FN_TLB_IOVA);
     store<u64>(f, length, FN_TLB_BYTES);
     store<u32>(f, at, FN_TLB_AT);
   }
-  store<u32>(CTL_SPAN, <u32>min<u64>(length - delta, 0xffffffff));
   return at + <u32>delta;
+}
+
+/** Range of foreign memory that the last translate(), which returned 0, fell into; 0 if it was a fault. */
+export function lastForeign(): usize {
+  return load<u32>(CTL_FOREIGN_RANGE);
+}
+
+export function foreignHandle(range: usize): u32 {
+  return load<u32>(range, OFFSET);
+}
+
+export function foreignOffset(range: usize, iova: u64): u64 {
+  return iova - load<u64>(range, IOVA);
 }
 
 /** Bytes that follow in the range found by the last translate(). */

@@ -8,6 +8,7 @@ import { EXIT, reportError, usageText } from './errors.ts';
 import { lspciCommand } from './lspci.ts';
 import { regsCommand } from './regs.ts';
 import { replayCommand } from './replay.ts';
+import { serveCommand } from './serve.ts';
 import { startCommand } from './start.ts';
 import { traceCommand } from './trace.ts';
 
@@ -19,6 +20,7 @@ function makeProgram(): Command {
     .addCommand(replayCommand())
     .addCommand(benchCommand())
     .addCommand(traceCommand())
+    .addCommand(serveCommand())
     .addCommand(lspciCommand())
     .addCommand(regsCommand())
     .addHelpText(

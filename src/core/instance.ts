@@ -37,6 +37,12 @@ export interface CoreInstance {
   readonly windowBytes: number;
 }
 
+/** Memory outside the core's own, as the core asks for it; `at` is a place in linear memory. False: not mapped there. */
+export interface ForeignAccess {
+  read(handle: number, offset: number, length: number, target: Uint8Array, at: number): boolean;
+  write(handle: number, offset: number, length: number, source: Uint8Array, at: number): boolean;
+}
+
 /** Words to put in place before the card is built. */
 export interface CoreSetup {
   readonly totalVfs: number;
@@ -47,15 +53,24 @@ export interface CoreSetup {
   readonly config: ReadonlyMap<number, number>;
   /** PARAM words by index. */
   readonly params: ReadonlyMap<number, number>;
+  readonly foreign: ForeignAccess;
 }
 
-function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): Pins {
-  return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Pins;
+function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory, foreign: ForeignAccess): Pins {
+  const u8 = new Uint8Array(memory.buffer);
+  // assembly/pcie/host_memory.ts declares these
+  const host_memory = {
+    foreignRead: (handle: number, offset: number, length: number, target: number) =>
+      foreign.read(handle >>> 0, offset, length >>> 0, u8, target >>> 0),
+    foreignWrite: (handle: number, offset: number, length: number, source: number) =>
+      foreign.write(handle >>> 0, offset, length >>> 0, u8, source >>> 0),
+  };
+  return new WebAssembly.Instance(module, { env: { memory }, host_memory }).exports as unknown as Pins;
 }
 
 /** Builds a card in a new instance. Throws NicError MEMORY when the memory cannot be had. */
 export function createInstance(module: WebAssembly.Module, setup: CoreSetup): CoreInstance {
-  const probe = instantiate(module, new WebAssembly.Memory({ initial: 16 }));
+  const probe = instantiate(module, new WebAssembly.Memory({ initial: 16 }), setup.foreign);
   const stateBytes = probe.memoryNeeded(setup.totalVfs, setup.windowBytes) >>> 0;
   const traceBytes = setup.traceBytes ?? 0;
   const bytes = stateBytes + traceBytes;
@@ -66,7 +81,7 @@ export function createInstance(module: WebAssembly.Module, setup: CoreSetup): Co
   } catch {
     throw new NicError('MEMORY', `${bytes} bytes of memory for the card cannot be had; ask for a smaller window`);
   }
-  const core = instantiate(module, memory);
+  const core = instantiate(module, memory, setup.foreign);
   const u32 = new Uint32Array(memory.buffer);
   for (const [index, value] of setup.config) u32[CONFIG / 4 + index] = value;
   for (const [index, value] of setup.params) u32[PARAM / 4 + index] = value;

@@ -19,6 +19,7 @@ import {
   FN_STRIDE,
   FRAME_BYTES_MAX,
   FUNCTIONS,
+  IOMMU_FOREIGN,
   IOAS_EXTRA,
   IOAS_FLAGS,
   IOAS_STRIDE,
@@ -47,32 +48,13 @@ import { NicError } from '../util/errors.ts';
 import { readAdminRecord, type AdminRecord } from './admin_record.ts';
 import { resolveConfig, type NicConfig, type ResolvedConfig } from './config.ts';
 import { cardCounters, functionCounters, type Counters } from './counters.ts';
+import type { AdvanceReason, InterruptHandler, MsiMessage, LinkTraffic } from './outputs.ts';
+import { ForeignTable, type ForeignMemory } from './foreign.ts';
 import { READ_FAULTS, type AdminInjection, type ReadFault } from './injection.ts';
 import { resolveProfile, type ResolvedProfile } from './profile.ts';
 import { TraceRing } from './trace_ring.ts';
 
-/** Why advance() returned. */
-export type AdvanceReason = 'reached' | 'event' | 'idle';
-
-/** An MSI-X message at the host, or a change of the PF's INTx line (`vector` is then the level, `address` 0). */
-export type InterruptHandler = (vector: number, timeCycles: number) => void;
-
-/** A message signalled interrupt with what it carries, for hosts that route it themselves. */
-export interface MsiMessage {
-  readonly fn: number;
-  readonly vector: number;
-  readonly address: number;
-  readonly data: number;
-  readonly timeCycles: number;
-}
-
-/** Traffic on the link since creation, headers and framing included. */
-export interface LinkTraffic {
-  readonly tlpsUp: number;
-  readonly tlpsDown: number;
-  readonly bytesUp: number;
-  readonly bytesDown: number;
-}
+export type { AdvanceReason, InterruptHandler, MsiMessage, LinkTraffic } from './outputs.ts';
 
 const ENTRY_END = 8; // before a frame in the wire ring: where the tail goes, and the length
 const COUNTER_HIGH = 0x1_0000_0000;
@@ -104,6 +86,7 @@ export class Nic {
   private readonly trace: TraceRing;
   private readonly lastFn: number;
   private isDraining = false;
+  private readonly foreign = new ForeignTable();
 
   constructor(module: CoreModule, config: NicConfig) {
     this.config = resolveConfig(config);
@@ -114,6 +97,7 @@ export class Nic {
       traceBytes: this.config.traceBytes,
       config: this.config.words,
       params: this.profile.words,
+      foreign: this.foreign,
     });
     this.pins = this.core.pins;
     this.trace = new TraceRing(this.core);
@@ -288,7 +272,8 @@ export class Nic {
   }
 
   private drain(): void {
-    if (this.isDraining) return; // a handler called in; the loop below goes on
+    // a handler called in, or foreign memory did: the loop below goes on, or will be entered
+    if (this.isDraining || this.foreign.isBusy) return;
     this.isDraining = true;
     try {
       const { u32 } = this;
@@ -412,6 +397,25 @@ export class Nic {
   /** Maps window bytes at `offset` to `iova`; false if the range overlaps, wraps, or no range is left. */
   mapIoas(ioas: number, iova: number, length: number, offset: number, permissions: number): boolean {
     return Boolean(this.pins.dmaMap(ioas, iova, length, offset, permissions));
+  }
+
+  /**
+   * Maps `length` bytes at `iova` to memory that only the caller can reach; returns a handle for forgetForeign(). A
+   * snapshot holds the mapping and not the memory: restore it into a card that has the same handles.
+   */
+  mapForeign(ioas: number, iova: number, length: number, memory: ForeignMemory, permissions: number): number {
+    const handle = this.foreign.add(memory);
+    if (this.pins.dmaMap(ioas, iova, length, handle, permissions | IOMMU_FOREIGN)) return handle;
+    this.foreign.remove(handle);
+    throw new NicError(
+      'EEXIST',
+      `foreign memory at iova 0x${iova.toString(16)} overlaps or finds no room; unmap first`,
+    );
+  }
+
+  /** Forgets foreign memory; where it is still mapped, every access faults. */
+  forgetForeign(handle: number): void {
+    this.foreign.remove(handle);
   }
 
   /** Bytes unmapped; -1 if a mapping lies only partly inside. */

@@ -12,7 +12,7 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   assembly: [['abi'], ['mem'], ['sim'], ['pcie'], ['pci'], ['virtio'], ['admin', 'net'], ['nic'], ['index.ts']],
   src: [
     ['util'],
-    ['core', 'registers'],
+    ['core', 'registers', 'native'],
     ['device'],
     ['iommufd', 'vfio', 'trace'],
     ['variant', 'guest', 'vfio_user', 'wire'],

@@ -13,7 +13,11 @@ describe('package.json', () => {
   const manifest = JSON.parse(readRepoFile('package.json')) as Readonly<Record<string, Record<string, string>>>;
 
   it('pins every version exactly', () => {
-    const versions = Object.entries({ ...manifest['dependencies'], ...manifest['devDependencies'] });
+    const versions = Object.entries({
+      ...manifest['dependencies'],
+      ...manifest['devDependencies'],
+      ...manifest['optionalDependencies'],
+    });
 
     expect(versions.length).toBeGreaterThan(10);
     expect(versions.filter(([, version]) => !/^\d+\.\d+\.\d+(-nightly\.\d+)?$/.test(version))).toEqual([]);
@@ -21,6 +25,11 @@ describe('package.json', () => {
 
   it('needs no other package at run time', () => {
     expect(Object.keys(manifest['dependencies'] ?? {})).toEqual([]);
+  });
+
+  // Sockets with file descriptors need it; everything else goes on without.
+  it('can do without its one optional package', () => {
+    expect(Object.keys(manifest['optionalDependencies'] ?? {})).toEqual(['koffi']);
   });
 });
 

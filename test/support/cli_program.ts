@@ -39,6 +39,7 @@ export class CliProgram {
       platform: 'node',
       target: 'node20',
       format: 'esm',
+      external: ['koffi'],
       banner: { js: MAKE_REQUIRE },
       logLevel: 'error',
     });

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+// The card that `virtfn serve` serves: its functions behind sockets, its wire on a port, and time that follows the clock
+// on the wall where the card is a timed one.
+import { EXT_CAP_SRIOV } from '../../assembly/abi/config_layout.ts';
+import {
+  PCI_SRIOV_CTRL,
+  PCI_SRIOV_CTRL_MSE,
+  PCI_SRIOV_CTRL_VFE,
+  PCI_SRIOV_NUM_VF,
+} from '../../assembly/abi/pci_sriov.ts';
+import { enumerate, type BusLayout } from '../device/bus.ts';
+import { createNic, type Nic } from '../device/nic.ts';
+import { Machine } from '../machine/machine.ts';
+import type { Libc } from '../native/libc.ts';
+import { Poller } from '../native/poller.ts';
+import type { PfAdmin } from '../variant/pf_admin.ts';
+import { VirtioVfioPci } from '../variant/virtio_vfio_pci.ts';
+import type { VfioDevice } from '../vfio/vfio_device.ts';
+import { VfioPci } from '../vfio/vfio_pci.ts';
+import { FunctionServer } from '../vfio_user/function_server.ts';
+import { openWirePort } from './serve_wire.ts';
+import { Wire } from '../wire/wire_port.ts';
+import type { FunctionKind, PlannedFunction, ServeConfig } from './serve_config.ts';
+
+export interface ServedFunction extends PlannedFunction {
+  readonly server: FunctionServer;
+}
+
+/** Longest that the card goes without a look at the clock. */
+const IDLE_MS = 200;
+const PS_PER_MS = 1e9;
+
+export class ServedCard {
+  readonly nic: Nic;
+  readonly poller: Poller;
+  readonly functions: ServedFunction[] = [];
+  readonly wire: Wire | null;
+  private readonly config: ServeConfig;
+  private readonly bus: BusLayout;
+  private readonly admin: PfAdmin | null;
+  private readonly startMs: number;
+  private readonly startCycles: number;
+
+  /** Throws NicError CONFIG, SOCKET, WIRE; what was opened until then is closed again. */
+  constructor(libc: Libc, config: ServeConfig) {
+    this.config = config;
+    this.poller = new Poller(libc);
+    if (config.hasPfDriver) {
+      const machine = new Machine(config.card);
+      this.nic = machine.nic;
+      this.bus = machine.bus;
+      this.admin = machine.pf.admin;
+    } else {
+      this.nic = createNic(config.card);
+      this.bus = enumerate(this.nic);
+      this.admin = null;
+      if (config.functions.every(({ kind }) => kind !== 'raw')) this.enableVfs();
+    }
+    this.startMs = performance.now();
+    this.startCycles = this.nic.now();
+    try {
+      this.wire = config.wire === null ? null : new Wire(this.nic, openWirePort(libc, this.poller, config.wire));
+      for (const planned of config.functions) {
+        const { fn, kind, path } = planned;
+        const openDevice = (): VfioDevice => this.device(fn, kind);
+        const server = new FunctionServer({ libc, poller: this.poller, nic: this.nic, path, openDevice });
+        this.functions.push({ ...planned, server });
+      }
+    } catch (error) {
+      for (const { server } of this.functions) server.close();
+      throw error;
+    }
+    this.poller.onWake = () => this.keepTime();
+  }
+
+  /** Serves until stop(). */
+  run(): Promise<void> {
+    return this.poller.run(() => this.work());
+  }
+
+  stop(): void {
+    this.poller.stop();
+  }
+
+  /** Drops all clients; sockets and wire are gone when it returns. */
+  close(): void {
+    for (const { server } of this.functions) server.close();
+    this.wire?.close();
+    this.poller.close();
+  }
+
+  private device(fn: number, kind: FunctionKind): VfioDevice {
+    if (kind === 'raw') return new VfioPci(this.nic, fn, this.bus, 'hardware');
+    if (kind === 'pf') return new PfOfVfs(this.nic, this.bus, () => this.enableVfs());
+    const vf = new VfioPci(this.nic, fn, this.bus);
+    return kind === 'transitional' ? new VirtioVfioPci(vf, this.admin, fn - 1) : vf;
+  }
+
+  /** What the host does when somebody writes sriov_numvfs of a PF whose driver is elsewhere. */
+  private enableVfs(): void {
+    this.nic.configWrite(0, EXT_CAP_SRIOV + PCI_SRIOV_NUM_VF, 2, this.config.card.totalVfs);
+    this.nic.configWrite(0, EXT_CAP_SRIOV + PCI_SRIOV_CTRL, 2, PCI_SRIOV_CTRL_VFE | PCI_SRIOV_CTRL_MSE);
+  }
+
+  /** Between polls: time passes, frames come in. Milliseconds until there is something to do again. */
+  private work(): number {
+    const isMore = this.wire?.bringIn() === true;
+    const waitMs = this.keepTime(); // also while a frame waits: only time makes room for it
+    return isMore ? 0 : Math.min(waitMs, Math.ceil(this.wire?.dueMs() ?? IDLE_MS));
+  }
+
+  /** Simulated time follows the clock on the wall; it may be ahead by what a register access took. */
+  private keepTime(): number {
+    if (this.config.card.mode === 'functional') return IDLE_MS;
+    const cyclesPerMs = PS_PER_MS / this.nic.profile.clockPs;
+    const due = this.startCycles + Math.floor((performance.now() - this.startMs) * cyclesPerMs);
+    if (due > this.nic.now()) this.nic.advance(due);
+    const waitMs = (this.nic.nextEventTime() - due) / cyclesPerMs;
+    return Math.max(0, Math.min(IDLE_MS, Math.floor(waitMs)));
+  }
+}
+
+/** The PF in the hands of a client, with VFs that the host has enabled and enables again after a reset. */
+class PfOfVfs extends VfioPci {
+  private readonly enableVfs: () => void;
+
+  constructor(nic: Nic, bus: BusLayout, enableVfs: () => void) {
+    super(nic, 0, bus);
+    this.enableVfs = enableVfs;
+  }
+
+  override reset(): void {
+    super.reset();
+    this.enableVfs();
+  }
+}

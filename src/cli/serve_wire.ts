@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// The port that --wire names.
+import type { Libc } from '../native/libc.ts';
+import type { Poller } from '../native/poller.ts';
+import { LoopbackPort } from '../wire/loopback.ts';
+import { PcapPort } from '../wire/pcap_port.ts';
+import { DgramPort, StreamPort } from '../wire/peer.ts';
+import { TapPort } from '../wire/tap.ts';
+import type { WirePort } from '../wire/wire_port.ts';
+import type { WireChoice } from './serve_config.ts';
+
+export function openWirePort(libc: Libc, poller: Poller, choice: WireChoice): WirePort {
+  switch (choice.kind) {
+    case 'loopback':
+      return new LoopbackPort();
+    case 'tap':
+      return new TapPort(libc, poller, choice.name);
+    case 'pcap':
+      return new PcapPort(choice.path, choice.play);
+    case 'peer':
+      return new StreamPort(libc, poller, choice.path);
+    case 'dgram':
+      return new DgramPort(libc, poller, choice.local, choice.remote);
+  }
+}

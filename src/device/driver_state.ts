@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// How far a function's driver has come, read from the images that the core keeps: no register is touched, so nothing
+// happens by looking.
+import {
+  FN_ADMIN_QUEUE,
+  FN_DRIVER_FEATURES,
+  FN_LEGACY,
+  FN_QUEUE_COUNT,
+  Q_ENABLED,
+} from '../../assembly/abi/function_state.ts';
+import {
+  CTL_SRIOV_USED_LO,
+  FN_COMMON,
+  FN_QUEUES,
+  FN_STRIDE,
+  FUNCTIONS,
+  NONE,
+  QUEUE_STRIDE,
+} from '../../assembly/abi/state_map.ts';
+import { COMMON_DEVICE_STATUS } from '../../assembly/abi/virtio_pci_common.ts';
+import type { CoreInstance } from '../core/instance.ts';
+
+export interface DriverState {
+  /** device_status. */
+  readonly status: number;
+  /** Bit numbers of the features that the driver wrote. */
+  readonly features: readonly number[];
+  /** Queues that are enabled, the admin queue included. */
+  readonly queues: number;
+  /** Driven through the legacy interface. */
+  readonly isLegacy: boolean;
+}
+
+const FEATURE_WORDS = 4;
+
+export function driverState(core: CoreInstance, fn: number): DriverState {
+  const f = FUNCTIONS + fn * FN_STRIDE;
+  const { u8, u32 } = core;
+  const features = Array.from({ length: 32 * FEATURE_WORDS }, (_, bit) => bit).filter(
+    (bit) => (u32[(f + FN_DRIVER_FEATURES + 4 * (bit >> 5)) >> 2]! >>> (bit & 31)) & 1,
+  );
+  const hasAdmin = u32[(f + FN_ADMIN_QUEUE) >> 2] !== NONE;
+  const total = u32[(f + FN_QUEUE_COUNT) >> 2]! + (hasAdmin ? 1 : 0);
+  let queues = 0;
+  for (let q = 0; q < total; q++) queues += u8[f + FN_QUEUES + q * QUEUE_STRIDE + Q_ENABLED] === 0 ? 0 : 1;
+  return { status: u8[f + FN_COMMON + COMMON_DEVICE_STATUS]!, features, queues, isLegacy: u8[f + FN_LEGACY] !== 0 };
+}
+
+/** Opcodes that the PF's driver put on the list of the SR-IOV group with its LIST_USE (virtio 1.4 §2.13.1.2). */
+export function adminOpcodesInUse(core: CoreInstance): number[] {
+  const list = core.view.getUint32(CTL_SRIOV_USED_LO, true); // bit 31 says that there is a list
+  return Array.from({ length: 31 }, (_, opcode) => opcode).filter((opcode) => (list >>> opcode) & 1);
+}

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+// One client of one function, from VERSION to its end: commands in the order of their arrival, each with its reply or
+// error. What makes no sense at all (an impossible size, a first message that is not VERSION) ends the session.
+import { IOMMU_READ, IOMMU_WRITE } from '../../assembly/abi/state_map.ts';
+import type { Nic } from '../device/nic.ts';
+import { Ioas } from '../iommufd/ioas.ts';
+import type { Libc } from '../native/libc.ts';
+import { EPOLLIN, EPOLLOUT, type Poller } from '../native/poller.ts';
+import type { UnixSocket } from '../native/unix_socket.ts';
+import { ERRNO, NicError, VfioError } from '../util/errors.ts';
+import type { VfioDevice } from '../vfio/vfio_device.ts';
+import { DEVICE_COMMANDS, type CommandContext } from './commands.ts';
+import { Connection, type Message } from './connection.ts';
+import { DmaMap } from './dma_map.ts';
+import { SocketDma } from './dma_messages.ts';
+import { ClientIrqs } from './irqs.ts';
+import {
+  FLAG_NO_REPLY,
+  FLAG_TYPE_COMMAND,
+  FLAG_TYPE_MASK,
+  FLAG_TYPE_REPLY,
+  HEADER_BYTES,
+  MAX_DATA_XFER_BYTES,
+  MAX_MESSAGE_BYTES,
+  VERSION_DATA,
+  VFIO_USER_DEVICE_GET_INFO,
+  VFIO_USER_DEVICE_GET_IRQ_INFO,
+  VFIO_USER_DEVICE_GET_REGION_INFO,
+  VFIO_USER_DEVICE_SET_IRQS,
+  VFIO_USER_DMA_READ,
+  VFIO_USER_DMA_WRITE,
+  VFIO_USER_REGION_READ,
+  VFIO_USER_VERSION,
+} from './protocol.ts';
+import { fillVersion, negotiate } from './version.ts';
+
+/** DMA addresses that the card can use; the client's own map says what lies there. */
+const ADDRESS_SPACE_BYTES = Number.MAX_SAFE_INTEGER - 4095;
+/** Commands that may pile up while the card waits for the client's memory. */
+const KEPT_MAX = 4096;
+/** What only looks at the device, or can change it a moment later without anybody seeing the difference. */
+const ANSWERED_MEANWHILE: ReadonlySet<number> = new Set([
+  VFIO_USER_REGION_READ,
+  VFIO_USER_DEVICE_GET_INFO,
+  VFIO_USER_DEVICE_GET_REGION_INFO,
+  VFIO_USER_DEVICE_GET_IRQ_INFO,
+  VFIO_USER_DEVICE_SET_IRQS,
+]);
+
+function isPossible({ size }: Message): boolean {
+  return size >= HEADER_BYTES && size <= MAX_MESSAGE_BYTES;
+}
+
+/** The reply to an access of the client's memory that was given up. */
+function isLateReply({ flags, command }: Message): boolean {
+  const isReply = (flags & FLAG_TYPE_MASK) === FLAG_TYPE_REPLY;
+  return isReply && (command === VFIO_USER_DMA_READ || command === VFIO_USER_DMA_WRITE);
+}
+
+export interface SessionOptions {
+  readonly libc: Libc;
+  readonly poller: Poller;
+  readonly nic: Nic;
+  readonly openDevice: () => VfioDevice;
+}
+
+export class ClientSession {
+  messages = 0;
+  isAnswering = false;
+  maxDataXferBytes = MAX_DATA_XFER_BYTES;
+  private readonly options: SessionOptions;
+  private readonly connection: Connection;
+  private readonly onEnd: () => void;
+  private context: CommandContext | null = null;
+  private ioas: Ioas | null = null;
+  private foreign = -1;
+  private kept: Message[] = [];
+  /** Calls of the device that were put off. */
+  private calls: (() => void)[] = [];
+  /** A command is being answered in the middle of the card's work. */
+  private isInterrupted = false;
+  private isServing = false;
+  private hasEnded = false;
+  private isWaitingToSend = false;
+
+  constructor(options: SessionOptions, socket: UnixSocket, onEnd: () => void) {
+    this.options = options;
+    this.onEnd = onEnd;
+    this.connection = new Connection(options.libc, socket);
+    options.poller.add(this.connection.fd, () => this.serve());
+  }
+
+  /** Reads once, and does what has arrived. */
+  serve(): void {
+    if (this.hasEnded || this.isServing) return;
+    this.isServing = true;
+    if (this.connection.hasBacklog) this.connection.flush();
+    // who does not take replies gets no more of them
+    if (!this.connection.hasBacklog) {
+      this.connection.receive();
+      this.handleAll();
+    }
+    this.isServing = false;
+    if (this.connection.isClosed) this.end();
+    else this.waitForRoom(this.connection.hasBacklog);
+  }
+
+  /** Ends the session: nothing of the client stays, the function is reset. */
+  end(): void {
+    if (this.hasEnded) return;
+    this.hasEnded = true;
+    const { poller, nic } = this.options;
+    poller.remove(this.connection.fd);
+    for (const { fds } of this.kept) this.closeAll(fds);
+    this.kept = [];
+    if (this.context !== null) {
+      const { device, irqs, dma } = this.context;
+      irqs.close();
+      device.close();
+      device.attach(null);
+      this.ioas!.destroy();
+      nic.forgetForeign(this.foreign);
+      dma.clear();
+    }
+    this.connection.close();
+    this.onEnd();
+  }
+
+  /** A command that came while the card waits for memory of the client. Order is kept: nothing overtakes a kept one. */
+  meanwhile(message: Message): boolean {
+    const isCommand = isPossible(message) && (message.flags & FLAG_TYPE_MASK) === FLAG_TYPE_COMMAND;
+    const canAnswer = this.kept.length === 0 && isCommand && this.context !== null && !message.hasLostFds;
+    if (canAnswer && this.context!.canAnswerMeanwhile(message.command)) {
+      this.messages++;
+      this.isInterrupted = true;
+      this.execute(message, this.context!);
+      this.isInterrupted = false;
+      return true;
+    }
+    const { payload } = message;
+    const copy = payload.buffer.slice(payload.byteOffset, payload.byteOffset + payload.byteLength);
+    this.kept.push({ ...message, payload: new DataView(copy) });
+    if (this.kept.length > KEPT_MAX) this.abandon();
+    this.comeBack();
+    return isLateReply(message) || (message.flags & FLAG_NO_REPLY) !== 0;
+  }
+
+  abandon(): void {
+    this.connection.isClosed = true;
+    this.options.poller.soon(() => this.end());
+  }
+
+  /** Calls the device for the client; later, if the card is at work. */
+  private callDevice(call: () => void): void {
+    if (!this.isInterrupted) {
+      call();
+      return;
+    }
+    this.calls.push(call);
+    this.comeBack();
+  }
+
+  /** Outside serve(), nobody else would look at what was put off. */
+  private comeBack(): void {
+    if (!this.isServing) this.options.poller.soon(() => this.serve());
+  }
+
+  private handleAll(): void {
+    while (!this.connection.isClosed) {
+      for (const call of this.calls.splice(0)) call();
+      const message = this.kept.shift() ?? this.connection.next();
+      if (message === null) return;
+      this.messages++;
+      this.handle(message);
+      if (this.connection.hasBacklog && this.kept.length === 0) return;
+    }
+  }
+
+  private handle(message: Message): void {
+    const { connection } = this;
+    if (!isPossible(message)) {
+      this.refuse(message, ERRNO.EINVAL);
+      connection.isClosed = true;
+    } else if (this.context === null) {
+      this.greet(message);
+    } else if ((message.flags & FLAG_TYPE_MASK) !== FLAG_TYPE_COMMAND || message.hasLostFds) {
+      if (!isLateReply(message)) this.refuse(message, ERRNO.EINVAL);
+      else this.closeAll(message.fds);
+    } else {
+      if (message.command !== VFIO_USER_DEVICE_SET_IRQS) this.context.irqs.settle();
+      this.execute(message, this.context);
+    }
+  }
+
+  private execute(message: Message, context: CommandContext): void {
+    const command = DEVICE_COMMANDS.get(message.command);
+    const needsReply = (message.flags & FLAG_NO_REPLY) === 0;
+    let isAnswered = false;
+    this.isAnswering = needsReply;
+    try {
+      if (command === undefined) throw new VfioError('EINVAL', `command ${message.command} does not exist`);
+      command(message, context, (bytes, fill) => {
+        isAnswered = true;
+        this.isAnswering = false;
+        if (needsReply) this.connection.reply(message, bytes, fill);
+      });
+    } catch (error) {
+      if (!(error instanceof VfioError)) throw error;
+      if (needsReply && !isAnswered) this.connection.replyError(message, error.errno);
+    } finally {
+      this.isAnswering = false;
+      this.closeAll(message.fds);
+    }
+  }
+
+  /** VERSION, the first message. */
+  private greet(message: Message): void {
+    const { libc, poller, nic, openDevice } = this.options;
+    try {
+      if (message.command !== VFIO_USER_VERSION || (message.flags & FLAG_TYPE_MASK) !== FLAG_TYPE_COMMAND) {
+        throw new VfioError('EINVAL', 'the first message has to be VERSION');
+      }
+      const agreed = negotiate(message.payload);
+      const device = openDevice();
+      device.open();
+      const dma = new DmaMap(libc, new SocketDma(libc, this.connection, this));
+      this.ioas = new Ioas(nic);
+      this.foreign = nic.mapForeign(this.ioas.id, 0, ADDRESS_SPACE_BYTES, dma, IOMMU_READ | IOMMU_WRITE);
+      device.attach(this.ioas);
+      this.maxDataXferBytes = agreed.maxDataXferBytes;
+      const irqs = new ClientIrqs(libc, poller, device, (call) => this.callDevice(call));
+      const isTimed = nic.config.mode === 'timed'; // a register access makes time pass there
+      const canAnswerMeanwhile = (command: number): boolean => ANSWERED_MEANWHILE.has(command) && !isTimed;
+      this.context = { device, dma, irqs, canAnswerMeanwhile };
+      this.connection.reply(message, VERSION_DATA + agreed.reply.length, (payload) => fillVersion(payload, agreed));
+    } catch (error) {
+      if (!(error instanceof NicError)) throw error;
+      this.connection.replyError(message, error instanceof VfioError ? error.errno : ERRNO.EINVAL);
+      this.connection.isClosed = true;
+    } finally {
+      this.closeAll(message.fds);
+    }
+  }
+
+  private refuse(message: Message, errno: number): void {
+    this.connection.replyError(message, errno);
+    this.closeAll(message.fds);
+  }
+
+  /** Closes descriptors of a message that nobody has taken. */
+  private closeAll(fds: number[]): void {
+    for (const fd of fds.splice(0)) this.options.libc.close(fd);
+  }
+
+  private waitForRoom(isWaiting: boolean): void {
+    if (isWaiting === this.isWaitingToSend) return;
+    this.isWaitingToSend = isWaiting;
+    this.options.poller.modify(this.connection.fd, isWaiting ? EPOLLOUT : EPOLLIN);
+  }
+}

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+// The client's memory as the card sees it: the ranges that DMA_MAP brought, each reached in one of three ways. A file
+// that cannot shrink (F_SEAL_SHRINK) is mapped. Any other file is read and written, since touching a mapping behind a
+// new end of file would end this process. A range without a file is asked for by messages.
+import { fstatSync } from 'node:fs';
+
+import type { ForeignMemory } from '../device/foreign.ts';
+import {
+  F_GET_SEALS,
+  F_SEAL_SHRINK,
+  MAP_FAILED,
+  MAP_SHARED,
+  PROT_READ,
+  PROT_WRITE,
+  type Address,
+  type Libc,
+} from '../native/libc.ts';
+import { VfioError } from '../util/errors.ts';
+
+/** A view on more than 4 GiB ends the process; windows make up a range. */
+const WINDOW_BYTES = 2 ** 30;
+/** Up to here a loop beats a call to copy. */
+const SHORT_BYTES = 32;
+/** Ranges that a client may have at a time. */
+export const MAX_DMA_MAPS = 65535;
+
+/** What a range asks for where no file came with it. */
+export interface DmaMessages {
+  read(address: number, length: number, target: Uint8Array, at: number): boolean;
+  write(address: number, length: number, source: Uint8Array, at: number): boolean;
+}
+
+export interface DmaMapRequest {
+  readonly address: number;
+  readonly size: number;
+  readonly isReadable: boolean;
+  readonly isWritable: boolean;
+  /** -1: none. The range closes it. */
+  readonly fd: number;
+  readonly fileOffset: number;
+  /** The client asks not to map the file. */
+  readonly isFileIo: boolean;
+}
+
+interface Range {
+  readonly start: number;
+  readonly end: number;
+  readonly isReadable: boolean;
+  readonly isWritable: boolean;
+  /** `offset` from the start of the range. */
+  readonly memory: ForeignMemory;
+  readonly needsMessages: boolean;
+  release(): void;
+}
+
+/** The DMA ranges of one client. */
+export class DmaMap implements ForeignMemory {
+  private readonly libc: Libc;
+  private readonly messages: DmaMessages;
+  /** Sorted by address. */
+  private readonly ranges: Range[] = [];
+  private last: Range | null = null;
+  private messageRanges = 0;
+
+  constructor(libc: Libc, messages: DmaMessages) {
+    this.libc = libc;
+    this.messages = messages;
+  }
+
+  get size(): number {
+    return this.ranges.length;
+  }
+
+  /** Some range is reached by messages alone. */
+  get needsMessages(): boolean {
+    return this.messageRanges > 0;
+  }
+
+  /** Throws VfioError EINVAL, EEXIST, ENOSPC, EACCES; the file descriptor is then still the caller's. */
+  map(request: DmaMapRequest): void {
+    const { address, size } = request;
+    const end = address + size;
+    if (size <= 0 || !Number.isSafeInteger(end) || address < 0) {
+      throw new VfioError('EINVAL', `${size} bytes at 0x${address.toString(16)} are no range below 2^53`);
+    }
+    const place = this.ranges.findIndex((range) => range.end > address);
+    const at = place < 0 ? this.ranges.length : place;
+    if (at < this.ranges.length && this.ranges[at]!.start < end) {
+      throw new VfioError('EEXIST', `${size} bytes at 0x${address.toString(16)} overlap a mapping; unmap it first`);
+    }
+    if (this.ranges.length >= MAX_DMA_MAPS) throw new VfioError('ENOSPC', `${MAX_DMA_MAPS} mappings exist; unmap some`);
+    const range = this.reach(request);
+    this.ranges.splice(at, 0, range);
+    if (range.needsMessages) this.messageRanges++;
+  }
+
+  /** Takes exactly the range away that was mapped so; false if there is none. */
+  unmap(address: number, size: number): boolean {
+    const at = this.ranges.findIndex((range) => range.start === address && range.end === address + size);
+    if (at < 0) return false;
+    this.drop(this.ranges.splice(at, 1)[0]!);
+    return true;
+  }
+
+  clear(): void {
+    for (const range of this.ranges.splice(0)) this.drop(range);
+  }
+
+  read(offset: number, length: number, target: Uint8Array, at: number): boolean {
+    while (length > 0) {
+      const range = this.find(offset);
+      if (range === null || !range.isReadable) return false;
+      const count = Math.min(length, range.end - offset);
+      if (!range.memory.read(offset - range.start, count, target, at)) return false;
+      offset += count;
+      at += count;
+      length -= count;
+    }
+    return true;
+  }
+
+  write(offset: number, length: number, source: Uint8Array, at: number): boolean {
+    while (length > 0) {
+      const range = this.find(offset);
+      if (range === null || !range.isWritable) return false;
+      const count = Math.min(length, range.end - offset);
+      if (!range.memory.write(offset - range.start, count, source, at)) return false;
+      offset += count;
+      at += count;
+      length -= count;
+    }
+    return true;
+  }
+
+  private find(address: number): Range | null {
+    const { last } = this;
+    if (last !== null && address >= last.start && address < last.end) return last;
+    let low = 0;
+    let high = this.ranges.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.ranges[middle]!.end <= address) low = middle + 1;
+      else high = middle;
+    }
+    const range = this.ranges[low];
+    if (range === undefined || range.start > address) return null;
+    this.last = range;
+    return range;
+  }
+
+  private drop(range: Range): void {
+    this.last = null;
+    if (range.needsMessages) this.messageRanges--;
+    range.release();
+  }
+
+  private reach(request: DmaMapRequest): Range {
+    const { address, size, fd, isReadable, isWritable } = request;
+    const range = { start: address, end: address + size, isReadable, isWritable };
+    if (fd < 0) {
+      const { messages } = this;
+      const memory: ForeignMemory = {
+        read: (offset, length, target, at) => messages.read(address + offset, length, target, at),
+        write: (offset, length, source, at) => messages.write(address + offset, length, source, at),
+      };
+      return { ...range, memory, needsMessages: true, release: () => {} };
+    }
+    this.checkFile(request);
+    const isMappable = !request.isFileIo && (this.libc.fcntl(fd, F_GET_SEALS, 0) & F_SEAL_SHRINK) !== 0;
+    const mapped = isMappable ? MappedFile.map(this.libc, request) : null;
+    if (mapped !== null) {
+      this.libc.close(fd); // the mapping keeps the file
+      return { ...range, memory: mapped, needsMessages: false, release: () => mapped.unmap() };
+    }
+    const memory = new FileMemory(this.libc, fd, request.fileOffset);
+    return { ...range, memory, needsMessages: false, release: () => this.libc.close(fd) };
+  }
+
+  private checkFile({ fd, fileOffset, size }: DmaMapRequest): void {
+    const file = fstatSync(fd);
+    if (!file.isFile() || !Number.isSafeInteger(fileOffset) || fileOffset + size > file.size) {
+      throw new VfioError('EINVAL', `the file does not hold ${size} bytes from ${fileOffset} on`);
+    }
+  }
+}
+
+/** A part of a mapping. */
+interface Window {
+  readonly u8: Uint8Array;
+  readonly u16: Uint16Array;
+}
+
+/** Memory in a mapping, as windows of equal size. Ring indices, two aligned bytes, are read and written as one. */
+class MappedFile implements ForeignMemory {
+  private readonly libc: Libc;
+  private readonly address: Address;
+  private readonly bytes: number;
+  private windows: Window[] = [];
+
+  private constructor(libc: Libc, address: Address, bytes: number) {
+    this.libc = libc;
+    this.address = address;
+    this.bytes = bytes;
+    for (let at = 0; at < bytes; at += WINDOW_BYTES) {
+      const u8 = libc.view(address + BigInt(at), Math.min(WINDOW_BYTES, bytes - at));
+      this.windows.push({ u8, u16: new Uint16Array(u8.buffer, 0, u8.length >> 1) });
+    }
+  }
+
+  /** Null where the kernel does not map it: an offset inside a page, no right to. */
+  static map(libc: Libc, { size, isWritable, fd, fileOffset }: DmaMapRequest): MappedFile | null {
+    const protection = isWritable ? PROT_READ | PROT_WRITE : PROT_READ;
+    const address = libc.mmap(null, size, protection, MAP_SHARED, fd, fileOffset);
+    return address === MAP_FAILED ? null : new MappedFile(libc, address, size);
+  }
+
+  read(offset: number, length: number, target: Uint8Array, at: number): boolean {
+    while (length > 0) {
+      const { u8, u16 } = this.windows[Math.floor(offset / WINDOW_BYTES)]!;
+      const from = offset % WINDOW_BYTES;
+      const count = Math.min(length, u8.length - from);
+      if (count === 2 && (from & 1) === 0) {
+        const value = u16[from >> 1]!;
+        target[at] = value;
+        target[at + 1] = value >> 8;
+      } else {
+        copy(u8, from, count, target, at);
+      }
+      offset += count;
+      at += count;
+      length -= count;
+    }
+    return true;
+  }
+
+  write(offset: number, length: number, source: Uint8Array, at: number): boolean {
+    while (length > 0) {
+      const { u8, u16 } = this.windows[Math.floor(offset / WINDOW_BYTES)]!;
+      const to = offset % WINDOW_BYTES;
+      const count = Math.min(length, u8.length - to);
+      if (count === 2 && (to & 1) === 0) u16[to >> 1] = source[at]! | (source[at + 1]! << 8);
+      else copy(source, at, count, u8, to);
+      offset += count;
+      at += count;
+      length -= count;
+    }
+    return true;
+  }
+
+  /** No view outlives the mapping: looking at one would end the process. */
+  unmap(): void {
+    this.windows = [];
+    this.libc.munmap(this.address, this.bytes);
+  }
+}
+
+/** Memory in a file that may change its size at any time. */
+class FileMemory implements ForeignMemory {
+  private readonly libc: Libc;
+  private readonly fd: number;
+  private readonly base: number;
+
+  constructor(libc: Libc, fd: number, base: number) {
+    this.libc = libc;
+    this.fd = fd;
+    this.base = base;
+  }
+
+  read(offset: number, length: number, target: Uint8Array, at: number): boolean {
+    return this.libc.pread(this.fd, target.subarray(at, at + length), length, this.base + offset) === length;
+  }
+
+  write(offset: number, length: number, source: Uint8Array, at: number): boolean {
+    return this.libc.pwrite(this.fd, source.subarray(at, at + length), length, this.base + offset) === length;
+  }
+}
+
+function copy(source: Uint8Array, from: number, length: number, target: Uint8Array, to: number): void {
+  if (length <= SHORT_BYTES) for (let i = 0; i < length; i++) target[to + i] = source[from + i]!;
+  else target.set(source.subarray(from, from + length), to);
+}
