@@ -127,7 +127,7 @@ export const ADMIN_INDEX_LIFE = ARENA_BASE + 0xa00; // of the admin queue's last
 export const ADMIN_RING_LIFE = ARENA_BASE + 0xa40; // ... and of its ring
 
 // ---- trace ring: outside of the arena, so that watching changes nothing -----------------------------------------------
-export const TRACE_CONTROL = ARENA_BASE - 64;
+export const TRACE_CONTROL = 0xffc0; // the last 64 bytes before the arena
 export const TRACE_RING_MASK = TRACE_CONTROL; // what is recorded, TRACE_MASK_*
 export const TRACE_RING_BASE = TRACE_CONTROL + 4; // address and size, behind the window; size 0: there is none
 export const TRACE_RING_BYTES = TRACE_CONTROL + 8;

@@ -1,8 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Counters of the card and of its functions, by name.
 import * as K from '../../assembly/abi/counter.ts';
-import { COUNTER, FN_COUNTER, FN_STRIDE, FUNCTIONS } from '../../assembly/abi/state_map.ts';
+import {
+  COUNTER,
+  FN_COUNTER,
+  FN_STRIDE,
+  FUNCTIONS,
+  LINK_BYTES,
+  LINK_DOWN,
+  LINK_TLPS,
+  LINK_UP,
+} from '../../assembly/abi/state_map.ts';
 import type { CoreInstance } from '../core/instance.ts';
+import type { LinkTraffic } from './outputs.ts';
 
 /** Counter values by name; exact up to 2^53. */
 export type Counters = Readonly<Record<string, number>>;
@@ -28,4 +38,15 @@ export function cardCounters(core: CoreInstance): Counters {
 /** Counters of one function, 0 for the PF. */
 export function functionCounters(core: CoreInstance, fn: number): Counters {
   return read(core, FUNCTIONS + fn * FN_STRIDE + FN_COUNTER, FUNCTION);
+}
+
+/** Traffic on the link, both directions. */
+export function linkTraffic({ view }: CoreInstance): LinkTraffic {
+  const wide = (address: number): number => Number(view.getBigUint64(address, true));
+  return {
+    tlpsUp: wide(LINK_UP + LINK_TLPS),
+    tlpsDown: wide(LINK_DOWN + LINK_TLPS),
+    bytesUp: wide(LINK_UP + LINK_BYTES),
+    bytesDown: wide(LINK_DOWN + LINK_BYTES),
+  };
 }

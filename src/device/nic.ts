@@ -23,10 +23,6 @@ import {
   IOAS_EXTRA,
   IOAS_FLAGS,
   IOAS_STRIDE,
-  LINK_BYTES,
-  LINK_DOWN,
-  LINK_TLPS,
-  LINK_UP,
   MSIX_VECTORS_MAX,
   NONE,
   OUT_A,
@@ -47,7 +43,7 @@ import { loadCore, type CoreBuild, type CoreModule } from '../core/load.ts';
 import { NicError } from '../util/errors.ts';
 import { readAdminRecord, type AdminRecord } from './admin_record.ts';
 import { resolveConfig, type NicConfig, type ResolvedConfig } from './config.ts';
-import { cardCounters, functionCounters, type Counters } from './counters.ts';
+import { cardCounters, functionCounters, linkTraffic, type Counters } from './counters.ts';
 import type { AdvanceReason, InterruptHandler, MsiMessage, LinkTraffic } from './outputs.ts';
 import { ForeignTable, type ForeignMemory } from './foreign.ts';
 import { READ_FAULTS, type AdminInjection, type ReadFault } from './injection.ts';
@@ -455,21 +451,12 @@ export class Nic {
   }
 
   linkTraffic(): LinkTraffic {
-    return {
-      tlpsUp: this.wide(LINK_UP + LINK_TLPS),
-      tlpsDown: this.wide(LINK_DOWN + LINK_TLPS),
-      bytesUp: this.wide(LINK_UP + LINK_BYTES),
-      bytesDown: this.wide(LINK_DOWN + LINK_BYTES),
-    };
+    return linkTraffic(this.core);
   }
 
   /** Events that the card has run since creation. */
   eventsRun(): number {
-    return this.wide(CTL_EVENTS_RUN);
-  }
-
-  private wide(address: number): number {
-    return this.u32[address >> 2]! + this.u32[(address >> 2) + 1]! * COUNTER_HIGH;
+    return Number(this.core.view.getBigUint64(CTL_EVENTS_RUN, true));
   }
 
   /** Hash of the whole state, guest window included. */

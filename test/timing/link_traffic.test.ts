@@ -29,10 +29,12 @@ function during({ card }: Bench, work: () => void): Traffic {
   };
 }
 
-/** Sends a packet of these parts, on 64-byte boundaries. */
-function send(at: Bench, parts: readonly Uint8Array[]): Traffic {
+/** Sends a packet of these parts, on boundaries of 64 bytes or of `alignment`, `offset` bytes behind them. */
+function send(at: Bench, parts: readonly Uint8Array[], alignment = 64, offset = 0): Traffic {
   const ring = at.fn.ring(1);
-  ring.chain(parts.map((part) => ({ addr: at.fn.place(part, 64), len: part.length })));
+  const place = (part: Uint8Array): number =>
+    at.fn.place(Uint8Array.of(...new Uint8Array(offset), ...part), alignment) + offset;
+  ring.chain(parts.map((part) => ({ addr: place(part), len: part.length })));
   return during(at, () => {
     ring.offer(0);
     at.fn.notify(1);
@@ -86,9 +88,20 @@ describe('link traffic', () => {
     const at = bench();
     const parts = [packet(frame(STRANGER, at.fn.mac, 1518))];
 
-    const { tlpsUp, tlpsDown } = send(at, parts);
+    const { tlpsUp, tlpsDown } = send(at, parts, 4096);
 
     expect({ tlpsUp, tlpsDown }).toEqual({ tlpsUp: 3 + 3 + 3, tlpsDown: 1 + 3 + 6 });
+  });
+
+  // from 3,900 on: 196 bytes to 4 KiB, then 512, 512 and 310. Of the 196, 60 are in the first block of 64 that completions
+  // respect (3,900 = 60 x 64 + 60): 4 + 192 fit one completion; then 2 + 2 + 2
+  it('of a frame across 4 KiB is cut there, and once more', () => {
+    const at = bench();
+    const parts = [packet(frame(STRANGER, at.fn.mac, 1518))];
+
+    const { tlpsUp, tlpsDown } = send(at, parts, 4096, 3900);
+
+    expect({ tlpsUp, tlpsDown }).toEqual({ tlpsUp: 3 + 4 + 3, tlpsDown: 1 + 3 + (1 + 2 + 2 + 2) });
   });
 
   it('of a packet in pieces is a request and a completion for each', () => {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What register access costs in the simple profile. A cycle is 4 ns; a byte on the link costs 8 bits / 57.88 Gb/s =
-// 0.138 ns = 0.03456 cycles; each link is 220 ns = 55 cycles long; 150 ns are 37.5, rounded to 38 cycles.
+// What register access costs by default. A cycle is 4 ns; a byte on the link (Gen3 x8) costs 8 / (64 x 128/130) ns = 0.127 ns
+// = 0.03174 cycles; each link is 105 ns = 26.25, rounded 26 cycles long; the host's core is 115 ns = 28.75, rounded 29 from
+// the root complex; 150 ns are 37.5, rounded to 38 cycles. The BARs lie above 4 GiB: 24 bytes without data.
 import { describe, expect, it } from 'vitest';
 
 import { RawCard } from '../conformance/ring/support/raw_card.ts';
@@ -19,20 +20,20 @@ function cost(profile: Record<string, number>, access: (at: ReturnType<typeof be
 }
 
 describe('a register read', () => {
-  // request 24 bytes 0.83 + 55, decode 38, register 38, completion 20 + 4 bytes 0.83 + 55:
-  // there at 55.83, seen at 56; 132; back at 187.83, seen at 188
+  // host 29, request 24 bytes 0.76 (seen at 30), + 26, decode 38, register 38: 132; completion 20 + 4 bytes 0.76 (133),
+  // + 26, host 29: 188
   it.each([1, 2, 4])('of %i bytes takes 188 cycles, 752 ns', (size) => {
     expect(cost({}, ({ fn }) => fn.read(VECTOR_AND_QUEUES, size))).toBe(188);
   });
 
-  // at 2 Gb/s a byte costs 4 ns, one cycle: 24 + 55 + 38 + 38 + 24 + 55
+  // at 2 Gb/s a byte costs 4 ns, one cycle: 29 + 24 + 26 + 38 + 38 + 24 + 26 + 29
   it('takes 234 cycles over a link of 2 Gb/s', () => {
-    const profile = { 'link.up_rate_gbps': 2, 'link.down_rate_gbps': 2 };
+    const profile = { 'link.generation': 0, 'link.rate_gbps': 2 };
 
     expect(cost(profile, ({ fn }) => fn.read(VECTOR_AND_QUEUES))).toBe(234);
   });
 
-  // 24 bytes are 3.32 ns: the request is there at 223.32, seen at 224; 150 + 150; 3.32 + 220: 747.32, seen at 748
+  // 24 bytes are 3.05 ns, seen after 4: 115 + 4 + 105 + 150 + 150 + 4 + 105 + 115
   it('takes 748 cycles of 1 ns', () => {
     expect(cost({ 'clock.period_ps': 1000 }, ({ fn }) => fn.read(VECTOR_AND_QUEUES))).toBe(748);
   });
@@ -86,7 +87,7 @@ describe('a posted write', () => {
     expect(cost({}, ({ fn }) => fn.write(R.QUEUE_SELECT, 1))).toBe(0);
   });
 
-  // 24 + 4 bytes 0.97 + 55, decode 38: 93.97
+  // host 29, 24 + 4 bytes 0.89 (30), + 26, decode 38
   it('takes effect after 94 cycles', () => {
     const { card } = bench();
     card.settle();
@@ -106,14 +107,14 @@ describe('a posted write', () => {
     }
   });
 
-  // the write's 28 bytes go first: 0.97 + 0.83 + 55 = 56.80, seen at 57; 133; 188.83, seen at 189
+  // the write's 28 bytes go first: 29 + 0.89 + 0.76, seen at 31, one cycle later than alone
   it('delays a read behind it by its own bytes', () => {
     expect(cost({}, ({ fn }) => void (fn.write(R.QUEUE_SELECT, 1), fn.read(R.QUEUE_SELECT)))).toBe(189);
   });
 
-  // ten writes of one cycle a byte: 28 each, the last arrives after 280 + 55 + 38
+  // ten writes of one cycle a byte: 28 each, the last is decoded after 29 + 280 + 26 + 38
   it('of ten in a row the last arrives after those before it, over a link of 2 Gb/s', () => {
-    const { card } = bench({ 'link.down_rate_gbps': 2 });
+    const { card } = bench({ 'link.generation': 0, 'link.rate_gbps': 2 });
     card.settle();
     const start = card.nic.now();
 
