@@ -50,7 +50,7 @@ describe('virtfn bench admin --quick', () => {
     const [first, second] = text.split('\n');
 
     expect(first).toMatch(/^A legacy register read costs \d+\.\d times a direct one, [\d,]+ ns against [\d,]+ ns/);
-    expect(second).toBe('Simulated time: profile simple, 500 MHz, clock.period_ps=2000, seed 1, quick');
+    expect(second).toBe('Simulated time: profile fpga-gen3x8-250mhz, 500 MHz, clock.period_ps=2000, seed 1, quick');
     expect(text).not.toContain(ESCAPE);
   });
 
@@ -69,7 +69,7 @@ describe('virtfn bench admin --quick', () => {
       schema: 'virtfn.bench.admin/1',
       seed: 1,
       isQuick: true,
-      profile: { name: 'simple', clockPs: 2000, set: { 'clock.period_ps': 2000 } },
+      profile: { name: 'fpga-gen3x8-250mhz', clockPs: 2000, set: { 'clock.period_ps': 2000 } },
       headline: { read: { ratio: expect.any(Number) as number } },
       vfs: [{ points: [{ vfs: 1 }, { vfs: 4 }] }, {}, {}, {}],
       inFlight: [{ points: [{ inFlight: 1 }, { inFlight: 16 }] }, {}, {}, {}],

@@ -29,7 +29,8 @@ describe('in timed mode', () => {
           profile: {
             'link.up_latency_ns': up,
             'link.down_latency_ns': down,
-            'link.up_rate_gbps': rate,
+            'link.generation': 0,
+            'link.rate_gbps': rate,
             'host.read_latency_ns': host,
           },
         });

@@ -43,7 +43,12 @@ describe('the structure of the card', () => {
     'descriptor.block': fc.constantFrom(1, 2, 8, 16),
     'link.mps_bytes': fc.constantFrom(128, 512, 4096),
     'link.mrrs_bytes': fc.constantFrom(128, 256, 4096),
-    'link.completion_bytes': fc.constantFrom(64, 128, 4096),
+    'link.completion_bytes': fc.constantFrom(64, 128),
+    'link.tags': fc.constantFrom(1, 2, 256),
+    'fetch.line': fc.constantFrom(0, 1),
+    'credit.host_ph': fc.constantFrom(1, 64),
+    'credit.host_nph': fc.constantFrom(1, 64),
+    'net.transmit_engines': fc.constantFrom(1, 4),
   });
 
   it('changes times, and nothing that a driver finds when each step is settled', () => {
