@@ -216,9 +216,16 @@ describe('several chains', () => {
     const message = (time: number): TraceFields => ({ kind: MSIX, time, sub: 1, b: ADMIN_QUEUE, c: time + 60 });
 
     const trace = read([
-      ...[job(1, WALK, { a: 1 }), message(10), decision(10), job(10, FREE, { a: 1 })], // message first
-      ...[job(20, WALK, { a: 2 }), decision(30), job(30, FREE, { a: 2 })], // none
-      ...[job(40, WALK, { a: 3 }), job(50, FREE, { a: 3 }), message(50)],
+      job(1, WALK, { a: 1 }),
+      message(10), // first the message, then the end
+      decision(10),
+      job(10, FREE, { a: 1 }),
+      job(20, WALK, { a: 2 }),
+      decision(30), // no message
+      job(30, FREE, { a: 2 }),
+      job(40, WALK, { a: 3 }),
+      job(50, FREE, { a: 3 }),
+      message(50),
     ]);
 
     expect(shape(on(trace, COMMANDS).filter(({ depth }) => depth === 0))).toEqual([
