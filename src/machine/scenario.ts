@@ -2,16 +2,27 @@
 // Short runs of a whole machine that are worth a look at every signal: administration commands, the bring-up of a driver,
 // frames. A run is brought up first and recorded from then on.
 import { PCI_COMMAND, PCI_COMMAND_IO } from '../../assembly/abi/pci_header.ts';
-import type { ProfileOverrides } from '../device/profile.ts';
-import type { TracedCard } from '../trace/index.ts';
+import { CREDIT_DOWN } from '../../assembly/abi/trace_kind.ts';
+import {
+  LEGACY_DEVICE_FEATURES,
+  LEGACY_DEVICE_STATUS,
+  LEGACY_DRIVER_FEATURES,
+  LEGACY_ISR_STATUS,
+  LEGACY_QUEUE_ADDRESS,
+  LEGACY_QUEUE_SELECT,
+  LEGACY_QUEUE_SIZE,
+  LEGACY_SIZE_WITHOUT_MSIX,
+} from '../../assembly/abi/virtio_pci_legacy.ts';
+import type { ProfileOverrides, ResolvedProfile } from '../device/profile.ts';
+import { CREDIT_POOLS, type TracedCard } from '../trace/index.ts';
 import { NicError } from '../util/errors.ts';
-import { VFIO_PCI_CONFIG_REGION_INDEX, type AccessSize } from '../vfio/vfio_device.ts';
+import { VFIO_PCI_BAR0_REGION_INDEX, VFIO_PCI_CONFIG_REGION_INDEX, type AccessSize } from '../vfio/vfio_device.ts';
 import { Machine } from './machine.ts';
 import { Replay, type FrameSource } from './replay.ts';
 
 /** What a scenario does, by name. */
 export const SCENARIOS = {
-  admin: 'legacy registers of VF 1, each an administration command: every one that can be read',
+  admin: 'the legacy registers of VF 1 and its MAC address, each an administration command',
   legacy: 'the legacy driver comes up on VF 1, behind the variant driver',
   modern: 'the modern driver comes up on VF 1',
   traffic: 'a capture from VF 1 to VF 2, by modern drivers',
@@ -38,21 +49,19 @@ export interface RecordedRun {
   readonly simulatedNs: number;
 }
 
-const LEGACY_BAR = 0;
-/** Features, queue address, size and selection, status, ISR; the notify register is only written. */
-const LEGACY_REGISTERS: readonly (readonly [offset: number, size: AccessSize])[] = [
-  [0, 4],
-  [4, 4],
-  [8, 4],
-  [12, 2],
-  [14, 2],
-  [18, 1],
-  [19, 1],
-  [20, 4],
-  [24, 2],
-];
-/** Records that the card holds before the host takes them. */
+/** Bytes of records that the card holds before the host takes them. */
 const TRACE_BYTES = 2 ** 24;
+/** Offset and size of what the legacy interface shows; the device configuration follows without MSI-X. */
+const LEGACY_REGISTERS: readonly (readonly [offset: number, size: AccessSize])[] = [
+  [LEGACY_DEVICE_FEATURES, 4],
+  [LEGACY_DRIVER_FEATURES, 4],
+  [LEGACY_QUEUE_ADDRESS, 4],
+  [LEGACY_QUEUE_SIZE, 2],
+  [LEGACY_QUEUE_SELECT, 2],
+  [LEGACY_DEVICE_STATUS, 1],
+  [LEGACY_ISR_STATUS, 1],
+  ...[0, 1, 2, 3, 4, 5].map((i) => [LEGACY_SIZE_WITHOUT_MSIX + i, 1] as const),
+];
 
 /** Runs a scenario. Throws NicError CONFIG or PROFILE for bad options, REPLAY when traffic did not arrive as sent. */
 export function runScenario(name: ScenarioName, options: ScenarioOptions): RecordedRun {
@@ -64,7 +73,7 @@ export function runScenario(name: ScenarioName, options: ScenarioOptions): Recor
     device.write(VFIO_PCI_CONFIG_REGION_INDEX, PCI_COMMAND, 2, PCI_COMMAND_IO);
     const recorder = new Recorder(machine, options.mask);
     for (const [offset, size] of LEGACY_REGISTERS) {
-      device.read(LEGACY_BAR, offset, size);
+      device.read(VFIO_PCI_BAR0_REGION_INDEX, offset, size);
       recorder.take();
     }
     return recorder.finish();
@@ -122,7 +131,14 @@ class Recorder {
       functions: nic.config.totalVfs + 1,
       adminQueue: pf.hasAdminQueue ? pf.transport.adminQueueIndex() : -1,
       routingId: (fn: number) => nic.routingId(fn),
+      creditLimit: (pool: number) => creditLimit(nic.profile, pool),
     };
     return { card, chunks, simulatedNs };
   }
+}
+
+/** What the receiver of a pool lets its sender have out; undefined for infinite credits, which the profile writes as 0. */
+function creditLimit({ values }: ResolvedProfile, pool: number): number | undefined {
+  const receiver = pool < CREDIT_DOWN ? 'host' : 'card';
+  return values.get(`credit.${receiver}_${CREDIT_POOLS[pool % CREDIT_DOWN]}`) || undefined;
 }

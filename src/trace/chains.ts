@@ -2,7 +2,8 @@
 // What becomes of the chains of a queue, put together from the records of jobs, DMA reads, doorbells and messages.
 //
 // A chain lasts until the message that tells the driver of it has arrived. A message tells of all chains that were
-// used since the decision before it; a decision without a message leaves its chains without one.
+// used since the decision before it, those that end in its own cycle included; a decision without a message leaves its
+// chains without one.
 import {
   JOB_EXECUTE,
   JOB_FREE,
@@ -16,7 +17,8 @@ import {
 } from '../../assembly/abi/function_state.ts';
 import * as T from '../../assembly/abi/trace_kind.ts';
 import * as ADMIN from '../../assembly/abi/virtio_admin.ts';
-import type { Annotations, Slice, Track, Wide } from './perfetto.ts';
+import { openSlice, type OpenSlice, type Track } from './perfetto.ts';
+import { ReadTimeline, type FinishedRead } from './reads.ts';
 import { functionName, nanoseconds, type TracedCard, type TraceRecord } from './records.ts';
 
 const PHASES: ReadonlyMap<number, string> = new Map([
@@ -29,26 +31,28 @@ const PHASES: ReadonlyMap<number, string> = new Map([
   [JOB_RX_WALK, 'walk buffer'],
 ]);
 
-const COMMAND_PREFIX = 'VIRTIO_ADMIN_CMD_';
-/** Names that stand for a limit, not for a command. */
-const NO_COMMANDS = new Set(['VIRTIO_ADMIN_CMD_HIGHEST_ASSIGNED', 'VIRTIO_ADMIN_CMD_RESERVED_FROM']);
-const COMMANDS: ReadonlyMap<number, string> = new Map(
-  Object.entries(ADMIN)
-    .filter(([name, value]) => name.startsWith(COMMAND_PREFIX) && typeof value === 'number' && !NO_COMMANDS.has(name))
-    .map(([name, value]) => [value as number, name.slice(COMMAND_PREFIX.length)]),
-);
+const COMMANDS: ReadonlyMap<number, string> = new Map([
+  [ADMIN.VIRTIO_ADMIN_CMD_LIST_QUERY, 'LIST_QUERY'],
+  [ADMIN.VIRTIO_ADMIN_CMD_LIST_USE, 'LIST_USE'],
+  [ADMIN.VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE, 'LEGACY_COMMON_CFG_WRITE'],
+  [ADMIN.VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ, 'LEGACY_COMMON_CFG_READ'],
+  [ADMIN.VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE, 'LEGACY_DEV_CFG_WRITE'],
+  [ADMIN.VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ, 'LEGACY_DEV_CFG_READ'],
+  [ADMIN.VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO, 'LEGACY_NOTIFY_INFO'],
+  [ADMIN.VIRTIO_ADMIN_CMD_CAP_ID_LIST_QUERY, 'CAP_ID_LIST_QUERY'],
+  [ADMIN.VIRTIO_ADMIN_CMD_DEVICE_CAP_GET, 'DEVICE_CAP_GET'],
+  [ADMIN.VIRTIO_ADMIN_CMD_DRIVER_CAP_SET, 'DRIVER_CAP_SET'],
+  [ADMIN.VIRTIO_ADMIN_CMD_RESOURCE_OBJ_CREATE, 'RESOURCE_OBJ_CREATE'],
+  [ADMIN.VIRTIO_ADMIN_CMD_RESOURCE_OBJ_MODIFY, 'RESOURCE_OBJ_MODIFY'],
+  [ADMIN.VIRTIO_ADMIN_CMD_RESOURCE_OBJ_QUERY, 'RESOURCE_OBJ_QUERY'],
+  [ADMIN.VIRTIO_ADMIN_CMD_RESOURCE_OBJ_DESTROY, 'RESOURCE_OBJ_DESTROY'],
+  [ADMIN.VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_GET, 'DEV_PARTS_METADATA_GET'],
+  [ADMIN.VIRTIO_ADMIN_CMD_DEV_PARTS_GET, 'DEV_PARTS_GET'],
+  [ADMIN.VIRTIO_ADMIN_CMD_DEV_PARTS_SET, 'DEV_PARTS_SET'],
+  [ADMIN.VIRTIO_ADMIN_CMD_DEV_MODE_SET, 'DEV_MODE_SET'],
+]);
 
-const NO_TAG = 0xffff;
 const NO_QUEUE = 0xffff;
-
-/** A slice that grows. */
-interface OpenSlice extends Slice {
-  name: string;
-  end: number;
-  annotations: Record<string, number | string | Wide>;
-  flows: number[];
-  children: OpenSlice[];
-}
 
 interface Chain {
   readonly queue: string;
@@ -57,26 +61,22 @@ interface Chain {
   phase: OpenSlice | null;
 }
 
-/** A read on its way. */
-interface Read {
-  readonly begin: number;
-  readonly address: Wide;
-  readonly owner: number;
-  readonly fn: number;
-  readonly bytes: number;
-  tag: number;
-  issued: number;
-  served: number;
-}
-
 interface QueueState {
   doorbell: OpenSlice | null;
+  /** The last message, and the time of the last decision for or against one. */
+  message: OpenSlice | null;
+  decided: number;
   /** Used since the last message, with the time of the decision about it. */
   used: { readonly chain: OpenSlice; decided: number }[];
 }
 
-function openSlice(name: string, category: string, begin: number, annotations: Annotations = {}): OpenSlice {
-  return { name, category, begin, end: begin, annotations: { ...annotations }, flows: [], children: [] };
+/** The message tells of the chain. */
+function notify(message: OpenSlice, chain: OpenSlice): void {
+  message.flows.push(...chain.flows);
+  const wait = openSlice('notify', 'msix', chain.end);
+  wait.end = message.end;
+  chain.children.push(wait);
+  chain.end = message.end;
 }
 
 /** Collects the chains of all queues. */
@@ -84,18 +84,19 @@ export class ChainTimeline {
   private readonly card: TracedCard;
   private readonly functionTrack: (fn: number) => Track;
   private readonly open = new Map<number, Chain>();
-  private readonly reads = new Map<number, Read>();
+  private readonly reads: ReadTimeline;
   private readonly queues = new Map<string, QueueState>();
   private flows = 0;
 
   constructor(card: TracedCard, functionTrack: (fn: number) => Track) {
     this.card = card;
     this.functionTrack = functionTrack;
+    this.reads = new ReadTimeline((read) => this.placeRead(read));
   }
 
   take(record: TraceRecord): void {
     if (record.kind === T.TRACE_JOB) this.takeJob(record);
-    else if (record.kind === T.TRACE_DMA) this.takeRead(record);
+    else if (record.kind === T.TRACE_DMA) this.reads.take(record);
     else if (record.kind === T.TRACE_DOORBELL) this.takeDoorbell(record);
     else if (record.kind === T.TRACE_MSIX) this.takeMessage(record);
     else if (record.kind === T.TRACE_QUEUE) this.takeDecision(record);
@@ -103,11 +104,11 @@ export class ChainTimeline {
 
   /** Ends what is still under way when the trace does. */
   finish(time: number): void {
+    this.reads.finish(time);
     for (const chain of this.open.values()) {
       chain.slice.annotations['unfinished'] = 1;
       this.endChain(chain, time);
     }
-    for (const read of this.reads.values()) this.endRead(read, time, 'DMA read (unfinished)');
   }
 
   private takeJob({ time, fn, sub, a, b, cLow, cHigh, d }: TraceRecord): void {
@@ -132,7 +133,9 @@ export class ChainTimeline {
     if (isAdmin) Object.assign(chain.slice.annotations, { status: d & 0xffff, qualifier: d >>> 16 });
     this.open.delete(a);
     this.endChain(chain, time);
-    this.queue(chain.queue).used.push({ chain: chain.slice, decided: Infinity });
+    const state = this.queue(chain.queue);
+    if (state.message !== null && state.message.begin === time) notify(state.message, chain.slice);
+    else state.used.push({ chain: chain.slice, decided: state.decided === time ? time : Infinity });
   }
 
   private beginChain(time: number, fn: number, queue: number, state: number): Chain {
@@ -147,8 +150,7 @@ export class ChainTimeline {
       doorbell.flows.push(flow);
       slice.annotations['ns_since_doorbell'] = nanoseconds(time - doorbell.begin, this.card.clockPs);
     }
-    const track = this.functionTrack(fn).child(`queue ${queue}`);
-    return { queue: key, slice, track, phase: null };
+    return { queue: key, slice, track: this.queueTrack(fn, queue), phase: null };
   }
 
   private endChain({ slice, phase, track }: Chain, time: number): void {
@@ -157,58 +159,27 @@ export class ChainTimeline {
     track.child(slice.category === 'admin' ? 'commands' : 'chains').slices.push(slice);
   }
 
-  private takeRead({ time, fn, sub, a, b, cLow, cHigh, e }: TraceRecord): void {
-    let read = this.reads.get(e);
-    if (read === undefined) {
-      if (sub !== T.TRACE_DMA_ASKED) return; // the trace began after it
-      const address = { low: cLow, high: cHigh };
-      read = { begin: time, address, owner: b, fn, bytes: a >>> 16, tag: NO_TAG, issued: -1, served: -1 };
-      this.reads.set(e, read);
-    }
-    if ((a & 0xffff) !== NO_TAG) read.tag = a & 0xffff;
-    if (sub === T.TRACE_DMA_ISSUED) read.issued = time;
-    else if (sub === T.TRACE_DMA_SERVED) read.served = time;
-    else if (sub === T.TRACE_DMA_DONE || sub === T.TRACE_DMA_DROPPED) {
-      this.reads.delete(e);
-      this.endRead(read, time, sub === T.TRACE_DMA_DONE ? 'DMA read' : 'DMA read (dropped)');
-    }
-  }
-
   /** Puts a read into the phase that waited for it, or else beside the chains. */
-  private endRead(read: Read, end: number, name: string): void {
-    const { begin, address, owner, fn, bytes, tag, issued, served } = read;
-    const slice = openSlice(name, 'dma', begin, { address, bytes, ...(tag === NO_TAG ? {} : { tag }) });
-    slice.end = end;
-    const parts: readonly [name: string, from: number, to: number][] = [
-      ['wait for a tag', begin, issued],
-      ['request', issued, served],
-      ['completion', served, end],
-    ];
-    for (const [part, from, to] of parts) {
-      if (from < 0 || to < 0) continue;
-      const child = openSlice(part, 'dma', from);
-      child.end = to;
-      slice.children.push(child);
-    }
-    const chain = owner < T.TRACE_OWNER_QUEUE ? this.open.get(owner) : undefined;
+  private placeRead({ fn, owner, slice, overlapping }: FinishedRead): void {
+    const isOfJob = owner < T.TRACE_OWNER_QUEUE;
+    const chain = isOfJob ? this.open.get(owner) : undefined;
+    const track = isOfJob ? chain?.track : this.queueTrack(fn, owner & 0xffff);
+    if (track !== undefined && overlapping.length > 0) track.child('overlapping requests').slices.push(...overlapping);
     const before = chain?.phase?.children.at(-1);
-    if (chain?.phase && begin >= chain.phase.begin && begin >= (before?.end ?? 0)) {
+    if (chain?.phase && slice.begin >= chain.phase.begin && slice.begin >= (before?.end ?? 0)) {
       chain.phase.children.push(slice);
-      return;
+    } else if (isOfJob) {
+      (track ?? this.functionTrack(fn)).child('other reads').slices.push(slice);
+    } else {
+      track!.child((owner & T.TRACE_OWNER_NOTIFY) === 0 ? 'ring fetches' : 'suppression').slices.push(slice);
     }
-    if (owner < T.TRACE_OWNER_QUEUE) {
-      (chain?.track ?? this.functionTrack(fn)).child('reads beside').slices.push(slice);
-      return;
-    }
-    const track = this.functionTrack(fn).child(`queue ${owner & 0xffff}`);
-    track.child((owner & T.TRACE_OWNER_NOTIFY) === 0 ? 'ring fetches' : 'suppression').slices.push(slice);
   }
 
   private takeDoorbell({ time, fn, sub, c }: TraceRecord): void {
     const doorbell = openSlice('doorbell', 'doorbell', c);
     doorbell.end = time;
     this.queue(`${fn}/${sub}`).doorbell = doorbell;
-    this.functionTrack(fn).child(`queue ${sub}`).child('doorbells').slices.push(doorbell);
+    this.queueTrack(fn, sub).child('doorbells').slices.push(doorbell);
   }
 
   private takeMessage({ time, fn, sub, a, b, c }: TraceRecord): void {
@@ -218,14 +189,10 @@ export class ChainTimeline {
     if (b === NO_QUEUE) return;
     const state = this.queue(`${fn}/${b}`);
     for (const { chain, decided } of state.used) {
-      if (decided < time) continue;
-      message.flows.push(...chain.flows);
-      const wait = openSlice('notify', 'msix', chain.end);
-      wait.end = message.end;
-      chain.children.push(wait);
-      chain.end = message.end;
+      if (decided >= time) notify(message, chain);
     }
     state.used = [];
+    state.message = message;
   }
 
   /** The suppression machine at rest has decided about everything used so far. */
@@ -234,11 +201,16 @@ export class ChainTimeline {
     const state = this.queue(`${fn}/${sub}`);
     state.used = state.used.filter(({ decided }) => decided >= time); // the others got no message
     for (const entry of state.used) entry.decided = time;
+    state.decided = time;
+  }
+
+  private queueTrack(fn: number, queue: number): Track {
+    return this.functionTrack(fn).child(`queue ${queue}`);
   }
 
   private queue(key: string): QueueState {
     let state = this.queues.get(key);
-    if (state === undefined) this.queues.set(key, (state = { doorbell: null, used: [] }));
+    if (state === undefined) this.queues.set(key, (state = { doorbell: null, message: null, decided: -1, used: [] }));
     return state;
   }
 }

@@ -3,6 +3,6 @@
 export { framePieces } from './pcapng.ts';
 export { tlpPieces } from './nettlp.ts';
 export { perfettoPieces } from './timeline.ts';
-export { TRACE_KINDS, traceRecords } from './records.ts';
+export { CREDIT_POOLS, TRACE_KINDS, traceRecords } from './records.ts';
 export type { TracedCard, TraceRecord } from './records.ts';
 export { vcdPieces } from './vcd.ts';

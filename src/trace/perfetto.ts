@@ -74,6 +74,19 @@ export interface Slice {
   readonly children?: readonly Slice[];
 }
 
+/** A slice that grows. */
+export interface OpenSlice extends Slice {
+  name: string;
+  end: number;
+  annotations: Record<string, Annotations[string]>;
+  flows: number[];
+  children: OpenSlice[];
+}
+
+export function openSlice(name: string, category: string, begin: number, annotations: Annotations = {}): OpenSlice {
+  return { name, category, begin, end: begin, annotations: { ...annotations }, flows: [], children: [] };
+}
+
 /** A line of the viewer: slices, or the values of a counter; what lies below it has it as parent. */
 export class Track {
   readonly slices: Slice[] = [];

@@ -28,13 +28,22 @@ function job(time: number, state: number, more: Partial<TraceFields> = {}): Trac
   return { kind: JOB, time, sub: ADMIN_QUEUE, a: 7, b: state, ...more };
 }
 
-/** A read of the job from asking to its end, with the number `e`. */
+/** A read of 64 bytes from asking to its end, in one request with the number `e`. */
 function dma(times: readonly [number, number, number, number], e: number, b = 7): TraceFields[] {
-  return times.map((time, sub) => ({
+  return [asked(times[0], 64, b), ...request(times.slice(1), 64, e, b)];
+}
+
+function asked(time: number, bytes: number, b = 7): TraceFields {
+  return { kind: DMA, time, sub: 0, a: 0xffff + bytes * 0x10000, b, c: 0xffff_ffff_8000_1000n };
+}
+
+/** Issued, served, done. */
+function request(times: readonly number[], bytes: number, e: number, b = 7): TraceFields[] {
+  return times.map((time, i) => ({
     kind: DMA,
     time,
-    sub,
-    a: (sub === 0 ? 0xffff : 0x21) + 64 * 0x10000,
+    sub: i + 1,
+    a: 0x21 + bytes * 0x10000,
     b,
     c: 0xffff_ffff_8000_1000n,
     e,
@@ -76,14 +85,16 @@ describe('an administration command', () => {
       ['LEGACY_DEV_CFG_READ', 0, 200, 900],
       ['walk', 1, 200, 350],
       ['DMA read', 2, 200, 350],
-      ['wait for a tag', 3, 200, 210],
-      ['request', 3, 210, 300],
-      ['completion', 3, 300, 350],
+      ['issue', 3, 200, 210],
+      ['MRd', 3, 210, 350],
+      ['request', 4, 210, 300],
+      ['completion', 4, 300, 350],
       ['gather', 1, 350, 500],
       ['DMA read', 2, 352, 500],
-      ['wait for a tag', 3, 352, 352],
-      ['request', 3, 352, 450],
-      ['completion', 3, 450, 500],
+      ['issue', 3, 352, 352],
+      ['MRd', 3, 352, 500],
+      ['request', 4, 352, 450],
+      ['completion', 4, 450, 500],
       ['wait for its turn', 1, 500, 500],
       ['execute', 1, 500, 600],
       ['retire', 1, 600, 640],
@@ -92,7 +103,7 @@ describe('an administration command', () => {
   });
 
   it('says what it was and how it ended', () => {
-    const [command, , first] = on(trace, COMMANDS);
+    const [command, , first, , firstRequest] = on(trace, COMMANDS);
 
     expect(command!.category).toBe('admin');
     expect(command!.annotations).toEqual({
@@ -102,7 +113,8 @@ describe('an administration command', () => {
       qualifier: '3',
       ns_since_doorbell: '400', // 100 cycles of 4 ns
     });
-    expect(first!.annotations).toEqual({ address: '18446744071562072064', bytes: '64', tag: '33' });
+    expect(first!.annotations).toEqual({ address: '18446744071562072064', bytes: '64' });
+    expect(firstRequest!.annotations).toEqual({ address: '18446744071562072064', bytes: '64', tag: '33' });
   });
 
   it('hangs together by one flow: doorbell, command, message', () => {
@@ -132,15 +144,18 @@ describe('an administration command', () => {
   });
 
   it('is marked where the trace ends before it', () => {
-    const [command, walk, dmaRead] = on(
-      read([job(10, WALK), ...dma([12, 13, 14, 15], 1).slice(0, 2), job(30, READY)]),
-      COMMANDS,
-    );
+    const records = [job(10, WALK), ...dma([12, 13, 14, 15], 1).slice(0, 2), { kind: TAGS, time: 30, a: 1 }];
 
-    expect(command).toMatchObject({ name: 'admin command', begin: 40, end: 120 });
-    expect(command!.annotations['unfinished']).toBe('1');
-    expect(walk).toMatchObject({ name: 'walk', end: 120 });
-    expect(dmaRead!.name).toBe('wait for its turn');
+    const commands = on(read(records), COMMANDS);
+
+    expect(shape(commands)).toEqual([
+      ['admin command', 0, 10, 30],
+      ['walk', 1, 10, 30],
+      ['DMA read (unfinished)', 2, 12, 30],
+      ['issue', 3, 12, 13],
+      ['MRd', 3, 13, 30],
+    ]);
+    expect(commands[0]!.annotations['unfinished']).toBe('1');
   });
 });
 
@@ -174,11 +189,51 @@ describe('several chains', () => {
     expect(lanes).toHaveLength(2);
   });
 
-  it('leave reads that overlap beside them', () => {
-    const trace = read([job(0, GATHER), ...dma([1, 2, 30, 50], 1), ...dma([1, 3, 31, 51], 2), job(51, FREE)]);
+  it('have a read of several requests inside, and beside them those that overlap', () => {
+    const trace = read([
+      job(0, GATHER),
+      asked(1, 192),
+      ...request([2, 30, 50], 64, 1),
+      ...request([3, 31, 51], 64, 2),
+      ...request([50, 70, 90], 64, 3),
+      job(90, FREE),
+    ]);
 
-    expect(shape(on(trace, COMMANDS)).filter(([name]) => name === 'DMA read')).toEqual([['DMA read', 2, 1, 50]]);
-    expect(shape(on(trace, `virtfn/pf/queue ${ADMIN_QUEUE}/reads beside`))[0]).toEqual(['DMA read', 0, 1, 51]);
+    expect(shape(on(trace, COMMANDS)).filter(([name]) => /DMA|MRd/.test(name))).toEqual([
+      ['DMA read', 2, 1, 90],
+      ['MRd', 3, 2, 50],
+      ['MRd', 3, 50, 90],
+    ]);
+    expect(shape(on(trace, `virtfn/pf/queue ${ADMIN_QUEUE}/overlapping requests`))).toEqual([
+      ['MRd', 0, 3, 51],
+      ['request', 1, 3, 31],
+      ['completion', 1, 31, 51],
+    ]);
+  });
+
+  it('end in the cycle of their message, or of a decision against one', () => {
+    const decision = (time: number): TraceFields => ({ kind: QUEUE, time, sub: ADMIN_QUEUE, a: 5, b: 0 });
+    const message = (time: number): TraceFields => ({ kind: MSIX, time, sub: 1, b: ADMIN_QUEUE, c: time + 60 });
+
+    const trace = read([
+      job(1, WALK, { a: 1 }),
+      message(10), // first the message, then the end
+      decision(10),
+      job(10, FREE, { a: 1 }),
+      job(20, WALK, { a: 2 }),
+      decision(30), // no message
+      job(30, FREE, { a: 2 }),
+      job(40, WALK, { a: 3 }),
+      job(50, FREE, { a: 3 }),
+      message(50),
+    ]);
+
+    expect(shape(on(trace, COMMANDS).filter(({ depth }) => depth === 0))).toEqual([
+      ['admin command', 0, 1, 70],
+      ['admin command', 0, 20, 30],
+      ['admin command', 0, 40, 110],
+    ]);
+    expect(on(trace, 'virtfn/pf/messages').map(({ flows }) => flows)).toEqual([['1'], ['3']]);
   });
 
   it('of a receive queue begin with the frame, not with a doorbell', () => {
@@ -206,12 +261,27 @@ describe('reads of a queue', () => {
     expect(on(trace, 'virtfn/pf/queue 2/suppression')[0]).toMatchObject({ name: 'DMA read', begin: 20, end: 140 });
   });
 
+  it('are marked where no request came of them', () => {
+    const trace = read([
+      asked(1, 64, 0x10000),
+      ...dma([5, 6, 7, 8], 1, 0x10000),
+      asked(9, 64, 0x10000),
+      asked(12, 64, 0x10001),
+    ]);
+
+    expect(shape(on(trace, 'virtfn/pf/queue 0/ring fetches').filter(({ depth }) => depth === 0))).toEqual([
+      ['DMA read (failed)', 0, 1, 1],
+      ['DMA read', 0, 5, 8],
+      ['DMA read (unfinished)', 0, 9, 12],
+    ]);
+  });
+
   it('are marked where their owner was reset', () => {
-    const [asked, issued, , done] = dma([1, 2, 3, 9], 4);
+    const [ask, issued, , done] = dma([1, 2, 3, 9], 4);
 
-    const trace = read([asked!, issued!, { ...done!, sub: 4 }]);
+    const trace = read([ask!, issued!, { ...done!, sub: 4 }]);
 
-    expect(on(trace, 'virtfn/pf/reads beside')[0]).toMatchObject({ name: 'DMA read (dropped)', end: 36 });
+    expect(on(trace, 'virtfn/pf/other reads')[0]).toMatchObject({ name: 'DMA read (dropped)', end: 36 });
   });
 });
 
