@@ -142,9 +142,11 @@ function stepNic(context: usize, step: u32, bytes: u32): void {
         store<u32>(context, 2, STEP);
         return continueAt(context, load<u64>(CTL_NOW) + wait);
       }
+      // the read first: behind the writes it would have to wait for them
+      read(context, place(), bytes);
       postWrite(context, place(), bytes, GENERATOR_BUFFER);
       postWrite(context, place(), DESCRIPTOR, GENERATOR_BUFFER);
-      return read(context, place(), bytes);
+      return;
     }
     case 3:
       postWrite(context, place(), REGISTER, GENERATOR_BUFFER);

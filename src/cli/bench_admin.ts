@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // `virtfn bench admin`: what a legacy register access costs when it is an administration command, in simulated time. The
 // measuring is done by src/bench; here are the options, and where the report goes.
-import { SingleBar } from 'cli-progress';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 
 import { ADMIN_SCHEMA, runAdminBench, type AdminBenchOptions, type AdminBenchReport } from '../bench/admin_report.ts';
 import { MOST_IN_FLIGHT } from '../bench/closed_loop.ts';
 import type { ProfileOverrides } from '../device/profile.ts';
 import { adminBenchText } from './bench_admin_text.ts';
-import { jsonFileOption, parameterList, setOption, wholeNumber } from './options.ts';
-import { fileList, print, writeFile, writeJson } from './output.ts';
+import { jsonFileOption, numberList, parameterList, setOption, wholeNumber } from './options.ts';
+import { fileList, print, withSteps, writeFile, writeJson } from './output.ts';
 
 const MOST_VFS = 1024;
 const LARGEST_SEED = 0xffffffff;
-const PROGRESS_AFTER_MS = 2000;
 
 interface BenchAdminArguments {
   readonly vfs?: readonly number[];
@@ -77,30 +75,5 @@ function measure({ vfs, inFlight, seed, set, quick }: BenchAdminArguments): Admi
     ...(vfs === undefined ? {} : { vfs }),
     ...(inFlight === undefined ? {} : { inFlight }),
   };
-  const start = Date.now();
-  let bar: SingleBar | null = null;
-  try {
-    return runAdminBench(options, (done, total) => {
-      if (bar !== null) bar.update(done);
-      else if (process.stderr.isTTY && Date.now() - start > PROGRESS_AFTER_MS) {
-        bar = new SingleBar({
-          format: 'bench admin [{bar}] {percentage}% {eta_formatted} left',
-          clearOnComplete: true,
-        });
-        bar.start(total, done);
-      }
-    });
-  } finally {
-    (bar as SingleBar | null)?.stop();
-  }
-}
-
-/** Reader of a list of whole numbers from 1 to `high`. */
-function numberList(high: number): (text: string) => number[] {
-  const read = wholeNumber(1, high);
-  return (text) => {
-    const numbers = text.split(',').map(read);
-    if (new Set(numbers).size !== numbers.length) throw new InvalidArgumentError('Give each number once.');
-    return numbers.sort((one, other) => one - other);
-  };
+  return withSteps('bench admin', (onStep) => runAdminBench(options, onStep));
 }

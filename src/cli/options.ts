@@ -17,6 +17,16 @@ export function wholeNumber(low: number, high: number): (text: string) => number
   };
 }
 
+/** Reader of a list of whole numbers from 1 to `high`, in ascending order. */
+export function numberList(high: number): (text: string) => number[] {
+  const read = wholeNumber(1, high);
+  return (text) => {
+    const numbers = text.split(',').map(read);
+    if (new Set(numbers).size !== numbers.length) throw new InvalidArgumentError('Give each number once.');
+    return numbers.sort((one, other) => one - other);
+  };
+}
+
 /** --vfs: how many VFs the card has. All of them are enabled. */
 export function vfsOption(): Option {
   return new Option('--vfs <n>', 'VFs of the card, all enabled').default(8).argParser(wholeNumber(1, 1024));

@@ -126,3 +126,20 @@ export function* withProgress<T>(items: Iterable<T>, total: number, what: string
     bar?.stop();
   }
 }
+
+/** Runs work that says how far it is; on a terminal a bar shows it, once it takes long. */
+export function withSteps<T>(what: string, work: (onStep: (done: number, total: number) => void) => T): T {
+  const start = Date.now();
+  let bar: SingleBar | null = null;
+  try {
+    return work((done, total) => {
+      if (bar !== null) bar.update(done);
+      else if (process.stderr.isTTY && Date.now() - start > PROGRESS_AFTER_MS) {
+        bar = new SingleBar({ format: `${what} [{bar}] {percentage}% {eta_formatted} left`, clearOnComplete: true });
+        bar.start(total, done);
+      }
+    });
+  } finally {
+    (bar as SingleBar | null)?.stop();
+  }
+}

@@ -5,7 +5,10 @@ import { Command } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
 import { benchAdminCommand } from './bench_admin.ts';
 import { EXIT, reportError, usageText } from './errors.ts';
+import { benchDmaCommand } from './bench_dma.ts';
+import { benchPcieCommand } from './bench_pcie.ts';
 import { lspciCommand } from './lspci.ts';
+import { profilesCommand } from './profiles.ts';
 import { regsCommand } from './regs.ts';
 import { replayCommand } from './replay.ts';
 import { serveCommand } from './serve.ts';
@@ -19,6 +22,7 @@ function makeProgram(): Command {
     .addCommand(startCommand())
     .addCommand(replayCommand())
     .addCommand(benchCommand())
+    .addCommand(profilesCommand())
     .addCommand(traceCommand())
     .addCommand(serveCommand())
     .addCommand(lspciCommand())
@@ -49,8 +53,10 @@ Exit codes: 0 done, 1 what was asked about failed, 2 wrong usage or input, 70 a 
 
 function benchCommand(): Command {
   return new Command('bench')
-    .description('measure the card in simulated time: bench admin')
+    .description('measure the card in simulated time: bench admin, bench pcie, bench dma')
     .addCommand(benchAdminCommand())
+    .addCommand(benchPcieCommand())
+    .addCommand(benchDmaCommand())
     .addHelpText('after', '\nExample:\n  virtfn bench admin --html admin.html --json admin.json');
 }
 

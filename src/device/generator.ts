@@ -51,7 +51,7 @@ export interface GeneratorRun {
   readonly operation: GeneratorOperation;
   /** Bytes of an operation, 1..4096. */
   readonly bytes: number;
-  /** Operations to measure. */
+  /** Operations to measure; rounded up to a multiple of those under way. */
   readonly operations: number;
   /** Operations before them. Default 0. */
   readonly warmup?: number;
@@ -82,8 +82,8 @@ const SMALLEST_WINDOW = 4096;
 const LARGEST_WINDOW = 2 ** 26;
 /** Physical memory behind the window; a larger window sees it several times. */
 const MEMORY_BYTES = 2 ** 21;
-/** Bytes of writes that may be under way; half of what the card can hold, since entries leave gaps. */
-const WRITE_BUFFER = 2 ** 17;
+/** Bytes of writes that may be under way; less than the 256 KiB that the card holds, since entries leave gaps. */
+const WRITE_BUFFER = 200_000;
 
 function check(isGood: boolean, name: string, value: number, remedy: string): void {
   if (!isGood) throw new NicError('GENERATOR', `${name} = ${value}: ${remedy}`);
@@ -91,10 +91,11 @@ function check(isGood: boolean, name: string, value: number, remedy: string): vo
 
 /** Runs the generator on a card that does nothing else. Throws NicError GENERATOR for values out of range. */
 export function generateTraffic(nic: Nic, run: GeneratorRun): GeneratorResult {
-  const { operation, bytes, operations, warmup = 0, outstanding = 1, windowBytes = 8192, isRandom = false } = run;
-  check(nic.config.mode === 'timed', 'operations', operations, 'traffic takes time; the card has to be in timed mode');
+  const { operation, bytes, outstanding = 1, windowBytes = 8192, isRandom = false } = run;
+  const { operations: wanted, warmup: before = 0 } = run;
+  check(nic.config.mode === 'timed', 'operations', wanted, 'traffic takes time; the card has to be in timed mode');
   check(Number.isInteger(bytes) && bytes >= 1 && bytes <= 4096, 'bytes', bytes, '1 to 4096 are possible');
-  check(Number.isInteger(operations) && operations >= 1, 'operations', operations, 'at least one is needed');
+  check(Number.isInteger(wanted) && wanted >= 1, 'operations', wanted, 'at least one is needed');
   const isCount = Number.isInteger(outstanding) && outstanding >= 1 && outstanding <= GENERATOR_CONTEXTS_MAX;
   check(isCount, 'outstanding', outstanding, `1 to ${GENERATOR_CONTEXTS_MAX} are possible`);
   const isWindow =
@@ -112,6 +113,10 @@ export function generateTraffic(nic: Nic, run: GeneratorRun): GeneratorResult {
   word(GEN_OPERATION, OPERATIONS[operation]);
   word(GEN_BYTES, bytes);
   const contexts = operation === 'read' ? outstanding : Math.min(outstanding, Math.floor(WRITE_BUFFER / (bytes + 64)));
+  // operations begin and end in waves of as many as are under way: only whole waves are measured
+  const waves = (count: number): number => Math.ceil(count / contexts) * contexts;
+  const warmup = waves(before);
+  const operations = waves(wanted);
   // the card stays as busy as it is until the last of them is done
   const all = warmup + operations + contexts - 1;
   word(GEN_LEFT, all);

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// `virtfn trace`: its options.
+// `virtfn trace`: its options, files and what it prints.
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { CliProgram } from '../support/cli_program.ts';
+import { readRepoFile } from '../support/repo.ts';
 
 let program: CliProgram;
 beforeAll(() => {
@@ -32,5 +36,41 @@ describe('options', () => {
     for (const word of ['--vcd', '--perfetto', '--pcapng', '--tlp', '--vfs', '--set', '--json', 'Examples:']) {
       expect(stdout).toContain(word);
     }
+  });
+});
+
+describe('a run', () => {
+  it('without files counts the records, as the document shows', () => {
+    const { code, stdout, stderr } = program.run('trace', 'admin');
+
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(readRepoFile('docs/trace.md')).toContain(stdout);
+  });
+
+  it('reports files with their sizes as JSON', () => {
+    const files = ['--vcd', 'out/a.vcd', '--perfetto', 'a.pf', '--pcapng', 'a.pcapng', '--tlp', 'a.tlp'];
+
+    const { code, stdout } = program.run('trace', 'traffic', ...files, '--vfs', '3', '--json', '-');
+
+    expect(code).toBe(0);
+    const size = (path: string): number => statSync(join(program.folder, path)).size;
+    expect(JSON.parse(stdout)).toMatchObject({
+      schema: 'virtfn.trace/1',
+      scenario: 'traffic',
+      vfs: 3,
+      files: [
+        { format: 'vcd', path: 'out/a.vcd', bytes: size('out/a.vcd') },
+        { format: 'perfetto', path: 'a.pf', bytes: size('a.pf') },
+        { format: 'pcapng', path: 'a.pcapng', bytes: size('a.pcapng') },
+        { format: 'tlp', path: 'a.tlp', bytes: size('a.tlp') },
+      ],
+    });
+  });
+
+  it('refuses a parameter that does not exist with exit code 2', () => {
+    const { code, stderr } = program.run('trace', 'admin', '--set', 'nothing.here=1');
+
+    expect(code).toBe(2);
+    expect(stderr).toContain('nothing.here');
   });
 });

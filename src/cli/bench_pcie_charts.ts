@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// The figures of docs/bench_pcie.md: DMA read latency as measured and as simulated, and rates over their closed formulas.
+// Observable Plot draws static SVG into a document that exists only here (linkedom).
+import * as Plot from '@observablehq/plot';
+import { parseHTML } from 'linkedom';
+
+import type { DmaRow } from '../bench/dma.ts';
+import type { PcieRow } from '../bench/pcie.ts';
+
+/** Median latency of DMA reads in ns: pcie-bench, NFP-6000 in a Broadwell server, warm cache, window of 8 KiB. */
+const MEASURED: readonly { readonly bytes: number; readonly ns: number }[] = [
+  { bytes: 8, ns: 546 },
+  { bytes: 64, ns: 546 },
+  { bytes: 128, ns: 573 },
+  { bytes: 256, ns: 626 },
+  { bytes: 512, ns: 706 },
+  { bytes: 1024, ns: 853 },
+  { bytes: 1520, ns: 986 },
+  { bytes: 2048, ns: 1133 },
+];
+
+const WIDTH = 720;
+const HEIGHT = 420;
+
+function draw(options: Plot.PlotOptions): string {
+  const { document } = parseHTML('<!doctype html><body></body>');
+  const figure = Plot.plot({ document, width: WIDTH, height: HEIGHT, marginLeft: 60, grid: true, ...options });
+  const svg = figure.tagName.toLowerCase() === 'svg' ? figure : figure.querySelector('svg')!;
+  svg.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
+  return `${svg.outerHTML}\n`;
+}
+
+/** Simulated medians over the measured ones. */
+export function dmaLatencyChart(rows: readonly DmaRow[]): string {
+  const simulated = rows.map(({ bytes, medianNs }) => ({ bytes, ns: medianNs }));
+  return draw({
+    x: { label: 'bytes read' },
+    y: { label: 'median latency, ns', domain: [0, 1250] },
+    marks: [
+      Plot.line(MEASURED, { x: 'bytes', y: 'ns', stroke: '#999', strokeWidth: 6, strokeOpacity: 0.5 }),
+      Plot.line(simulated, { x: 'bytes', y: 'ns', stroke: '#0b6e99' }),
+      Plot.dot(simulated, { x: 'bytes', y: 'ns', fill: '#0b6e99' }),
+      Plot.text([{ bytes: 1024, ns: 700, text: 'grey: measured (pcie-bench), blue: simulated' }], {
+        x: 'bytes',
+        y: 'ns',
+        text: 'text',
+      }),
+    ],
+  });
+}
+
+/** Rates of each operation: points are simulated, lines are the formulas. */
+export function pcieRateChart(rows: readonly PcieRow[]): string {
+  return draw({
+    x: { label: 'bytes of an operation', type: 'log', base: 2 },
+    y: { label: 'Gb/s', domain: [0, Math.ceil(Math.max(...rows.map(({ rawGbps }) => rawGbps)))] },
+    color: { legend: false },
+    marks: [
+      Plot.line(rows, { x: 'bytes', y: 'formulaGbps', stroke: 'op', strokeOpacity: 0.5, strokeWidth: 3 }),
+      Plot.dot(rows, { x: 'bytes', y: 'gbps', fill: 'op' }),
+      Plot.text(rows, Plot.selectLast({ x: 'bytes', y: 'gbps', z: 'op', text: 'op', dy: -10, textAnchor: 'end' })),
+    ],
+  });
+}

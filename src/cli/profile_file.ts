@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// --profile: a timing profile by name, or a JSON file that names the profile that it builds on and what it changes:
+//   { "base": "nfp6000-gen3x8", "values": { "link.tags": 64 } }
+// Everything that is wrong with a file is said at once.
+import { readFileSync } from 'node:fs';
+
+import { Option } from 'commander';
+
+import { DEFAULT_PROFILE, PROFILES } from '../device/profiles.ts';
+import { resolveProfile, type ProfileOverrides } from '../device/profile.ts';
+import { NicError, UsageError } from '../util/errors.ts';
+
+/** A profile as a verb asks for it. */
+export interface ProfileChoice {
+  readonly name: string;
+  readonly values: ProfileOverrides;
+}
+
+/** --profile of a verb. */
+export function profileOption(fallback?: string): Option {
+  const names = PROFILES.map(({ name }) => name).join(', ');
+  const option = new Option('--profile <name|file>', `timing profile: ${names}, or a JSON file`).argParser(
+    chooseProfile,
+  );
+  return fallback === undefined ? option : option.default({ name: fallback, values: {} }, fallback);
+}
+
+/** Reads what stands behind --profile. Throws UsageError. */
+export function chooseProfile(text: string): ProfileChoice {
+  if (text.endsWith('.json')) return readProfileFile(text);
+  if (!PROFILES.some(({ name }) => name === text)) {
+    const names = PROFILES.map(({ name }) => name).join(', ');
+    throw new UsageError(`--profile ${text}: there are ${names}, or give a file that ends in .json`);
+  }
+  return { name: text, values: {} };
+}
+
+/** Reads and checks a profile file. Throws UsageError that names every problem. */
+export function readProfileFile(path: string): ProfileChoice {
+  let content: unknown;
+  try {
+    content = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    throw new UsageError(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  if (typeof content !== 'object' || content === null || Array.isArray(content)) {
+    throw new UsageError(`${path}: an object with base and values is needed`);
+  }
+  const { base = DEFAULT_PROFILE, values = {}, ...others } = content as Record<string, unknown>;
+  const problems = Object.keys(others).map((key) => `${key}: there are base and values`);
+  const isKnown = PROFILES.some(({ name }) => name === base);
+  if (!isKnown)
+    problems.push(
+      `base: ${JSON.stringify(base)} is no profile; there are ${PROFILES.map(({ name }) => name).join(', ')}`,
+    );
+  if (typeof values !== 'object' || values === null || Array.isArray(values)) {
+    problems.push('values: an object of parameters and numbers is needed');
+  } else {
+    try {
+      resolveProfile('timed', values as ProfileOverrides, isKnown ? String(base) : undefined);
+    } catch (error) {
+      if (!(error instanceof NicError)) throw error;
+      problems.push(`values: ${error.message.replace('timing profile: ', '')}`);
+    }
+  }
+  if (problems.length > 0) throw new UsageError(`${path}: ${problems.join('; ')}`);
+  return { name: String(base), values: values as ProfileOverrides };
+}
