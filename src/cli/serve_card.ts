@@ -102,8 +102,8 @@ export class ServedCard {
     this.nic.configWrite(0, EXT_CAP_SRIOV + PCI_SRIOV_CTRL, 2, PCI_SRIOV_CTRL_VFE | PCI_SRIOV_CTRL_MSE);
   }
 
-  /** Between polls: time passes, frames come in. Milliseconds until there is something to do again. */
-  private work(): number {
+  /** Between polls: time passes, frames come in. Milliseconds until there is something to do again; run() does it. */
+  work(): number {
     if (this.wire?.bringIn() === true) return 0;
     return Math.min(this.keepTime(), Math.ceil(this.wire?.dueMs() ?? IDLE_MS));
   }
