@@ -102,8 +102,8 @@ export class ServedCard {
     this.nic.configWrite(0, EXT_CAP_SRIOV + PCI_SRIOV_CTRL, 2, PCI_SRIOV_CTRL_VFE | PCI_SRIOV_CTRL_MSE);
   }
 
-  /** Between polls: time passes, frames come in. Milliseconds until there is something to do again. */
-  private work(): number {
+  /** Between polls: time passes, frames come in. Milliseconds until there is something to do again; run() does it. */
+  work(): number {
     const isMore = this.wire?.bringIn() === true;
     const waitMs = this.keepTime(); // also while a frame waits: only time makes room for it
     return isMore ? 0 : Math.min(waitMs, Math.ceil(this.wire?.dueMs() ?? IDLE_MS));

@@ -74,6 +74,7 @@ export class ClientIrqs {
   set(request: IrqRequest): void {
     const { index, flags, start, count } = request;
     this.check(request);
+    if (index !== VFIO_PCI_MSIX_IRQ_INDEX) this.settle(); // INTx works once MSI-X is off
     if (count === 0) {
       this.disable(index);
       return;

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+// Cards as `virtfn serve` makes them: the PF with INTx, the hardware's own view, and what the wire may lead to.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { afterEach, describe, expect, it } from 'vitest';
+
+import { connectUnix, UnixListener, type UnixSocket } from '../../../src/native/unix_socket.ts';
+import { encodePcap, openPcap } from '../../../src/wire/pcap.ts';
+import { DgramPort } from '../../../src/wire/peer.ts';
+import { CardBench } from './support/card_bench.ts';
+import { frame, startStation, type Station } from './support/driver_bench.ts';
+import { COMMAND, versionPayload } from './support/raw_client.ts';
+
+const CONFIG = 7;
+const INTX = 0;
+const MSIX = 2;
+const ELSEWHERE = Uint8Array.of(2, 0, 0, 0, 0, 0x99);
+
+let bench: CardBench;
+afterEach(() => bench.close());
+
+const station = (name: string): Station => startStation(bench.libc, bench.device(name));
+
+describe('the PF', () => {
+  /** A driver that has lost MSI-X, and an interrupt that is raised. */
+  async function withIntx() {
+    bench = await CardBench.start({ pf: true });
+    const pf = station('pf');
+    const raised: number[] = [];
+    pf.client.disableIrqs(MSIX);
+    pf.client.setIrqs(INTX, 0, [(vector) => raised.push(vector)]);
+    const peer = station('vf1');
+    const send = (): void => {
+      peer.driver.send(frame(pf.driver.mac, peer.driver.mac));
+      peer.settle();
+      pf.client.takeIrqs();
+    };
+    return { pf, raised, send };
+  }
+  const UNMASK = 16;
+
+  it('signals INTx once, and again after it is unmasked while the line is up', async () => {
+    const { pf, raised, send } = await withIntx();
+
+    send();
+    send();
+    expect(raised).toHaveLength(1);
+
+    pf.client.actOnIrqs(INTX, UNMASK, 0, 1);
+    pf.client.takeIrqs();
+    expect(raised).toHaveLength(2);
+  });
+
+  it('does not signal INTx that went down before it was unmasked', async () => {
+    const { pf, raised, send } = await withIntx();
+    send();
+
+    const { region, offset } = isrOf(pf);
+    expect(pf.client.read(region, offset, 1)).toBe(1);
+    pf.client.actOnIrqs(INTX, UNMASK, 0, 1);
+    pf.client.takeIrqs();
+
+    expect(raised).toHaveLength(1);
+  });
+
+  it('hides SR-IOV, and has its VFs back after a reset', async () => {
+    bench = await CardBench.start({ pf: true, vfs: 2 });
+    const pf = bench.device('pf');
+    const capabilities = extendedCapabilities(pf);
+
+    pf.reset();
+
+    expect(capabilities).not.toContain(0x10);
+    expect([1, 2].map((fn) => bench.card.nic.isPresent(fn))).toEqual([true, true]);
+  });
+});
+
+/** Where the ISR status is, by the capability list (virtio 1.4 §4.1.4): type 3. */
+function isrOf({ client }: Station): { region: number; offset: number } {
+  for (let at = client.read(CONFIG, 0x34, 1); at !== 0; at = client.read(CONFIG, at + 1, 1)) {
+    if (client.read(CONFIG, at, 1) !== 9 || client.read(CONFIG, at + 3, 1) !== 3) continue;
+    return { region: client.read(CONFIG, at + 4, 1), offset: client.read(CONFIG, at + 8, 4) };
+  }
+  throw new Error('no ISR capability');
+}
+
+function extendedCapabilities(client: { read(region: number, offset: number, size: 4): number }): number[] {
+  const ids: number[] = [];
+  for (let at = 0x100; at !== 0;) {
+    const header = client.read(CONFIG, at, 4);
+    ids.push(header & 0xffff);
+    at = header >>> 20;
+  }
+  return ids;
+}
+
+describe('the hardware as it is', () => {
+  it('shows the PF with SR-IOV, and no VF until VF Enable is written', async () => {
+    bench = await CardBench.start({ raw: true, vfs: 2, firstVfOffset: 5, vfStride: 3 });
+    const pf = bench.device('pf');
+    const ids = extendedCapabilities(pf);
+    expect(ids).toContain(0x10);
+    expect(bench.raw('vf1').request(COMMAND.VERSION, versionPayload(null)).error).toBe(19); // ENODEV
+
+    let at = 0x100;
+    while ((pf.read(CONFIG, at, 4) & 0xffff) !== 0x10) at = pf.read(CONFIG, at, 4) >>> 20;
+    expect([pf.read(CONFIG, at + 0x14, 2), pf.read(CONFIG, at + 0x16, 2)]).toEqual([5, 3]);
+    pf.write(CONFIG, at + 0x10, 2, 2);
+    pf.write(CONFIG, at + 8, 2, 9); // VF Enable, VF Memory Space Enable
+
+    const vf = bench.device('vf2');
+    expect(vf.read(CONFIG, 0, 4)).toBe(0xffffffff);
+    expect(vf.read(CONFIG, 0x10, 4)).toBe(0);
+  });
+});
+
+describe('the wire', () => {
+  const outgoing = (from: Station): Uint8Array => frame(ELSEWHERE, from.driver.mac, 100);
+  const incoming = (to: Station, bytes = 100): Uint8Array => frame(to.driver.mac, ELSEWHERE, bytes);
+
+  it('none: frames that leave are counted', async () => {
+    bench = await CardBench.start({});
+    const a = station('vf1');
+
+    a.driver.send(outgoing(a));
+    a.settle();
+
+    expect(bench.card.nic.counters()['wire_tx_frames']).toBe(1);
+  });
+
+  it('loopback: a frame to nobody here comes back to who listens to everything', async () => {
+    bench = await CardBench.start({ wire: 'loopback' });
+    const a = station('vf1');
+
+    a.driver.send(frame(Uint8Array.of(255, 255, 255, 255, 255, 255), ELSEWHERE, 100));
+    a.settle();
+
+    expect(a.received).toHaveLength(1);
+    expect(bench.card.wire).toMatchObject({ sent: 1, received: 1, dropped: 0 });
+  });
+
+  it('pcap: frames that leave are in the file, frames of the other file come in after the first', async () => {
+    const folder = CardBench.newFolder();
+    const to = Uint8Array.of(2, 0x76, 0x66, 0, 0, 1);
+    const played = [60, 61, 62].map((bytes, i) => ({
+      seconds: 7,
+      nanoseconds: i * 1000,
+      bytes: frame(to, ELSEWHERE, bytes),
+    }));
+    writeFileSync(join(folder, 'in.pcap'), encodePcap(played));
+    bench = await CardBench.start({ wire: 'pcap:$/out.pcap,$/in.pcap' }, folder);
+    const a = station('vf1');
+    bench.pump();
+    expect(a.received).toEqual([]);
+
+    a.driver.send(outgoing(a));
+    const end = performance.now() + 2000;
+    while (a.received.length < 3 && performance.now() < end) a.settle();
+
+    expect(a.received).toEqual(played.map(({ bytes }) => bytes));
+    const file = [...openPcap(readFileSync(join(folder, 'out.pcap')), 'out').frames()].map(({ bytes }) => bytes);
+    expect(file.map((bytes) => bytes.length)).toEqual([100, 60, 61, 62]);
+  });
+
+  /** A frame behind its length, most significant byte first. */
+  const framed = (bytes: Uint8Array): Uint8Array =>
+    Uint8Array.of(0, 0, bytes.length >> 8, bytes.length & 0xff, ...bytes);
+
+  function write(socket: UnixSocket, bytes: Uint8Array): void {
+    const data = bench.libc.bytes(bytes.length);
+    data.u8.set(bytes);
+    socket.send(data, 0, bytes.length);
+  }
+
+  function read(socket: UnixSocket): Uint8Array {
+    const data = bench.libc.bytes(4096);
+    return data.u8.slice(0, Math.max(0, socket.receive(data, 0, 4096)));
+  }
+
+  it.each(['that comes', 'that is there already'])(
+    'peer: a program %s gets and sends frames behind their length',
+    async (how) => {
+      const folder = CardBench.newFolder();
+      const path = join(folder, 'wire.sock');
+      let listener: UnixListener | null = null;
+      if (how !== 'that comes') {
+        const { loadLibc } = await import('../../../src/native/libc.ts');
+        listener = new UnixListener(await loadLibc(), path);
+      }
+      bench = await CardBench.start({ wire: 'peer:$/wire.sock' }, folder);
+      const peer = listener === null ? connectUnix(bench.libc, path)! : listener.accept()!;
+      bench.pump();
+      const a = station('vf1');
+
+      a.driver.send(outgoing(a));
+      a.settle();
+      const bytes = framed(incoming(a));
+      write(peer, bytes.subarray(0, 3));
+      bench.pump();
+      write(peer, Uint8Array.from([...bytes.subarray(3), ...framed(incoming(a, 80))]));
+      bench.pump();
+      a.settle();
+
+      expect(read(peer)).toEqual(framed(outgoing(a)));
+      expect(a.received.map((one) => one.length)).toEqual([100, 80]);
+      peer.close();
+      listener?.close();
+    },
+  );
+
+  it('peer: one that sends nonsense is dropped, the next one is heard', async () => {
+    bench = await CardBench.start({ wire: 'peer:$/wire.sock' });
+    const path = join(bench.folder, 'wire.sock');
+    const a = station('vf1');
+    const bad = connectUnix(bench.libc, path)!;
+    bench.pump();
+    write(bad, Uint8Array.of(0xff, 0xff, 0xff, 0xff, 1, 2, 3));
+    bench.pump();
+    const good = connectUnix(bench.libc, path)!;
+    bench.pump();
+    write(good, framed(incoming(a)));
+    bench.pump();
+    a.settle();
+
+    expect(a.received).toHaveLength(1);
+    bad.close();
+    good.close();
+  });
+
+  it('dgram: each frame is a datagram', async () => {
+    bench = await CardBench.start({ wire: 'dgram:$/a.sock,$/b.sock' });
+    const far = new DgramPort(
+      bench.libc,
+      bench.card.poller,
+      join(bench.folder, 'b.sock'),
+      join(bench.folder, 'a.sock'),
+    );
+    const got: Uint8Array[] = [];
+    far.open(() => {
+      for (let one = far.next(); one !== null; one = far.next()) got.push(one.slice());
+    });
+    const a = station('vf1');
+
+    a.driver.send(outgoing(a));
+    a.settle();
+    bench.pump();
+    far.send(incoming(a));
+    bench.pump();
+    a.settle();
+
+    expect(got).toEqual([outgoing(a)]);
+    expect(a.received).toEqual([incoming(a)]);
+    far.close();
+  });
+});
+
+describe('a timed card', () => {
+  it('follows the clock on the wall', async () => {
+    bench = await CardBench.start({ mode: 'timed', wire: 'none' });
+    const { nic } = bench.card;
+    const start = performance.now();
+    bench.pump();
+    const [wall, simulated] = [performance.now(), nic.toPs(nic.now()) / 1e9];
+    while (performance.now() < wall + 50);
+    bench.pump();
+
+    const passed = nic.toPs(nic.now()) / 1e9 - simulated;
+    expect(passed).toBeGreaterThan(49);
+    expect(passed).toBeLessThan(performance.now() - start + 1);
+  });
+
+  it('carries frames between its functions', async () => {
+    bench = await CardBench.start({ mode: 'timed', vfs: 2 });
+    const [a, b] = [station('vf1'), station('vf2')];
+    a.driver.send(frame(b.driver.mac, a.driver.mac));
+    const end = performance.now() + 2000;
+    while (b.received.length === 0 && performance.now() < end) b.settle();
+
+    expect(b.received).toEqual([frame(b.driver.mac, a.driver.mac)]);
+  });
+});
