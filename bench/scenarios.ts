@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is measured. Each scenario prepares a machine and gives a function that does `operations` of the work and returns
 // a number that depends on it, so that nothing can be optimised away and a wrong result is noticed.
+import { TRACE_MASK_STATE, TRACE_MASK_TLP } from '../assembly/abi/trace_kind.ts';
+import type { NicConfig } from '../src/device/config.ts';
+import type { Nic } from '../src/device/nic.ts';
 import type { NicMode } from '../src/device/profile.ts';
 import { Machine } from '../src/machine/machine.ts';
 import { AdminRing } from './admin_ring.ts';
@@ -16,6 +19,11 @@ export interface Scenario {
   readonly check: (result: number) => boolean;
 }
 
+/** A scenario of one card. */
+interface OneCard extends Scenario {
+  readonly nic: Nic;
+}
+
 /** Scenarios by name; names are kept for ever. */
 export const SCENARIOS: Readonly<Record<string, () => Scenario>> = {
   'register-read': () => registerRead(inOrder),
@@ -24,6 +32,12 @@ export const SCENARIOS: Readonly<Record<string, () => Scenario>> = {
   'admin-command-functional': () => adminCommand('functional'),
   'tx64-timed': () => transmit64('timed', 1),
   'tx64-functional': () => transmit64('functional', 1),
+  'tx64-simple': () => transmit64('timed', 1, { profileName: 'simple' }),
+  'tx64-traced': () => transmit64('timed', 1, { traceBytes: 2 ** 24 }),
+  'sim-busy-events': () => counted('event', transmit64('timed', 1), (nic) => nic.eventsRun()),
+  'sim-busy-cycles': () => counted('cycle', adminCommand('timed', 1), (nic) => nic.now()),
+  'sim-idle-cycles': idleCycles,
+  'mmio-read-timed': mmioRead,
   'vf-scaling-1': () => transmit64('timed', 1),
   'vf-scaling-1024': () => transmit64('timed', 1024),
 };
@@ -94,26 +108,28 @@ const COMMANDS = 64;
  * The commands are laid out once, as indirect chains of Linux's shape; what is measured is the card and the ring, not
  * the building of commands.
  */
-function adminCommand(mode: NicMode): Scenario {
+function adminCommand(mode: NicMode, inFlight = 16): OneCard {
   const machine = new Machine({ mode, totalVfs: 1 });
   const ring = new AdminRing(machine);
   const run = (): number => {
     let answered = 0;
-    for (let i = 0; i < COMMANDS; i += 16) {
-      ring.submit(16);
+    for (let i = 0; i < COMMANDS; i += inFlight) {
+      ring.submit(inFlight);
       machine.settle();
       answered += ring.collect();
     }
     return answered;
   };
-  return { operations: COMMANDS, unit: 'command', run, check: (result) => result === COMMANDS };
+  return { nic: machine.nic, operations: COMMANDS, unit: 'command', run, check: (result) => result === COMMANDS };
 }
 
 const FRAMES = 128;
 
-/** 64-byte frames from one VF to the wire, 64 with one doorbell; `vfs` exist. */
-function transmit64(mode: NicMode, vfs: number): Scenario {
-  const machine = new Machine({ mode, totalVfs: vfs, wire: 'discard' });
+/** 64-byte frames from one VF to the wire, 64 with one doorbell; `vfs` exist. With a trace ring everything is recorded. */
+function transmit64(mode: NicMode, vfs: number, more: NicConfig = {}): OneCard {
+  const machine = new Machine({ mode, totalVfs: vfs, wire: 'discard', ...more });
+  const isTraced = more.traceBytes !== undefined;
+  if (isTraced) machine.nic.startTrace(TRACE_MASK_TLP | TRACE_MASK_STATE);
   const driver = machine.startModern(1);
   const queue = driver.tx[0]!;
   const frame = new Uint8Array(64);
@@ -125,6 +141,7 @@ function transmit64(mode: NicMode, vfs: number): Scenario {
   queue.reclaim();
   const run = (): number => {
     const before = queue.completed;
+    if (isTraced) machine.nic.takeTrace();
     for (let i = 0; i < FRAMES; i += 64) {
       for (let n = 0; n < 64; n++) {
         queue.reserve();
@@ -136,5 +153,40 @@ function transmit64(mode: NicMode, vfs: number): Scenario {
     }
     return queue.completed - before;
   };
-  return { operations: FRAMES, unit: 'frame', run, check: (result) => result === FRAMES };
+  return { nic: machine.nic, operations: FRAMES, unit: 'frame', run, check: (result) => result === FRAMES };
+}
+
+/** A scenario that is measured by what its card counts: simulated cycles or events of one run are the operations. */
+function counted(unit: string, scenario: OneCard, count: (nic: Nic) => number): Scenario {
+  scenario.run();
+  const before = count(scenario.nic);
+  scenario.run();
+  return { ...scenario, operations: count(scenario.nic) - before, unit };
+}
+
+/** Jumps of 40 ms of simulated time. */
+const IDLE_CYCLES = 1e10;
+
+/** A card with nothing to do: the clock jumps. One call is so short that many are timed together. */
+function idleCycles(): Scenario {
+  const { nic } = new Machine({ totalVfs: 1 });
+  const run = (): number => {
+    const before = nic.now();
+    for (let i = 0; i < READS; i++) nic.advance(nic.now() + IDLE_CYCLES / READS);
+    return nic.now() - before;
+  };
+  // what a jump costs does not depend on its length
+  return { operations: IDLE_CYCLES, unit: 'cycle', run, check: (result) => result === IDLE_CYCLES };
+}
+
+/** Register reads in timed mode: each crosses the link twice, and time passes. */
+function mmioRead(): Scenario {
+  const { nic } = new Machine({ totalVfs: 1 });
+  const run = (): number => {
+    let total = 0;
+    for (let i = 0; i < READS; i++) total += nic.read(0, 2, 0x12, 2);
+    return total;
+  };
+  const queues = nic.read(0, 2, 0x12, 2);
+  return { operations: READS, unit: 'read', run, check: (result) => result === READS * queues };
 }
