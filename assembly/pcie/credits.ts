@@ -5,7 +5,7 @@
 // is there waits for the first to come.
 //
 //   class  0 head u32 | 4 tail u32 (free-running entries) | 8 data units under way u32 | 16 cycle u64: all that was
-//          taken off the ring is back by then
+//          taken off the ring is back by then | 24 cycle u64 of an UpdateFC, a multiple of P_FC_INTERVAL
 //   entry  0 cycle u64 | 8 data units u32
 import {
   CREDIT_CLASS_BYTES,
@@ -25,6 +25,7 @@ const HEAD = 0;
 const TAIL = 4;
 const DATA = 8;
 const BACK = 16;
+const UPDATE = 24;
 const ENTRY_BYTES = 16;
 const ENTRY_UNITS = 8;
 
@@ -66,9 +67,7 @@ export function creditTime(pool: usize, units: u32): u64 {
 export function takeCredits(pool: usize, units: u32, drained: u64): void {
   const limits = limitsOf(pool);
   if ((param(limits) | param(limits + 1)) == 0) return;
-  const interval = <u64>param(P_FC_INTERVAL);
-  const told = interval == 0 ? drained : ((drained + interval - 1) / interval) * interval;
-  const back = told + param(pool >= <usize>CREDIT_DOWN_P ? P_UP_LATENCY : P_DOWN_LATENCY);
+  const back = updateAfter(pool, drained) + param(pool >= <usize>CREDIT_DOWN_P ? P_UP_LATENCY : P_DOWN_LATENCY);
   // reads are not answered in the order in which they were sent
   let at = load<u32>(pool, HEAD);
   store<u32>(pool, at + 1, HEAD);
@@ -83,6 +82,17 @@ export function takeCredits(pool: usize, units: u32, drained: u64): void {
   store<u64>(entryOf(pool, at), back);
   store<u32>(entryOf(pool, at), units, ENTRY_UNITS);
   if (isTracing(TRACE_MASK_STATE)) traceTaken(pool, units, back);
+}
+
+/** Cycle of the first UpdateFC of the class at or after `drained`. The last one found is near: a division takes longer. */
+function updateAfter(pool: usize, drained: u64): u64 {
+  const interval = <u64>param(P_FC_INTERVAL);
+  if (interval == 0) return drained;
+  let update = load<u64>(pool, UPDATE);
+  if (drained > update && drained - update <= interval) update += interval;
+  else if (drained > update || update - drained >= interval) update = ((drained + interval - 1) / interval) * interval;
+  store<u64>(pool, update, UPDATE);
+  return update;
 }
 
 function traceTaken(pool: usize, units: u32, back: u64): void {
