@@ -10,19 +10,7 @@ import {
   TRACE_RING_MASK,
   TRACE_RING_USED,
 } from '../abi/state_map.ts';
-import {
-  TRACE_A,
-  TRACE_B,
-  TRACE_BYTES,
-  TRACE_C,
-  TRACE_D,
-  TRACE_E,
-  TRACE_FUNCTION,
-  TRACE_KIND,
-  TRACE_PAYLOAD,
-  TRACE_SUB,
-  TRACE_TIME,
-} from '../abi/trace_kind.ts';
+import { TRACE_A, TRACE_C, TRACE_D, TRACE_KIND, TRACE_PAYLOAD, TRACE_TIME } from '../abi/trace_kind.ts';
 import { copyBytes } from '../mem/arena.ts';
 
 /** Is any of the TRACE_MASK_* bits recorded? */
@@ -30,9 +18,12 @@ export function isTracing(mask: u32): bool {
   return (load<u32>(TRACE_RING_MASK) & mask) != 0;
 }
 
-/** Writes a record of the current cycle. */
+/** Writes a record of the current cycle, without payload. */
 export function record(kind: u32, fn: u32, sub: u32, a: u32, b: u32, c: u64, d: u32 = 0, e: u32 = 0): void {
-  recordAt(load<u64>(CTL_NOW), kind, fn, sub, a, b, c, d, e, 0, 0);
+  const used = load<u32>(TRACE_RING_USED);
+  if (used + TRACE_PAYLOAD > load<u32>(TRACE_RING_BYTES)) return lose();
+  store<u32>(TRACE_RING_USED, used + TRACE_PAYLOAD);
+  put(load<u32>(TRACE_RING_BASE) + used, load<u64>(CTL_NOW), kind, fn, TRACE_PAYLOAD, sub, a, b, c, d, e);
 }
 
 /** Writes a record of cycle `time` with `length` bytes of payload. */
@@ -51,26 +42,39 @@ export function recordAt(
 ): void {
   const bytes = TRACE_PAYLOAD + ((length + 7) & ~7);
   const used = load<u32>(TRACE_RING_USED);
-  if (used + bytes > load<u32>(TRACE_RING_BYTES)) {
-    store<u32>(TRACE_RING_LOST, load<u32>(TRACE_RING_LOST) + 1);
-    return;
-  }
+  if (used + bytes > load<u32>(TRACE_RING_BYTES)) return lose();
   store<u32>(TRACE_RING_USED, used + bytes);
   const at: usize = load<u32>(TRACE_RING_BASE) + used;
-  store<u64>(at, time, TRACE_TIME);
-  store<u16>(at, <u16>kind, TRACE_KIND);
-  store<u16>(at, <u16>fn, TRACE_FUNCTION);
-  store<u16>(at, <u16>bytes, TRACE_BYTES);
-  store<u16>(at, <u16>sub, TRACE_SUB);
-  store<u32>(at, a, TRACE_A);
-  store<u32>(at, b, TRACE_B);
-  store<u64>(at, c, TRACE_C);
-  store<u32>(at, d, TRACE_D);
-  store<u32>(at, e, TRACE_E);
+  put(at, time, kind, fn, bytes, sub, a, b, c, d, e);
   if (length != 0) {
     store<u64>(at + bytes - 8, 0); // padding
     copyBytes(at + TRACE_PAYLOAD, payload, length);
   }
+}
+
+/** Lays a record out, two to four fields a store: TRACE_TIME, then kind to sub, a and b, c, d and e. */
+function put(
+  at: usize,
+  time: u64,
+  kind: u32,
+  fn: u32,
+  bytes: u32,
+  sub: u32,
+  a: u32,
+  b: u32,
+  c: u64,
+  d: u32,
+  e: u32,
+): void {
+  store<u64>(at, time, TRACE_TIME);
+  store<u64>(at, (<u64>(kind | (fn << 16))) | ((<u64>(bytes | (sub << 16))) << 32), TRACE_KIND);
+  store<u64>(at, (<u64>a) | ((<u64>b) << 32), TRACE_A);
+  store<u64>(at, c, TRACE_C);
+  store<u64>(at, (<u64>d) | ((<u64>e) << 32), TRACE_D);
+}
+
+function lose(): void {
+  store<u32>(TRACE_RING_LOST, load<u32>(TRACE_RING_LOST) + 1);
 }
 
 /** Is at least half of the ring left? If not, the host takes the records before the card goes on. */
