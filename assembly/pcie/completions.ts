@@ -6,7 +6,6 @@ import {
   CTL_NOW,
   CTL_READ_FAULTS,
   CTL_READ_FAULT_KIND,
-  CTL_READ_HEAD,
   FN_CONFIG,
   LIFE_COPY,
   LIFE_DOWN_LATENCY,
@@ -108,10 +107,15 @@ export function serveRead(tag: usize): void {
   }
   store<u32>(tag, status, TAG_STATUS);
   if (isTracing(TRACE_MASK_STATE)) traceRequest(TRACE_DMA_SERVED, context, tag);
+  const timeout = param(P_CPL_TIMEOUT);
+  const waited = <u32>now - load<u32>(tag, TAG_SENT);
   if (status == READ_FAULT_LOST) {
-    const waited = <u32>now - load<u32>(tag, TAG_SENT);
-    // who waits longer than the time-out has its event already
-    if (waited < param(P_CPL_TIMEOUT)) expire(tag, now + param(P_CPL_TIMEOUT) - waited);
+    if (waited <= timeout) {
+      expire(tag, now + timeout - waited);
+    } else {
+      freeTag(tag); // the request was given up while memory took its time
+      sendReads();
+    }
     return;
   }
   const isError = status == READ_FAULT_UNSUPPORTED;
@@ -125,6 +129,8 @@ export function serveRead(tag: usize): void {
     store<u32>(context, load<u32>(context, DMA_DOWN_TLPS) + tlps, DMA_DOWN_TLPS);
     store<u32>(context, load<u32>(context, DMA_DOWN_BYTES) + bytes, DMA_DOWN_BYTES);
   }
+  // in time until here, and yet too late
+  if (waited <= timeout && waited + <u32>(arrival - now) > timeout) expire(tag, now + timeout - waited);
   store<u32>(tag, <u32>(arrival - now) - param(P_DOWN_LATENCY), TAG_DOWN);
   scheduleAt(arrival, EV_DMA_DONE, PRIO_NORMAL, <u32>tag, 0);
 }
@@ -189,7 +195,7 @@ function finishRequest(tag: usize): usize {
     noteStatus(load<u32>(tag, TAG_FN), status);
     store<u32>(context, 1, DMA_FAULT);
     store<u32>(context, 0, DMA_LEFT); // the rest is not asked for
-    if (load<u8>(context, DMA_LISTED) != 0) unlist(context, CTL_READ_HEAD);
+    if (load<u8>(context, DMA_LISTED) != 0) unlist(context);
   }
   const pending = load<u16>(context, DMA_PENDING) - 1;
   store<u16>(context, pending, DMA_PENDING);

@@ -7,7 +7,7 @@
 //   startRead --setup--> EV_DMA_READY --tag, room, credit--> link --> EV_DMA_HOST --> link --> EV_DMA_DONE --> owner
 //
 // requests.ts has the way out, completions.ts the way back.
-import { CTL_NOW, CTL_PARKED_HEAD, CTL_READ_HEAD, ENGINE_DMA_READ } from '../abi/state_map.ts';
+import { CTL_NOW, ENGINE_DMA_READ } from '../abi/state_map.ts';
 import {
   DMA_BYTES,
   DMA_CURSOR,
@@ -18,7 +18,6 @@ import {
   DMA_GENERATION,
   DMA_LEFT,
   DMA_LISTED,
-  DMA_PARKED,
   DMA_PENDING,
   DMA_SEGMENT,
   DMA_SEGMENTS,
@@ -110,8 +109,7 @@ export function startRead(context: usize, setup: u32 = 0): bool {
 /** Forgets the read of a context; completions that are under way find another generation. */
 export function cancelRead(context: usize): void {
   store<u32>(context, load<u32>(context, DMA_GENERATION) + 1, DMA_GENERATION);
-  const listed = load<u8>(context, DMA_LISTED);
-  if (listed != 0) unlist(context, listed == DMA_PARKED ? CTL_PARKED_HEAD : CTL_READ_HEAD);
+  if (load<u8>(context, DMA_LISTED) != 0) unlist(context);
 }
 
 /** Reads the bytes of a context's list out of host memory: functional mode's way, all at once. */

@@ -105,8 +105,9 @@ function enlist(context: usize): void {
   store<u32>(CTL_READ_TAIL, <u32>context);
 }
 
-/** Takes a context off its list, wherever it stands; only resets do that in the middle. */
-export function unlist(context: usize, head: usize): void {
+/** Takes a context off the list that it is on, wherever it stands; only resets and errors do that in the middle. */
+export function unlist(context: usize): void {
+  const head: usize = load<u8>(context, DMA_LISTED) == DMA_PARKED ? CTL_PARKED_HEAD : CTL_READ_HEAD;
   let before: usize = 0;
   let at: usize = load<u32>(head);
   while (at != context) {
@@ -126,7 +127,7 @@ export function resumeReads(f: usize): void {
   while (context != 0) {
     const next: usize = load<u32>(context, DMA_NEXT);
     if (load<u32>(context, DMA_FN) == <u32>f) {
-      unlist(context, CTL_PARKED_HEAD);
+      unlist(context);
       enlist(context);
     }
     context = next;
@@ -135,7 +136,7 @@ export function resumeReads(f: usize): void {
 }
 
 function park(context: usize): void {
-  unlist(context, CTL_READ_HEAD);
+  unlist(context);
   store<u8>(context, DMA_PARKED, DMA_LISTED);
   store<u32>(context, load<u32>(CTL_PARKED_HEAD), DMA_NEXT);
   store<u32>(CTL_PARKED_HEAD, <u32>context);
@@ -149,7 +150,7 @@ export function sendReads(): void {
       park(context);
     } else {
       if (!sendRequest(context)) return;
-      if (load<u32>(context, DMA_LEFT) == 0) unlist(context, CTL_READ_HEAD);
+      if (load<u32>(context, DMA_LEFT) == 0) unlist(context);
     }
     context = load<u32>(CTL_READ_HEAD);
   }

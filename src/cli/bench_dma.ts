@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `virtfn bench dma`: latency of DMA reads and of writes followed by reads, as pcie-bench measures them; with --rate, how
 // many of them the card gets through.
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 
 import { DMA_PROFILE, DMA_SCHEMA, runDmaBench, type DmaBenchOptions, type DmaRow } from '../bench/dma.ts';
 import type { ProfileOverrides } from '../device/profile.ts';
@@ -12,6 +12,7 @@ import { profileOption, type ProfileChoice } from './profile_file.ts';
 const SIZES = [8, 64, 128, 256, 512, 1024, 1520, 2048];
 const LARGEST = 4096;
 const MOST_SAMPLES = 65_536;
+const LARGEST_WINDOW = 2 ** 26;
 
 interface BenchDmaArguments {
   readonly op: DmaBenchOptions['operation'];
@@ -34,7 +35,7 @@ export function benchDmaCommand(): Command {
     .addOption(new Option('--bytes <list>', 'sizes').argParser(numberList(LARGEST)).default(SIZES, SIZES.join(',')))
     .addOption(profileOption(DMA_PROFILE))
     .addOption(setOption())
-    .option('--window <bytes>', 'host memory used, a power of two', wholeNumber(4096, 2 ** 26), 8192)
+    .option('--window <bytes>', 'host memory used, a power of two', windowSize, 8192)
     .option('--random', 'random places in the window')
     .option('--samples <n>', 'operations of each size', wholeNumber(1, MOST_SAMPLES), 20_000)
     .option('--rate', 'all at once instead of one at a time: how much gets through')
@@ -80,6 +81,14 @@ Examples:
       print(`Profile ${profile.name}, ${window} bytes of memory\n${dmaText(rows)}`);
       if (files.length > 0) print(`\nWritten\n${fileList(files)}`);
     });
+}
+
+function windowSize(text: string): number {
+  const bytes = wholeNumber(4096, LARGEST_WINDOW)(text);
+  if ((bytes & (bytes - 1)) !== 0) {
+    throw new InvalidArgumentError(`Give a power of two from 4096 to ${LARGEST_WINDOW}.`);
+  }
+  return bytes;
 }
 
 function dmaText(rows: readonly DmaRow[]): string {

@@ -87,17 +87,16 @@ export function resolveProfile(
   name: string = DEFAULT_PROFILE,
 ): ResolvedProfile {
   const rows = new Map(PROFILE_ROWS.map((parameter) => [parameter.name, parameter]));
+  const values = new Map(profileParameters(name).map((parameter) => [parameter.name, parameter.value]));
   const problems: string[] = [];
   for (const [parameter, value] of Object.entries(overrides)) {
     const known = rows.get(parameter);
     const problem = known === undefined ? `${parameter} is no parameter of a profile` : problemOf(known, value);
     if (problem !== null) problems.push(problem);
+    // a bad value contradicts nothing
+    values.set(parameter, problem === null ? value : Number.NaN);
   }
-  const values = new Map(profileParameters(name).map((parameter) => [parameter.name, parameter.value]));
-  if (problems.length === 0) {
-    for (const [parameter, value] of Object.entries(overrides)) values.set(parameter, value);
-    problems.push(...conflicts(values));
-  }
+  problems.push(...conflicts(values));
   if (problems.length > 0) throw new NicError('PROFILE', `timing profile: ${problems.join('; ')}`);
   return { name, mode, clockPs: values.get('clock.period_ps')!, values, words: wordsOf(mode, values) };
 }

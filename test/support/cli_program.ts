@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The program as it ships: bundled into a folder of the package's shape, and run as a process of its own.
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
@@ -58,6 +58,11 @@ export class CliProgram {
       timeout: 60_000,
     });
     return { code: status, stdout, stderr };
+  }
+
+  /** Writes a file into the working directory: text as it is, anything else as JSON. */
+  write(name: string, content: unknown): void {
+    writeFileSync(join(this.folder, name), typeof content === 'string' ? content : JSON.stringify(content));
   }
 
   remove(): void {
