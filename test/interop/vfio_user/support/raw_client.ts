@@ -29,6 +29,7 @@ export const NO_REPLY = 0x10;
 const REPLY = 1;
 const ERROR = 0x20;
 const HEADER_BYTES = 16;
+const REPLY_TIMEOUT_MS = 5000;
 
 export interface Reply {
   readonly id: number;
@@ -66,18 +67,19 @@ export function versionPayload(json: string | null, major = 0, minor = 0): Uint8
 export class RawClient {
   readonly libc: Libc;
   private readonly socket: UnixSocket;
-  private readonly pump: () => void;
+  private readonly pump: (fd: number) => void;
   private input: number[] = [];
   private isOpen = true;
   private nextId = 0x100;
 
-  constructor(libc: Libc, path: string, pump: () => void) {
+  /** `pump` lets the server work: here, or elsewhere until something comes. */
+  constructor(libc: Libc, path: string, pump: (fd: number) => void) {
     const socket = connectUnix(libc, path);
     if (socket === null) throw new Error(`nobody listens at ${path}`);
     this.libc = libc;
     this.socket = socket;
     this.pump = pump;
-    pump();
+    pump(socket.fd);
   }
 
   /** Sends bytes as they are; what the server does not take is lost. */
@@ -96,7 +98,9 @@ export class RawClient {
   /** Sends a command and returns its reply. */
   request(command: number, payload?: Uint8Array, fds?: readonly number[]): Reply {
     const id = this.send(command, payload, 0, fds);
-    const reply = this.receive();
+    const deadline = performance.now() + REPLY_TIMEOUT_MS;
+    let reply = this.receive();
+    while (reply === null && this.isOpen && performance.now() < deadline) reply = this.receive();
     if (reply === null) throw new Error(`no reply to command ${command}`);
     if (reply.id !== id || reply.command !== command) throw new Error(`a reply to ${reply.id}, not to ${id}`);
     return reply;
@@ -108,7 +112,7 @@ export class RawClient {
 
   /** The next message from the server; null if there is none. */
   receive(): Reply | null {
-    this.pump();
+    this.pump(this.socket.fd);
     this.readAll();
     if (this.input.length < HEADER_BYTES) return null;
     const view = new DataView(Uint8Array.from(this.input).buffer);
@@ -127,7 +131,7 @@ export class RawClient {
 
   /** The server has closed the connection. */
   isDropped(): boolean {
-    this.pump();
+    this.pump(this.socket.fd);
     this.readAll();
     return !this.isOpen;
   }
