@@ -135,13 +135,13 @@ describe('a ring', () => {
 
   it('is read and written piece by piece', () => {
     const { rx, tx } = start();
-    const one = putFrame();
+    const sent = putFrame();
     ring(rx, 0);
     ring(tx, 1);
     until(() => u16(RX_USED + 2) === 1 && u16(TX_USED + 2) === 1, work);
 
     const header = joined(HEADER.subarray(0, 10), Uint8Array.of(1, 0)); // num_buffers 1
-    expect(bytes.slice(RX_BUFFER, RX_BUFFER + 72)).toEqual(joined(header, one));
+    expect(bytes.slice(RX_BUFFER, RX_BUFFER + 72)).toEqual(joined(header, sent));
     expect(bytes.slice(RX_USED + 4, RX_USED + 12)).toEqual(fields([4, 0], [4, 72]));
     expect(bytes.slice(TX_USED + 4, TX_USED + 8)).toEqual(fields([4, 0]));
     const asked = (command: number): number[][] =>
