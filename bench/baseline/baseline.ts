@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Compiles and runs the C baseline of register dispatch where a compiler is there.
+// The baselines in C, compiled where a compiler is there.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-
-const SOURCE = 'bench/baseline/register_dispatch.c';
 
 /** What came out: figures of the program, null where it could not be built, and a line for people. */
 export interface Baseline {
@@ -13,14 +11,21 @@ export interface Baseline {
   readonly text: string;
 }
 
+/** Compiles bench/baseline/NAME.c into a folder: the program, or why there is none. */
+export function compileBaseline(name: string, folder: string): { program: string } | { problem: string } {
+  const program = join(folder, name);
+  const source = `bench/baseline/${name}.c`;
+  const built = spawnSync('gcc', ['-O2', '-std=gnu11', '-o', program, source], { encoding: 'utf8' });
+  if (built.error !== undefined) return { problem: 'skipped, there is no gcc here' };
+  return built.status === 0 ? { program } : { problem: `gcc failed: ${built.stderr}` };
+}
+
 export function registerDispatchBaseline(): Baseline {
   const folder = mkdtempSync(join(tmpdir(), 'virtfn-bench-'));
   try {
-    const program = join(folder, 'register_dispatch');
-    const built = spawnSync('gcc', ['-O2', '-std=c11', '-o', program, SOURCE], { encoding: 'utf8' });
-    if (built.error !== undefined) return { figures: null, text: 'C baseline: skipped, there is no gcc here' };
-    if (built.status !== 0) return { figures: null, text: `C baseline: gcc failed: ${built.stderr}` };
-    const run = spawnSync(program, { encoding: 'utf8' });
+    const compiled = compileBaseline('register_dispatch', folder);
+    if ('problem' in compiled) return { figures: null, text: `C baseline: ${compiled.problem}` };
+    const run = spawnSync(compiled.program, { encoding: 'utf8' });
     const figures: unknown = JSON.parse(run.stdout);
     return { figures, text: `C baseline: ${run.stdout.trim().replaceAll(/\s+/g, ' ')}` };
   } finally {

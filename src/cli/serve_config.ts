@@ -133,7 +133,7 @@ export function resolveServeConfig(options: Settings, file: string | null, fileS
     if (!FUNCTION_NAME.test(name) || !names.includes(name)) problems.push(`${where}: that function is not served`);
     else if (text(path) !== null) problems.push(`${where}: ${text(path)}`);
   }
-  const card = cardConfig(settings, vfs, transitional !== false || settings['pf'] === true, problems);
+  const card = cardConfig(settings, vfs, transitional !== false || settings['pf'] === true, place, problems);
   if (problems.length > 0) throw new UsageError(problems.join('; '));
 
   const kindOf = (name: string): FunctionKind => {
@@ -157,25 +157,41 @@ export function resolveServeConfig(options: Settings, file: string | null, fileS
   };
 }
 
-function cardConfig(settings: Settings, vfs: number, traceAdmin: boolean, problems: string[]): ServeConfig['card'] {
+function cardConfig(
+  settings: Settings,
+  vfs: number,
+  traceAdmin: boolean,
+  place: (name: string) => string,
+  problems: string[],
+): ServeConfig['card'] {
   const pairs = settings['queuePairs'] as number | undefined;
   const copied = ['queueSize', 'mac', 'mtu', 'withoutFeatures', 'firstVfOffset', 'vfStride'];
+  const parts: Record<string, NicConfig> = {
+    vfs: { totalVfs: vfs },
+    queuePairs: pairs === undefined ? {} : { pfQueuePairs: pairs, vfQueuePairs: pairs },
+    ...Object.fromEntries(copied.map((name) => [name, name in settings ? { [name]: settings[name] } : {}])),
+  };
   const card = {
-    ...Object.fromEntries(copied.filter((name) => name in settings).map((name) => [name, settings[name]])),
-    ...(pairs === undefined ? {} : { pfQueuePairs: pairs, vfQueuePairs: pairs }),
+    ...(Object.assign({}, ...Object.values(parts)) as NicConfig),
     mode: (settings['mode'] as 'functional' | 'timed' | undefined) ?? 'functional',
     totalVfs: vfs,
     profile: (settings['profile'] ?? {}) as Readonly<Record<string, number>>,
     wire: (settings['wire'] ?? 'none') === 'none' ? ('discard' as const) : ('host' as const),
     traceAdmin,
   };
-  try {
-    resolveConfig(card);
-    resolveProfile(card.mode, card.profile);
-  } catch (error) {
-    if (!(error instanceof NicError)) throw error;
-    problems.push(error.message);
-  }
+  const check = (name: string, resolve: () => unknown): void => {
+    try {
+      resolve();
+    } catch (error) {
+      if (!(error instanceof NicError)) throw error;
+      problems.push(`${place(name)}: ${error.message.replace(/^[^:]+: /, '')}`); // the place says more than its heading
+    }
+  };
+  const before = problems.length;
+  for (const [name, part] of Object.entries(parts)) check(name, () => resolveConfig(part));
+  check('profile', () => resolveProfile(card.mode, card.profile));
+  // only routing ids depend on several settings
+  if (problems.length === before) check('vfStride', () => resolveConfig(card));
   return card;
 }
 

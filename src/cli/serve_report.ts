@@ -105,7 +105,14 @@ export interface AdminRow {
   readonly minNs: number;
   readonly meanNs: number;
   readonly maxNs: number;
+  /** The first FIRST_COMMANDS of them. */
+  readonly first: readonly FirstCommand[];
 }
+
+/** Header and answer of a command. */
+type FirstCommand = Pick<AdminRecord, 'groupType' | 'memberId' | 'status' | 'qualifier'>;
+
+const FIRST_COMMANDS = 4;
 
 interface Tally {
   commands: number;
@@ -113,6 +120,7 @@ interface Tally {
   min: number;
   sum: number;
   max: number;
+  readonly first: FirstCommand[];
 }
 
 /** Counts administration commands as they end. */
@@ -129,7 +137,7 @@ export class AdminTally {
     const ns = (cycles: number): number => this.nic.toPs(cycles) / 1000;
     return [...this.tallies]
       .sort(([a], [b]) => a - b)
-      .map(([opcode, { commands, errors, min, sum, max }]) => ({
+      .map(([opcode, { commands, errors, min, sum, max, first }]) => ({
         opcode,
         name: OPCODES.get(opcode) ?? `opcode ${opcode}`,
         commands,
@@ -137,18 +145,20 @@ export class AdminTally {
         minNs: ns(min),
         meanNs: ns(sum / commands),
         maxNs: ns(max),
+        first,
       }));
   }
 
   private count(record: AdminRecord): void {
-    const { opcode, status, doorbellIssued, notified, writtenBack } = record;
+    const { opcode, groupType, memberId, status, qualifier, doorbellIssued, notified, writtenBack } = record;
     const cycles = Math.max(notified, writtenBack) - doorbellIssued;
     let tally = this.tallies.get(opcode);
     if (tally === undefined) {
-      tally = { commands: 0, errors: 0, min: Number.POSITIVE_INFINITY, sum: 0, max: 0 };
+      tally = { commands: 0, errors: 0, min: Number.POSITIVE_INFINITY, sum: 0, max: 0, first: [] };
       this.tallies.set(opcode, tally);
     }
     tally.commands++;
+    if (tally.commands <= FIRST_COMMANDS) tally.first.push({ groupType, memberId, status, qualifier });
     if (status !== 0) tally.errors++;
     tally.min = Math.min(tally.min, cycles);
     tally.sum += cycles;

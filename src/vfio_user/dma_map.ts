@@ -21,6 +21,8 @@ import { VfioError } from '../util/errors.ts';
 const WINDOW_BYTES = 2 ** 30;
 /** Up to here a loop beats a call to copy. */
 const SHORT_BYTES = 32;
+/** Flags and index at the start of a ring. */
+const INDEX_END = 4;
 /** Ranges that a client may have at a time. */
 export const MAX_DMA_MAPS = 65535;
 
@@ -190,7 +192,12 @@ interface Window {
   readonly u16: Uint16Array;
 }
 
-/** Memory in a mapping, as windows of equal size. Ring indices, two aligned bytes, are read and written as one. */
+/**
+ * Memory in a mapping, as windows of equal size. The driver works in it at the same time: an index, which comes alone or
+ * behind the flags of its ring, is read as one, and before ring entries that come along with it. It is written behind
+ * all that it tells of; and since the card looks at the other side's index next, which x86 would let pass a plain store,
+ * Atomics.store puts a barrier between them.
+ */
 class MappedFile implements ForeignMemory {
   private readonly libc: Libc;
   private readonly address: Address;
@@ -219,13 +226,13 @@ class MappedFile implements ForeignMemory {
       const { u8, u16 } = this.windows[Math.floor(offset / WINDOW_BYTES)]!;
       const from = offset % WINDOW_BYTES;
       const count = Math.min(length, u8.length - from);
-      if (count === 2 && (from & 1) === 0) {
-        const value = u16[from >> 1]!;
-        target[at] = value;
-        target[at + 1] = value >> 8;
-      } else {
-        copy(u8, from, count, target, at);
+      let done = 0;
+      for (const first = (from & 1) === 0 ? Math.min(count, INDEX_END) : 0; done + 2 <= first; done += 2) {
+        const value = u16[(from + done) >> 1]!;
+        target[at + done] = value;
+        target[at + done + 1] = value >> 8;
       }
+      copy(u8, from + done, count - done, target, at + done);
       offset += count;
       at += count;
       length -= count;
@@ -238,7 +245,7 @@ class MappedFile implements ForeignMemory {
       const { u8, u16 } = this.windows[Math.floor(offset / WINDOW_BYTES)]!;
       const to = offset % WINDOW_BYTES;
       const count = Math.min(length, u8.length - to);
-      if (count === 2 && (to & 1) === 0) u16[to >> 1] = source[at]! | (source[at + 1]! << 8);
+      if (count === 2 && (to & 1) === 0) Atomics.store(u16, to >> 1, source[at]! | (source[at + 1]! << 8));
       else copy(source, at, count, u8, to);
       offset += count;
       at += count;

@@ -20,6 +20,7 @@ const [ADDRESS] = GUEST_ADDRESSES;
 const VIRTIO_F_ADMIN_VQ = 41;
 const LIST_QUERY = 0; // virtio 1.4 §2.13.1
 const LIST_USE = 1;
+const SR_IOV = 1; // group_type, §2.13
 
 describe.each(kernelsOfThisRun())('the PF, kernel %s', (kernel) => {
   let lab: Lab;
@@ -45,9 +46,10 @@ describe.each(kernelsOfThisRun())('the PF, kernel %s', (kernel) => {
 
     expect(pf.status).toContain('DRIVER_OK');
     expect(pf.features).toContain(VIRTIO_F_ADMIN_VQ);
-    expect(adminCommands.map(({ opcode, commands, errors }) => ({ opcode, commands, errors }))).toEqual([
-      { opcode: LIST_QUERY, commands: 1, errors: 0 },
-      { opcode: LIST_USE, commands: 1, errors: 0 },
+    const first = [{ groupType: SR_IOV, memberId: 0, status: 0, qualifier: 0 }];
+    expect(adminCommands).toMatchObject([
+      { opcode: LIST_QUERY, commands: 1, errors: 0, first },
+      { opcode: LIST_USE, commands: 1, errors: 0, first },
     ]);
     expect(adminOpcodesInUse).toEqual([2, 3, 4, 5, 6]); // 0x7c: what Linux knows of what the card has
   });

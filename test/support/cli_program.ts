@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The program as it ships: bundled into a folder of the package's shape, and run as a process of its own.
-import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
@@ -27,7 +27,8 @@ export class CliProgram {
   readonly file: string;
   private readonly root: string;
 
-  constructor() {
+  /** `packages`: those that the program finds installed beside it. */
+  constructor(packages: readonly string[] = []) {
     this.root = mkdtempSync(join(tmpdir(), 'virtfn-cli-'));
     this.folder = join(this.root, 'work');
     this.file = join(this.root, 'dist/src/cli/virtfn.mjs');
@@ -48,6 +49,9 @@ export class CliProgram {
       mkdirSync(dirname(copy), { recursive: true });
       copyFileSync(repoPath(path), copy);
     }
+    const modules = join(this.root, 'node_modules');
+    mkdirSync(modules);
+    for (const name of packages) symlinkSync(repoPath(`node_modules/${name}`), join(modules, name));
   }
 
   run(...args: readonly string[]): ProgramRun {
@@ -63,6 +67,11 @@ export class CliProgram {
   /** Writes a file into the working directory: text as it is, anything else as JSON. */
   write(name: string, content: unknown): void {
     writeFileSync(join(this.folder, name), typeof content === 'string' ? content : JSON.stringify(content));
+  }
+
+  /** Runs it beside the caller. */
+  start(...args: readonly string[]): ChildProcess {
+    return spawn(process.execPath, [this.file, ...args], { cwd: this.folder, stdio: ['ignore', 'pipe', 'pipe'] });
   }
 
   remove(): void {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sends whatever a test wants sent. Numbers and layouts are typed from the protocol's text, not taken from the server.
 import { EFD_CLOEXEC, EFD_NONBLOCK, MFD_ALLOW_SEALING, MFD_CLOEXEC, type Libc } from '../../../../src/native/libc.ts';
+import { POLLIN, waitFor } from '../../../../src/native/wait.ts';
 import { connectUnix, type UnixSocket } from '../../../../src/native/unix_socket.ts';
 
 /** Commands by the names of the protocol's table. */
@@ -15,11 +16,14 @@ export const COMMAND = {
   DEVICE_SET_IRQS: 8,
   REGION_READ: 9,
   REGION_WRITE: 10,
+  DMA_READ: 11,
+  DMA_WRITE: 12,
   DEVICE_RESET: 13,
   REGION_WRITE_MULTI: 15,
   DEVICE_FEATURE: 16,
 } as const;
 
+export const EFAULT = 14;
 export const EINVAL = 22;
 export const ENOENT = 2;
 export const EEXIST = 17;
@@ -29,6 +33,7 @@ export const NO_REPLY = 0x10;
 const REPLY = 1;
 const ERROR = 0x20;
 const HEADER_BYTES = 16;
+const REPLY_TIMEOUT_MS = 5000;
 
 export interface Reply {
   readonly id: number;
@@ -36,6 +41,20 @@ export interface Reply {
   /** 0: done. */
   readonly error: number;
   readonly payload: DataView;
+}
+
+/** Memory that has no file descriptor. */
+export interface RawMemory {
+  /** DMA address of its first byte. */
+  readonly base: number;
+  readonly bytes: Uint8Array;
+}
+
+/** DMA_READ or DMA_WRITE, as the server sent it. */
+export interface Asked {
+  readonly command: number;
+  readonly address: number;
+  readonly count: number;
 }
 
 /** Little-endian fields one after the other: [bytes, value]. */
@@ -66,18 +85,22 @@ export function versionPayload(json: string | null, major = 0, minor = 0): Uint8
 export class RawClient {
   readonly libc: Libc;
   private readonly socket: UnixSocket;
-  private readonly pump: () => void;
+  private readonly pump: (fd: number) => void;
+  /** What DMA_READ and DMA_WRITE reach; null: the server must not ask. */
+  memory: RawMemory | null = null;
+  readonly asked: Asked[] = [];
   private input: number[] = [];
   private isOpen = true;
   private nextId = 0x100;
 
-  constructor(libc: Libc, path: string, pump: () => void) {
+  /** `pump` lets the server work: here, or elsewhere until something comes. */
+  constructor(libc: Libc, path: string, pump: (fd: number) => void) {
     const socket = connectUnix(libc, path);
     if (socket === null) throw new Error(`nobody listens at ${path}`);
     this.libc = libc;
     this.socket = socket;
     this.pump = pump;
-    pump();
+    pump(socket.fd);
   }
 
   /** Sends bytes as they are; what the server does not take is lost. */
@@ -96,7 +119,9 @@ export class RawClient {
   /** Sends a command and returns its reply. */
   request(command: number, payload?: Uint8Array, fds?: readonly number[]): Reply {
     const id = this.send(command, payload, 0, fds);
-    const reply = this.receive();
+    const deadline = performance.now() + REPLY_TIMEOUT_MS;
+    let reply = this.receive();
+    while (reply === null && this.isOpen && performance.now() < deadline) reply = this.receive();
     if (reply === null) throw new Error(`no reply to command ${command}`);
     if (reply.id !== id || reply.command !== command) throw new Error(`a reply to ${reply.id}, not to ${id}`);
     return reply;
@@ -106,28 +131,31 @@ export class RawClient {
     return this.request(COMMAND.VERSION, versionPayload(json));
   }
 
-  /** The next message from the server; null if there is none. */
+  /** The next reply of the server; null if there is none. What it asks of the client's memory is answered. */
   receive(): Reply | null {
-    this.pump();
+    this.pump(this.socket.fd);
     this.readAll();
-    if (this.input.length < HEADER_BYTES) return null;
-    const view = new DataView(Uint8Array.from(this.input).buffer);
-    const size = view.getUint32(4, true);
-    if (this.input.length < size) return null;
-    this.input.splice(0, size);
-    const flags = view.getUint32(8, true);
-    if ((flags & 0xf) !== REPLY) throw new Error('the server sent a command');
-    return {
-      id: view.getUint16(0, true),
-      command: view.getUint16(2, true),
-      error: (flags & ERROR) === 0 ? 0 : view.getUint32(12, true),
-      payload: new DataView(view.buffer, HEADER_BYTES, size - HEADER_BYTES),
-    };
+    for (let view = this.nextMessage(); view !== null; view = this.nextMessage()) {
+      const flags = view.getUint32(8, true);
+      const command = view.getUint16(2, true);
+      const payload = new DataView(view.buffer, HEADER_BYTES);
+      if ((flags & 0xf) === REPLY) {
+        const error = (flags & ERROR) === 0 ? 0 : view.getUint32(12, true);
+        return { id: view.getUint16(0, true), command, error, payload };
+      }
+      this.answerDma(view.getUint16(0, true), command, payload);
+    }
+    return null;
+  }
+
+  /** Waits until the server has sent something that has not been read. */
+  hasInput(timeoutMs: number): boolean {
+    return this.input.length > 0 || waitFor(this.libc, this.socket.fd, POLLIN, timeoutMs);
   }
 
   /** The server has closed the connection. */
   isDropped(): boolean {
-    this.pump();
+    this.pump(this.socket.fd);
     this.readAll();
     return !this.isOpen;
   }
@@ -151,6 +179,33 @@ export class RawClient {
   close(): void {
     this.socket.close();
     this.isOpen = false;
+  }
+
+  private nextMessage(): DataView | null {
+    if (this.input.length < HEADER_BYTES) return null;
+    const size = this.input[4]! + this.input[5]! * 0x100 + this.input[6]! * 0x10000;
+    if (this.input.length < size) return null;
+    return new DataView(Uint8Array.from(this.input.splice(0, size)).buffer);
+  }
+
+  /** address u64, count u64, and behind them the data: in DMA_WRITE, and in the reply to DMA_READ. */
+  private answerDma(id: number, command: number, payload: DataView): void {
+    const isRead = command === COMMAND.DMA_READ;
+    if (this.memory === null || !(isRead || command === COMMAND.DMA_WRITE)) {
+      throw new Error(`the server sent command ${command}`);
+    }
+    const address = Number(payload.getBigUint64(0, true));
+    const count = Number(payload.getBigUint64(8, true));
+    this.asked.push({ command, address, count });
+    const { base, bytes } = this.memory;
+    const place = bytes.subarray(Math.max(0, address - base), Math.max(0, address - base + count));
+    if (address < base || place.length < count) {
+      this.sendBytes(fields([2, id], [2, command], [4, HEADER_BYTES], [4, REPLY | ERROR], [4, EFAULT]));
+      return;
+    }
+    if (!isRead) place.set(new Uint8Array(payload.buffer, payload.byteOffset + 16, count));
+    const reply = joined(fields([8, address], [8, count]), isRead ? place : new Uint8Array(0));
+    this.sendBytes(joined(header(id, command, HEADER_BYTES + reply.length, REPLY), reply));
   }
 
   private readAll(): void {
