@@ -5,21 +5,13 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import type { DmaRow } from '../../src/bench/dma.ts';
 import { CliProgram } from '../support/cli_program.ts';
 
 interface Report {
   readonly schema: string;
   readonly profile: string;
-  readonly rows: readonly {
-    readonly op: string;
-    readonly bytes: number;
-    readonly minNs: number;
-    readonly medianNs: number;
-    readonly p95Ns: number;
-    readonly p999Ns: number;
-    readonly maxNs: number;
-    readonly gbps?: number;
-  }[];
+  readonly rows: readonly DmaRow[];
 }
 
 let program: CliProgram;
