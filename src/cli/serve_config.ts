@@ -189,9 +189,9 @@ function cardConfig(
   };
   const before = problems.length;
   for (const [name, part] of Object.entries(parts)) check(name, () => resolveConfig(part));
-  check('profile', () => resolveProfile(card.mode, card.profile));
   // only routing ids depend on several settings
   if (problems.length === before) check('vfStride', () => resolveConfig(card));
+  check('profile', () => resolveProfile(card.mode, card.profile));
   return card;
 }
 
