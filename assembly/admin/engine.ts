@@ -7,7 +7,7 @@
 //   24 doorbell arrived | 32 visited | 40 index read | 48 ring read | 56 started | 64 descriptors known | 72 data known |
 //   80 executing | 88 executed | 96 written back | 104 notified (arrival, 0 if none) | 112 TLPs up, down u16[2] |
 //   116 bytes up u32 | 120 bytes down u32 | 124 queue's jobs u32 | 128 lives of its reads, LIFE_* of state_map.ts: index,
-//   ring, descriptors, data | 336 cycles until an engine took it u32
+//   ring, descriptors, data | 336 cycles until an engine took it u32 | 340 bytes of the command u32 | 344 the first 40 of them
 import {
   ADMIN_TRACE,
   ADMIN_TRACE_BYTES,
@@ -22,11 +22,13 @@ import {
   DMA_DOWN_TLPS,
   DMA_UP_BYTES,
   DMA_UP_TLPS,
+  JOB_BUFFER,
   JOB_ENGINE_WAIT,
   JOB_EXECUTED,
   JOB_EXECUTING,
   JOB_GATHERED,
   JOB_HEAD,
+  JOB_LENGTH,
   JOB_LIVES,
   JOB_MEMBER,
   JOB_OPCODE,
@@ -61,6 +63,9 @@ import { delayJob, occupyJob } from '../virtio/job.ts';
 import { breakQueue } from '../virtio/needs_reset.ts';
 import { flushUsed, postUsedElement, scatter } from '../virtio/used.ts';
 import { executeCommand, executionCycles, padHeader } from './command.ts';
+
+/** Header and 16 bytes of data, in the record of a command. */
+const COMMAND_KEPT: u32 = 40;
 
 const STEP_BEGIN = 0;
 const STEP_EXECUTED = 1;
@@ -134,6 +139,9 @@ function trace(job: usize, q: usize, notified: u64): void {
   store<u32>(record, load<u32>(q, Q_JOBS), 124);
   memory.copy(record + 128, job + JOB_LIVES, 4 * LIFE_BYTES);
   store<u32>(record, load<u32>(job, JOB_ENGINE_WAIT), 336);
+  store<u32>(record, load<u32>(job, JOB_LENGTH), 340);
+  memory.fill(record + 344, 0, COMMAND_KEPT);
+  memory.copy(record + 344, job + JOB_BUFFER, min<u32>(load<u32>(job, JOB_LENGTH), COMMAND_KEPT));
   memory.fill(ring + DMA_UP_TLPS, 0, 16);
   emit(OUT_ADMIN, 0, <u32>record, 0, 0, 0);
 }
