@@ -11,6 +11,7 @@ import type { AdminRecord } from '../device/admin_record.ts';
 import type { LinkTraffic } from '../device/nic.ts';
 import type { Machine } from '../machine/machine.ts';
 import { NicError } from '../util/errors.ts';
+import { Accountant, AccountTotals, type Accounts } from './accounts.ts';
 import type { DataTraffic, TrafficRate } from './data_traffic.ts';
 import { addPhases, queuedPhases, type PhaseKey, type Phases } from './phases.ts';
 import type { Random } from './random.ts';
@@ -26,9 +27,10 @@ export interface LoopResult {
   readonly cycles: Spread;
   readonly ns: Spread;
   readonly commandsPerSecond: number;
-  /** All commands together; phaseTotals add up to totalCycles. */
+  /** All commands together; phaseTotals add up to totalCycles, and accountTotals to phaseTotals. */
   readonly totalCycles: number;
   readonly phaseTotals: Phases;
+  readonly accountTotals: Accounts;
   /** Mean of one command; null with data traffic, whose TLPs cannot be told apart. */
   readonly perCommand: LinkTraffic | null;
   /** Null without data traffic. */
@@ -111,6 +113,8 @@ export function measureLoop(machine: Machine, plan: LoopPlan): LoopResult {
   const loop = new ClosedLoop(machine, plan.nextMember);
   const latencies: number[] = [];
   const phaseTotals: Partial<Record<PhaseKey, number>> = {};
+  const accountant = new Accountant(nic.profile);
+  const accountTotals = new AccountTotals();
   let warmUp = 4 * inFlight + 16;
   let start = { time: 0, link: nic.linkTraffic(), frames: 0 };
   let end = start;
@@ -120,7 +124,9 @@ export function measureLoop(machine: Machine, plan: LoopPlan): LoopResult {
       if (--warmUp === 0) start = mark();
     } else if (latencies.length < commands) {
       latencies.push(time - begin);
-      addPhases(phaseTotals, queuedPhases(record!, begin, time));
+      const phases = queuedPhases(record!, begin, time);
+      addPhases(phaseTotals, phases);
+      accountTotals.add(accountant.command(record!, phases));
       if (latencies.length === commands) end = mark();
     }
   };
@@ -147,6 +153,7 @@ export function measureLoop(machine: Machine, plan: LoopPlan): LoopResult {
     commandsPerSecond: Math.round((commands * 1e12) / (elapsed * clockPs)),
     totalCycles: latencies.reduce((sum, latency) => sum + latency, 0),
     phaseTotals,
+    accountTotals: accountTotals.accounts,
     perCommand: traffic === null ? trafficPer(trafficSince(start.link, end.link), commands) : null,
     traffic: traffic?.rate(end.frames - start.frames, elapsed) ?? null,
   };

@@ -180,13 +180,23 @@ describe('a command on an idle card', () => {
 describe('order statistics and chance', () => {
   it('take percentiles by nearest rank and the phases of the median', () => {
     const traffic = { tlpsUp: 3, tlpsDown: 1, bytesUp: 60, bytesDown: 20 };
-    const samples = Array.from({ length: 200 }, (_, i) => ({ cycles: 200 - i, phases: { link: 200 - i }, traffic }));
+    const samples = Array.from({ length: 200 }, (_, i) => {
+      const cycles = 200 - i;
+      return {
+        cycles,
+        phases: { link: cycles },
+        accounts: { link: [{ parameter: 'link bytes up', cycles }] },
+        traffic,
+      };
+    });
 
     const summary = summarize(samples, 4000);
 
     expect(summary.cycles).toEqual({ p50: 100, p99: 198, max: 200 });
     expect(summary.ns).toEqual({ p50: 400, p99: 792, max: 800 });
     expect(summary.phases).toEqual({ link: 100 });
+    expect(summary.accounts).toEqual({ link: [{ parameter: 'link bytes up', cycles: 100 }] });
+    expect(summary.accountTotals).toEqual({ link: [{ parameter: 'link bytes up', cycles: 20100 }] });
     expect(summary.totalCycles).toBe(20100);
     expect(summary.perAccess).toEqual(traffic);
   });

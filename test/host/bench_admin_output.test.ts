@@ -66,7 +66,7 @@ describe('virtfn bench admin --quick', () => {
     const documentation = readFileSync(repoPath('docs/bench_admin.md'), 'utf8');
 
     expect(json).toMatchObject({
-      schema: 'virtfn.bench.admin/1',
+      schema: 'virtfn.bench.admin/2',
       seed: 1,
       isQuick: true,
       profile: { name: 'fpga-gen3x8-250mhz', clockPs: 2000, set: { 'clock.period_ps': 2000 } },
@@ -107,7 +107,7 @@ describe('virtfn bench admin --quick', () => {
   it('prints nothing but JSON with --json -', async () => {
     const printed = await run('--quick', '--vfs', '1', '--in-flight', '1', '--json', '-');
 
-    expect((JSON.parse(printed) as typeof json)['schema']).toBe('virtfn.bench.admin/1');
+    expect((JSON.parse(printed) as typeof json)['schema']).toBe('virtfn.bench.admin/2');
   });
 });
 
@@ -135,7 +135,11 @@ function keysOf(value: unknown, into = new Set<string>()): Set<string> {
   } else if (typeof value === 'object' && value !== null) {
     for (const [key, member] of Object.entries(value)) {
       into.add(key);
-      if (!['set', 'phaseTotals'].includes(key) && !(key === 'phases' && !Array.isArray(member))) keysOf(member, into);
+      if (
+        !['set', 'phaseTotals', 'accounts', 'accountTotals'].includes(key) &&
+        !(key === 'phases' && !Array.isArray(member))
+      )
+        keysOf(member, into);
     }
   }
   return into;
