@@ -20,6 +20,7 @@ import {
   type VfPoint,
   type VfSeries,
 } from './sweeps.ts';
+import { measureVariant, VARIANTS, type VariantRow } from './variants.ts';
 
 /** Name of the report's JSON form. */
 export const ADMIN_SCHEMA = 'virtfn.bench.admin/2';
@@ -90,6 +91,7 @@ export interface AdminBenchReport extends SingleResult {
   readonly profile: { readonly name: string; readonly clockPs: number; readonly set: ProfileOverrides };
   readonly phases: readonly PhaseInfo[];
   readonly headline: Headline;
+  readonly variants: readonly VariantRow[];
   readonly notify: readonly NotifyRow[];
   readonly inFlight: readonly InFlightSeries[];
   readonly vfs: readonly VfSeries[];
@@ -114,7 +116,8 @@ export function runAdminBench(options: AdminBenchOptions = {}, onStep: StepHandl
   const { name, clockPs } = resolveProfile('timed', profile, options.profileName);
   const card = { profileName: name, profile };
 
-  const total = 3 + IN_FLIGHT_SERIES.length * inFlight.length + VF_SERIES.length * vfs.length + LOADS.length;
+  const total =
+    3 + VARIANTS.length + IN_FLIGHT_SERIES.length * inFlight.length + VF_SERIES.length * vfs.length + LOADS.length;
   let done = 0;
   const step = <T>(work: (random: Random) => T): T => {
     // a stream of its own for each step, so that a longer list of points changes none of the others
@@ -125,6 +128,9 @@ export function runAdminBench(options: AdminBenchOptions = {}, onStep: StepHandl
   const { samples, loadSamples, loopCommands } = effort;
   const single = step((random) => measureSingle(card, samples, random));
   const notify = step((random) => measureNotify(card, samples, random));
+  const variants = VARIANTS.map((variant) =>
+    step((random) => measureVariant(card, variant, samples, loopCommands, random)),
+  );
   const boots = step(() => measureBoots(card));
   const inFlightSeries = IN_FLIGHT_SERIES.map((series) => ({
     ...series,
@@ -146,6 +152,7 @@ export function runAdminBench(options: AdminBenchOptions = {}, onStep: StepHandl
     phases: PHASES,
     headline: headlineOf(single, notify, boots, clockPs),
     ...single,
+    variants,
     notify,
     inFlight: inFlightSeries,
     vfs: vfSeries,

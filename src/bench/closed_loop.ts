@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A fixed number of administration commands in flight: whoever is answered asks again at once. That is how so many guests
-// read a legacy register at the same time. The command is LEGACY_COMMON_CFG_READ of device_features, 4 bytes.
+// read a legacy register at the same time. The command is LEGACY_COMMON_CFG_READ. Who finds no room in the ring waits for it.
 import {
   VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ,
   VIRTIO_ADMIN_GROUP_TYPE_SRIOV,
@@ -37,8 +37,13 @@ export interface LoopResult {
   readonly traffic: TrafficRate | null;
 }
 
-const DATA = Uint8Array.of(LEGACY_DEVICE_FEATURES);
-const RESULT_BYTES = 4;
+/** The register that is read. */
+export interface LoopRead {
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+const DEVICE_FEATURES: LoopRead = { offset: LEGACY_DEVICE_FEATURES, bytes: 4 };
 
 /** Keeps commands in flight on a machine, as long as it is running. */
 export class ClosedLoop {
@@ -46,14 +51,20 @@ export class ClosedLoop {
   onAnswer: ((begin: number, end: number, record: AdminRecord | null) => void) | null = null;
   private readonly machine: Machine;
   private readonly nextMember: () => number;
+  private readonly data: Uint8Array;
+  private readonly resultBytes: number;
+  /** Commands that wait for room in the ring: when each began. */
+  private readonly waiting: number[] = [];
   private readonly begins = new Float64Array(MOST_IN_FLIGHT);
   private readonly records: AdminRecord[] = [];
   private isRunning = false;
 
   /** `nextMember` names the VF of each command. */
-  constructor(machine: Machine, nextMember: () => number) {
+  constructor(machine: Machine, nextMember: () => number, read: LoopRead = DEVICE_FEATURES) {
     this.machine = machine;
     this.nextMember = nextMember;
+    this.data = Uint8Array.of(read.offset);
+    this.resultBytes = read.bytes;
   }
 
   /** Puts `inFlight` commands in flight and keeps it so. */
@@ -62,13 +73,14 @@ export class ClosedLoop {
     this.isRunning = true;
     if (this.machine.nic.config.traceAdmin) this.machine.nic.onAdminCommand((record) => this.records.push(record));
     admin.onComplete = (slot) => this.answer(slot);
-    for (let i = 0; i < inFlight; i++) this.send();
+    for (let i = 0; i < inFlight; i++) this.send(this.machine.nic.now());
   }
 
   /** Sends no more and waits for the last answer. */
   stop(): void {
     const { admin } = this.machine.pf;
     this.isRunning = false;
+    this.waiting.length = 0;
     this.machine.settle();
     admin.onComplete = null;
     this.machine.nic.onAdminCommand(null);
@@ -85,16 +97,17 @@ export class ClosedLoop {
     // commands of the queue are answered in the order in which they were executed
     const record = this.records.shift() ?? null;
     if (this.onAnswer !== null) this.onAnswer(begin, this.machine.nic.now(), record);
-    if (this.isRunning) this.send();
+    const next = this.waiting.shift();
+    if (next !== undefined) this.send(next);
+    if (this.isRunning) this.send(this.machine.nic.now());
   }
 
-  private send(): void {
-    const { nic, pf } = this.machine;
-    const begin = nic.now();
+  private send(begin: number): void {
+    const { pf } = this.machine;
     const opcode = VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ;
-    const slot = pf.admin.submit(opcode, VIRTIO_ADMIN_GROUP_TYPE_SRIOV, this.nextMember(), DATA, RESULT_BYTES);
-    if (slot < 0) throw new NicError('BENCH', `no room in the admin queue for ${pf.admin.inFlight + 1} commands`);
-    this.begins[slot] = begin;
+    const slot = pf.admin.submit(opcode, VIRTIO_ADMIN_GROUP_TYPE_SRIOV, this.nextMember(), this.data, this.resultBytes);
+    if (slot < 0) this.waiting.push(begin);
+    else this.begins[slot] = begin;
   }
 }
 
@@ -104,13 +117,15 @@ export interface LoopPlan {
   readonly commands: number;
   readonly nextMember: () => number;
   readonly traffic: DataTraffic | null;
+  /** Default device_features. */
+  readonly read?: LoopRead;
 }
 
 /** Runs a closed loop until it is steady, then measures `commands` commands. The machine has traceAdmin set. */
 export function measureLoop(machine: Machine, plan: LoopPlan): LoopResult {
   const { inFlight, commands, traffic } = plan;
   const { nic } = machine;
-  const loop = new ClosedLoop(machine, plan.nextMember);
+  const loop = new ClosedLoop(machine, plan.nextMember, plan.read);
   const latencies: number[] = [];
   const phaseTotals: Partial<Record<PhaseKey, number>> = {};
   const accountant = new Accountant(nic.profile);

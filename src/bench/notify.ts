@@ -67,6 +67,11 @@ export class NotifiedGuest {
     if (fn === this.vf) this.frameAt = timeCycles;
   }
 
+  /** The card has found the queue empty and asked for a doorbell. */
+  get isAtRest(): boolean {
+    return this.queue.ring.wantsNotification();
+  }
+
   /** Puts a frame into the ring of a queue at rest, without a notification. */
   offer(): void {
     this.frameAt = 0;

@@ -24,6 +24,8 @@ import { alignUp, type DmaMemory } from './platform.ts';
 
 const DESC_DWORDS = VIRTQ_DESC_SIZE / 4;
 const TWO_TO_32 = 0x1_0000_0000;
+/** A ring begins a line, so that four descriptors share one, and the available index shares its with the ring's entries. */
+const CACHE_LINE = 64;
 
 /** How a driver tells the device that it made buffers available. */
 export interface Doorbell {
@@ -120,7 +122,7 @@ export class SplitRing {
       avail = desc + VIRTQ_DESC_SIZE * size;
       used = desc + usedStart;
     } else {
-      desc = memory.alloc(VIRTQ_DESC_SIZE * size, VIRTQ_DESC_ALIGN);
+      desc = memory.alloc(VIRTQ_DESC_SIZE * size, CACHE_LINE);
       avail = memory.alloc(availBytes, VIRTQ_AVAIL_ALIGN);
       used = memory.alloc(usedBytes, VIRTQ_USED_ALIGN);
     }
@@ -297,6 +299,11 @@ export class SplitRing {
     if (!this.hasEventIdx) return (this.u16[this.used16]! & VIRTQ_USED_F_NO_NOTIFY) === 0;
     // §2.7.10: notify when the index moved over avail_event.
     return ((now - this.u16[this.availEvent16]! - 1) & 0xffff) < ((now - old) & 0xffff);
+  }
+
+  /** True where the device wants to be notified of the next chain, with the event index negotiated. */
+  wantsNotification(): boolean {
+    return this.u16[this.availEvent16] === this.publishedIdx;
   }
 
   /** True where the device returned something that takeUsed() has not taken. */

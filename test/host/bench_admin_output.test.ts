@@ -57,7 +57,7 @@ describe('virtfn bench admin --quick', () => {
   it('prints every table and names the files', () => {
     const titles = text.split('\n').filter((_line, i, lines) => lines[i + 1]?.startsWith('┌'));
 
-    expect(titles.length).toBe(9);
+    expect(titles.length).toBe(11);
     expect(text).toContain(`  ${htmlFile}`);
     expect(text).toContain(`  ${jsonFile}`);
   });
@@ -82,6 +82,8 @@ describe('virtfn bench admin --quick', () => {
 
     expect(charts).toEqual([
       'phases',
+      'accounts',
+      'variants',
       'notify',
       'in-flight-latency',
       'in-flight-rate',
