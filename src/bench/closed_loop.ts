@@ -53,8 +53,8 @@ export class ClosedLoop {
   private readonly nextMember: () => number;
   private readonly data: Uint8Array;
   private readonly resultBytes: number;
-  /** Commands that wait for room in the ring: when each began. */
-  private readonly waiting: number[] = [];
+  /** Commands that wait for room in the ring, oldest first. */
+  private readonly waiting: { readonly begin: number; readonly member: number }[] = [];
   private readonly begins = new Float64Array(MOST_IN_FLIGHT);
   private readonly records: AdminRecord[] = [];
   private isRunning = false;
@@ -73,7 +73,7 @@ export class ClosedLoop {
     this.isRunning = true;
     if (this.machine.nic.config.traceAdmin) this.machine.nic.onAdminCommand((record) => this.records.push(record));
     admin.onComplete = (slot) => this.answer(slot);
-    for (let i = 0; i < inFlight; i++) this.send(this.machine.nic.now());
+    for (let i = 0; i < inFlight; i++) this.ask();
   }
 
   /** Sends no more and waits for the last answer. */
@@ -97,17 +97,22 @@ export class ClosedLoop {
     // commands of the queue are answered in the order in which they were executed
     const record = this.records.shift() ?? null;
     if (this.onAnswer !== null) this.onAnswer(begin, this.machine.nic.now(), record);
-    const next = this.waiting.shift();
-    if (next !== undefined) this.send(next);
-    if (this.isRunning) this.send(this.machine.nic.now());
+    if (this.isRunning) this.ask();
   }
 
-  private send(begin: number): void {
-    const { pf } = this.machine;
+  /** One more command, behind those that wait already. */
+  private ask(): void {
+    this.waiting.push({ begin: this.machine.nic.now(), member: this.nextMember() });
+    while (this.waiting.length > 0 && this.send(this.waiting[0]!)) this.waiting.shift();
+  }
+
+  /** False if there is no room in the ring. */
+  private send({ begin, member }: { readonly begin: number; readonly member: number }): boolean {
     const opcode = VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ;
-    const slot = pf.admin.submit(opcode, VIRTIO_ADMIN_GROUP_TYPE_SRIOV, this.nextMember(), this.data, this.resultBytes);
-    if (slot < 0) this.waiting.push(begin);
-    else this.begins[slot] = begin;
+    const { admin } = this.machine.pf;
+    const slot = admin.submit(opcode, VIRTIO_ADMIN_GROUP_TYPE_SRIOV, member, this.data, this.resultBytes);
+    if (slot >= 0) this.begins[slot] = begin;
+    return slot >= 0;
   }
 }
 

@@ -13,6 +13,7 @@ import type { Summary } from '../../src/bench/summary.ts';
 import { IN_FLIGHT_SERIES, measureInFlight } from '../../src/bench/sweeps.ts';
 import { measureVariant, VARIANTS } from '../../src/bench/variants.ts';
 import { profileParameters } from '../../src/device/profile.ts';
+import { PLAIN_PROFILE } from '../support/plain_profile.ts';
 
 const NO_TAIL = {
   'host.extra_p50_ns': 0,
@@ -123,19 +124,7 @@ describe('an access that has the card to itself', () => {
   });
 
   it('has the accounts that the profile adds up to', () => {
-    // 1 GHz and 8 Gb/s make one cycle a ns and one cycle a byte. On the link a read request takes 24 bytes, a completion 20
-    // and its data in dwords, a write 24 and its data, MSI-X 24.
-    const profile = {
-      'clock.period_ps': 1000,
-      'link.up_latency_ns': 100,
-      'link.down_latency_ns': 90,
-      'link.generation': 0,
-      'link.rate_gbps': 8,
-      'host.mmio_ns': 20,
-      'host.write_latency_ns': 10,
-      'host.read_latency_ns': 50,
-      'completer.decode_ns': 40,
-    };
+    const profile = { ...PLAIN_PROFILE, 'link.down_latency_ns': 90 };
     const { commands } = measureSingle({ profile }, 1, new Random(1));
     const { accounts } = commands.find(({ name }) => name === 'LEGACY_COMMON_CFG_READ')!;
     const plain = Object.fromEntries(
