@@ -20,9 +20,10 @@ import {
   type VfPoint,
   type VfSeries,
 } from './sweeps.ts';
+import { measureVariant, VARIANTS, type VariantRow } from './variants.ts';
 
 /** Name of the report's JSON form. */
-export const ADMIN_SCHEMA = 'virtfn.bench.admin/1';
+export const ADMIN_SCHEMA = 'virtfn.bench.admin/2';
 
 /** Options of the benchmark, with what they are by default. */
 export interface AdminBenchOptions {
@@ -32,6 +33,8 @@ export interface AdminBenchOptions {
   readonly vfs?: readonly number[];
   /** Commands in flight, each 1 to 64. */
   readonly inFlight?: readonly number[];
+  /** The timing profile by name. Default fpga-gen3x8-250mhz. */
+  readonly profileName?: string;
   /** Changes of the timing profile. */
   readonly profile?: ProfileOverrides;
   /** Fewer samples and points, for a quick look and for tests. */
@@ -88,6 +91,7 @@ export interface AdminBenchReport extends SingleResult {
   readonly profile: { readonly name: string; readonly clockPs: number; readonly set: ProfileOverrides };
   readonly phases: readonly PhaseInfo[];
   readonly headline: Headline;
+  readonly variants: readonly VariantRow[];
   readonly notify: readonly NotifyRow[];
   readonly inFlight: readonly InFlightSeries[];
   readonly vfs: readonly VfSeries[];
@@ -109,9 +113,11 @@ export function runAdminBench(options: AdminBenchOptions = {}, onStep: StepHandl
   if (!Number.isInteger(seed) || seed < 0 || seed > 0xffffffff) {
     throw new UsageError(`seed ${seed}: give a whole number from 0 to ${0xffffffff}`);
   }
-  const { name, clockPs } = resolveProfile('timed', profile);
+  const { name, clockPs } = resolveProfile('timed', profile, options.profileName);
+  const card = { profileName: name, profile };
 
-  const total = 3 + IN_FLIGHT_SERIES.length * inFlight.length + VF_SERIES.length * vfs.length + LOADS.length;
+  const total =
+    3 + VARIANTS.length + IN_FLIGHT_SERIES.length * inFlight.length + VF_SERIES.length * vfs.length + LOADS.length;
   let done = 0;
   const step = <T>(work: (random: Random) => T): T => {
     // a stream of its own for each step, so that a longer list of points changes none of the others
@@ -120,20 +126,23 @@ export function runAdminBench(options: AdminBenchOptions = {}, onStep: StepHandl
     return result;
   };
   const { samples, loadSamples, loopCommands } = effort;
-  const single = step((random) => measureSingle(profile, samples, random));
-  const notify = step((random) => measureNotify(profile, samples, random));
-  const boots = step(() => measureBoots(profile));
+  const single = step((random) => measureSingle(card, samples, random));
+  const notify = step((random) => measureNotify(card, samples, random));
+  const variants = VARIANTS.map((variant) =>
+    step((random) => measureVariant(card, variant, samples, loopCommands, random)),
+  );
+  const boots = step(() => measureBoots(card));
   const inFlightSeries = IN_FLIGHT_SERIES.map((series) => ({
     ...series,
     points: inFlight.map((commands): LoopResult =>
-      step((random) => measureInFlight(profile, series, commands, loopCommands, random)),
+      step((random) => measureInFlight(card, series, commands, loopCommands, random)),
     ),
   }));
   const vfSeries = VF_SERIES.map((series) => ({
     ...series,
-    points: vfs.map((count): VfPoint => step((random) => measureVfs(profile, series, count, loopCommands, random))),
+    points: vfs.map((count): VfPoint => step((random) => measureVfs(card, series, count, loopCommands, random))),
   }));
-  const load = LOADS.map((shape) => step((random) => measureLoad(profile, shape, loadSamples, random)));
+  const load = LOADS.map((shape) => step((random) => measureLoad(card, shape, loadSamples, random)));
 
   return {
     schema: ADMIN_SCHEMA,
@@ -143,6 +152,7 @@ export function runAdminBench(options: AdminBenchOptions = {}, onStep: StepHandl
     phases: PHASES,
     headline: headlineOf(single, notify, boots, clockPs),
     ...single,
+    variants,
     notify,
     inFlight: inFlightSeries,
     vfs: vfSeries,

@@ -4,7 +4,7 @@
 import { DEVICE_BAR_OFFSET, NOTIFY_BAR_OFFSET, VIRTIO_BAR } from '../../assembly/abi/config_layout.ts';
 import { STATUS_DRIVER_OK } from '../../assembly/abi/device_status.ts';
 import { LEGACY_SIZE_WITH_MSIX, LEGACY_SIZE_WITHOUT_MSIX } from '../../assembly/abi/virtio_pci_legacy.ts';
-import type { ProfileOverrides } from '../device/profile.ts';
+import type { TimingChoice } from '../device/config.ts';
 import { VirtioModern } from '../guest/virtio_modern.ts';
 import { VirtioNet } from '../guest/virtio_net.ts';
 import { VirtioNetLegacy } from '../guest/virtio_net_legacy.ts';
@@ -48,8 +48,8 @@ const HEADER = findRegisterBlock('pci_header')!;
 const STATUS_NAME = 'device_status';
 
 /** Both drivers, each on a machine of its own. */
-export function measureBoots(profile: ProfileOverrides): Boot[] {
-  return [bootLegacy(new Machine({ totalVfs: 1, profile })), bootModern(new Machine({ totalVfs: 1, profile }))];
+export function measureBoots(card: TimingChoice): Boot[] {
+  return [bootLegacy(new Machine({ totalVfs: 1, ...card })), bootModern(new Machine({ totalVfs: 1, ...card }))];
 }
 
 function bootLegacy(machine: Machine): Boot {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A fixed number of administration commands in flight: whoever is answered asks again at once. That is how so many guests
-// read a legacy register at the same time. The command is LEGACY_COMMON_CFG_READ of device_features, 4 bytes.
+// read a legacy register at the same time. The command is LEGACY_COMMON_CFG_READ. Who finds no room in the ring waits for it.
 import {
   VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ,
   VIRTIO_ADMIN_GROUP_TYPE_SRIOV,
@@ -11,6 +11,7 @@ import type { AdminRecord } from '../device/admin_record.ts';
 import type { LinkTraffic } from '../device/nic.ts';
 import type { Machine } from '../machine/machine.ts';
 import { NicError } from '../util/errors.ts';
+import { Accountant, AccountTotals, type Accounts } from './accounts.ts';
 import type { DataTraffic, TrafficRate } from './data_traffic.ts';
 import { addPhases, queuedPhases, type PhaseKey, type Phases } from './phases.ts';
 import type { Random } from './random.ts';
@@ -26,17 +27,23 @@ export interface LoopResult {
   readonly cycles: Spread;
   readonly ns: Spread;
   readonly commandsPerSecond: number;
-  /** All commands together; phaseTotals add up to totalCycles. */
+  /** All commands together; phaseTotals add up to totalCycles, and accountTotals to phaseTotals. */
   readonly totalCycles: number;
   readonly phaseTotals: Phases;
+  readonly accountTotals: Accounts;
   /** Mean of one command; null with data traffic, whose TLPs cannot be told apart. */
   readonly perCommand: LinkTraffic | null;
   /** Null without data traffic. */
   readonly traffic: TrafficRate | null;
 }
 
-const DATA = Uint8Array.of(LEGACY_DEVICE_FEATURES);
-const RESULT_BYTES = 4;
+/** The register that is read. */
+export interface LoopRead {
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+const DEVICE_FEATURES: LoopRead = { offset: LEGACY_DEVICE_FEATURES, bytes: 4 };
 
 /** Keeps commands in flight on a machine, as long as it is running. */
 export class ClosedLoop {
@@ -44,14 +51,20 @@ export class ClosedLoop {
   onAnswer: ((begin: number, end: number, record: AdminRecord | null) => void) | null = null;
   private readonly machine: Machine;
   private readonly nextMember: () => number;
+  private readonly data: Uint8Array;
+  private readonly resultBytes: number;
+  /** Commands that wait for room in the ring, oldest first. */
+  private readonly waiting: { readonly begin: number; readonly member: number }[] = [];
   private readonly begins = new Float64Array(MOST_IN_FLIGHT);
   private readonly records: AdminRecord[] = [];
   private isRunning = false;
 
   /** `nextMember` names the VF of each command. */
-  constructor(machine: Machine, nextMember: () => number) {
+  constructor(machine: Machine, nextMember: () => number, read: LoopRead = DEVICE_FEATURES) {
     this.machine = machine;
     this.nextMember = nextMember;
+    this.data = Uint8Array.of(read.offset);
+    this.resultBytes = read.bytes;
   }
 
   /** Puts `inFlight` commands in flight and keeps it so. */
@@ -60,13 +73,14 @@ export class ClosedLoop {
     this.isRunning = true;
     if (this.machine.nic.config.traceAdmin) this.machine.nic.onAdminCommand((record) => this.records.push(record));
     admin.onComplete = (slot) => this.answer(slot);
-    for (let i = 0; i < inFlight; i++) this.send();
+    for (let i = 0; i < inFlight; i++) this.ask();
   }
 
   /** Sends no more and waits for the last answer. */
   stop(): void {
     const { admin } = this.machine.pf;
     this.isRunning = false;
+    this.waiting.length = 0;
     this.machine.settle();
     admin.onComplete = null;
     this.machine.nic.onAdminCommand(null);
@@ -83,16 +97,22 @@ export class ClosedLoop {
     // commands of the queue are answered in the order in which they were executed
     const record = this.records.shift() ?? null;
     if (this.onAnswer !== null) this.onAnswer(begin, this.machine.nic.now(), record);
-    if (this.isRunning) this.send();
+    if (this.isRunning) this.ask();
   }
 
-  private send(): void {
-    const { nic, pf } = this.machine;
-    const begin = nic.now();
+  /** One more command, behind those that wait already. */
+  private ask(): void {
+    this.waiting.push({ begin: this.machine.nic.now(), member: this.nextMember() });
+    while (this.waiting.length > 0 && this.send(this.waiting[0]!)) this.waiting.shift();
+  }
+
+  /** False if there is no room in the ring. */
+  private send({ begin, member }: { readonly begin: number; readonly member: number }): boolean {
     const opcode = VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ;
-    const slot = pf.admin.submit(opcode, VIRTIO_ADMIN_GROUP_TYPE_SRIOV, this.nextMember(), DATA, RESULT_BYTES);
-    if (slot < 0) throw new NicError('BENCH', `no room in the admin queue for ${pf.admin.inFlight + 1} commands`);
-    this.begins[slot] = begin;
+    const { admin } = this.machine.pf;
+    const slot = admin.submit(opcode, VIRTIO_ADMIN_GROUP_TYPE_SRIOV, member, this.data, this.resultBytes);
+    if (slot >= 0) this.begins[slot] = begin;
+    return slot >= 0;
   }
 }
 
@@ -102,15 +122,19 @@ export interface LoopPlan {
   readonly commands: number;
   readonly nextMember: () => number;
   readonly traffic: DataTraffic | null;
+  /** Default device_features. */
+  readonly read?: LoopRead;
 }
 
 /** Runs a closed loop until it is steady, then measures `commands` commands. The machine has traceAdmin set. */
 export function measureLoop(machine: Machine, plan: LoopPlan): LoopResult {
   const { inFlight, commands, traffic } = plan;
   const { nic } = machine;
-  const loop = new ClosedLoop(machine, plan.nextMember);
+  const loop = new ClosedLoop(machine, plan.nextMember, plan.read);
   const latencies: number[] = [];
   const phaseTotals: Partial<Record<PhaseKey, number>> = {};
+  const accountant = new Accountant(nic.profile);
+  const accountTotals = new AccountTotals();
   let warmUp = 4 * inFlight + 16;
   let start = { time: 0, link: nic.linkTraffic(), frames: 0 };
   let end = start;
@@ -120,7 +144,9 @@ export function measureLoop(machine: Machine, plan: LoopPlan): LoopResult {
       if (--warmUp === 0) start = mark();
     } else if (latencies.length < commands) {
       latencies.push(time - begin);
-      addPhases(phaseTotals, queuedPhases(record!, begin, time));
+      const phases = queuedPhases(record!, begin, time);
+      addPhases(phaseTotals, phases);
+      accountTotals.add(accountant.command(record!, phases));
       if (latencies.length === commands) end = mark();
     }
   };
@@ -147,6 +173,7 @@ export function measureLoop(machine: Machine, plan: LoopPlan): LoopResult {
     commandsPerSecond: Math.round((commands * 1e12) / (elapsed * clockPs)),
     totalCycles: latencies.reduce((sum, latency) => sum + latency, 0),
     phaseTotals,
+    accountTotals: accountTotals.accounts,
     perCommand: traffic === null ? trafficPer(trafficSince(start.link, end.link), commands) : null,
     traffic: traffic?.rate(end.frames - start.frames, elapsed) ?? null,
   };

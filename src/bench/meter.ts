@@ -5,6 +5,7 @@ import { P_COMPLETER, P_REGISTER } from '../../assembly/abi/timing_param.ts';
 import type { AdminRecord } from '../device/admin_record.ts';
 import type { Machine } from '../machine/machine.ts';
 import { NicError } from '../util/errors.ts';
+import { Accountant, type Accounts, type DirectAccess } from './accounts.ts';
 import { commandPhases, type LoneCommand, type Phases } from './phases.ts';
 import type { Random } from './random.ts';
 import { trafficSince, type Sample } from './summary.ts';
@@ -12,14 +13,22 @@ import { trafficSince, type Sample } from './summary.ts';
 /** Longest gap between two accesses, in cycles: about the time of one. */
 const GAP_CYCLES = 1024;
 
+interface MeasuredAccess {
+  readonly end: number;
+  readonly phases: Phases;
+  readonly accounts: Accounts;
+}
+
 /** Takes samples on one machine, which has traceAdmin set. */
 export class Meter {
   readonly machine: Machine;
+  readonly accountant: Accountant;
   private readonly random: Random;
   private record: AdminRecord | null = null;
 
   constructor(machine: Machine, random: Random) {
     this.machine = machine;
+    this.accountant = new Accountant(machine.nic.profile);
     this.random = random;
     machine.nic.onAdminCommand((record) => {
       this.record = record;
@@ -30,40 +39,47 @@ export class Meter {
   command(access: () => void): Sample {
     return this.take((begin) => {
       const command = this.run(access, begin);
-      return { end: command.end, phases: commandPhases(command) };
+      const phases = commandPhases(command);
+      return { end: command.end, phases, accounts: this.accountant.command(command.record, phases) };
     });
   }
 
   /** A register read: the completion's travel and the register's time can be told apart by the profile alone. */
   directRead(access: () => void): Sample {
-    return this.take((begin) => {
-      access();
-      const end = this.machine.nic.now();
-      const inside = this.cost(P_COMPLETER) + this.cost(P_REGISTER);
-      return { end, phases: { link: end - begin - inside, access: inside } };
-    });
+    return this.direct(access, { writes: 0, reads: 1 });
+  }
+
+  /** A register write and, by a read behind it, the certainty that it has taken effect. */
+  directReadBack(access: () => void): Sample {
+    return this.direct(access, { writes: 1, reads: 1 });
   }
 
   /** A posted register write, until it takes effect in the card; its driver does not wait. */
   directWrite(access: () => void): Sample {
+    return this.direct(access, { writes: 1, reads: 0 });
+  }
+
+  private direct(access: () => void, kind: DirectAccess): Sample {
     return this.take((begin) => {
       access();
-      const end = this.machine.nic.nextEventTime();
-      const inside = this.cost(P_COMPLETER);
-      return { end, phases: { link: end - begin - inside, access: inside } };
+      const { nic } = this.machine;
+      const end = kind.reads === 0 ? nic.nextEventTime() : nic.now();
+      const inside = this.cost(P_COMPLETER) + (kind.reads === 0 ? 0 : this.cost(P_REGISTER));
+      const phases = { link: end - begin - inside, access: inside };
+      return { end, phases, accounts: this.accountant.direct(kind, phases) };
     });
   }
 
-  /** Any access whose end and phases `work` finds out. */
-  take(work: (begin: number) => { readonly end: number; readonly phases: Phases }): Sample {
+  /** Any access whose end, phases and accounts `work` finds out. */
+  take(work: (begin: number) => MeasuredAccess): Sample {
     const { nic, clock } = this.machine;
     this.machine.settle();
     clock.advance(this.random.below(GAP_CYCLES));
     const before = nic.linkTraffic();
     const begin = nic.now();
-    const { end, phases } = work(begin);
+    const { end, phases, accounts } = work(begin);
     this.machine.settle();
-    return { cycles: end - begin, phases, traffic: trafficSince(before, nic.linkTraffic()) };
+    return { cycles: end - begin, phases, accounts, traffic: trafficSince(before, nic.linkTraffic()) };
   }
 
   /** Runs an access that is one command and returns the command's life. */

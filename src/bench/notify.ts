@@ -9,7 +9,7 @@ import {
   VIRTIO_ADMIN_GROUP_TYPE_SRIOV,
 } from '../../assembly/abi/virtio_admin.ts';
 import { LEGACY_QUEUE_NOTIFY } from '../../assembly/abi/virtio_pci_legacy.ts';
-import type { ProfileOverrides } from '../device/profile.ts';
+import type { TimingChoice } from '../device/config.ts';
 import type { TxQueue } from '../guest/net_queues.ts';
 import { VirtioNetLegacy } from '../guest/virtio_net_legacy.ts';
 import { Machine } from '../machine/machine.ts';
@@ -67,6 +67,11 @@ export class NotifiedGuest {
     if (fn === this.vf) this.frameAt = timeCycles;
   }
 
+  /** The card has found the queue empty and asked for a doorbell. */
+  get isAtRest(): boolean {
+    return this.queue.ring.wantsNotification();
+  }
+
   /** Puts a frame into the ring of a queue at rest, without a notification. */
   offer(): void {
     this.frameAt = 0;
@@ -94,8 +99,8 @@ interface NotifySample extends Sample {
 }
 
 /** Both paths on an otherwise idle card, in a random order. */
-export function measureNotify(profile: ProfileOverrides, samples: number, random: Random): NotifyRow[] {
-  const machine = new Machine({ traceAdmin: true, totalVfs: 1, profile });
+export function measureNotify(card: TimingChoice, samples: number, random: Random): NotifyRow[] {
+  const machine = new Machine({ traceAdmin: true, totalVfs: 1, ...card });
   const guest = new NotifiedGuest(machine, 1);
   machine.nic.onFrame((_frame, fn, timeCycles) => guest.onFrame(fn, timeCycles));
   const meter = new Meter(machine, random);
@@ -119,21 +124,18 @@ function takeSample(meter: Meter, guest: NotifiedGuest, path: NotifyPath): Notif
   machine.clock.advance(REST_CYCLES);
   const sample = meter.take((begin) => {
     guest.offer();
-    let phases;
-    if (path === 'admin') {
-      const command = meter.run(() => guest.notify(path), begin);
-      effect = command.record.writtenBack;
-      driverWaits = command.end - begin;
-      phases = phasesToEffect(command);
-    } else {
-      guest.notify(path);
-      effect = machine.nic.nextEventTime();
-      phases = { doorbell: effect - begin };
-    }
+    const command = path === 'admin' ? meter.run(() => guest.notify(path), begin) : null;
+    if (command === null) guest.notify(path);
+    else driverWaits = command.end - begin;
+    const effectAt = command?.record.writtenBack ?? machine.nic.nextEventTime();
     machine.settle();
     const end = guest.frameAt;
-    effect -= begin;
-    return { end, phases: { ...phases, transmit: end - begin - effect } };
+    effect = effectAt - begin;
+    const toEffect = command === null ? { doorbell: effect } : phasesToEffect(command);
+    const phases = { ...toEffect, transmit: end - effectAt };
+    const { accountant } = meter;
+    const accounts = command === null ? accountant.doorbell(phases) : accountant.command(command.record, phases);
+    return { end, phases, accounts };
   });
   return { ...sample, effect, driverWaits };
 }

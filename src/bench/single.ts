@@ -6,7 +6,7 @@ import * as admin from '../../assembly/abi/virtio_admin.ts';
 import { PCI_COMMAND, PCI_COMMAND_IO, PCI_COMMAND_MASTER } from '../../assembly/abi/pci_header.ts';
 import { VIRTIO_NET_CFG_STATUS } from '../../assembly/abi/virtio_net.ts';
 import { LEGACY_DEVICE_FEATURES, LEGACY_QUEUE_SELECT } from '../../assembly/abi/virtio_pci_legacy.ts';
-import type { ProfileOverrides } from '../device/profile.ts';
+import type { TimingChoice } from '../device/config.ts';
 import { LEGACY_COMMANDS } from '../guest/admin_setup.ts';
 import { Machine } from '../machine/machine.ts';
 import { NicError } from '../util/errors.ts';
@@ -132,12 +132,12 @@ class Row<T> {
 }
 
 /** Takes `samples` samples of every row. */
-export function measureSingle(profile: ProfileOverrides, samples: number, random: Random): SingleResult {
+export function measureSingle(card: TimingChoice, samples: number, random: Random): SingleResult {
   const machine = new Machine({
     traceAdmin: true,
     totalVfs: 2,
     wire: 'discard',
-    profile,
+    ...card,
     pf: { wantedCommands: USED_COMMANDS },
   });
   const meter = new Meter(machine, random);
@@ -207,7 +207,7 @@ function directRows(meter: Meter, device: VfioDevice, register: LegacyRegister) 
     ...rows,
     row('write', () => meter.directWrite(store)),
     row('write_read_back', () =>
-      meter.directRead(() => {
+      meter.directReadBack(() => {
         store();
         read();
       }),

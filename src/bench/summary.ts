@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // From single accesses to rows of a report: order statistics in cycles and ns, phases, and what crossed the link.
 import type { LinkTraffic } from '../device/nic.ts';
+import { AccountTotals, type Accounts } from './accounts.ts';
 import { addPhases, type PhaseKey, type Phases } from './phases.ts';
 
 /** One access: its time from begin to end, cut into phases that add up to it, and its traffic on the link. */
 export interface Sample {
   readonly cycles: number;
   readonly phases: Phases;
+  readonly accounts: Accounts;
   readonly traffic: LinkTraffic;
 }
 
@@ -24,9 +26,12 @@ export interface Summary {
   readonly ns: Spread;
   /** Phases of the median access; they add up to cycles.p50. */
   readonly phases: Phases;
-  /** All accesses together; phaseTotals add up to totalCycles. */
+  /** What these phases are made of; the accounts of a phase add up to it. */
+  readonly accounts: Accounts;
+  /** All accesses together; phaseTotals add up to totalCycles, and accountTotals to phaseTotals. */
   readonly totalCycles: number;
   readonly phaseTotals: Phases;
+  readonly accountTotals: Accounts;
   /** Mean of one access: TLPs, and bytes with headers and framing; up is from the card to the host. */
   readonly perAccess: LinkTraffic;
 }
@@ -78,9 +83,11 @@ export function trafficPer(traffic: LinkTraffic, divisor: number): LinkTraffic {
 export function summarize(samples: readonly Sample[], clockPs: number): Summary {
   const sorted = samples.toSorted((one, other) => one.cycles - other.cycles);
   const phaseTotals: Partial<Record<PhaseKey, number>> = {};
+  const accountTotals = new AccountTotals();
   const total = { cycles: 0, tlpsUp: 0, tlpsDown: 0, bytesUp: 0, bytesDown: 0 };
-  for (const { cycles, phases, traffic } of sorted) {
+  for (const { cycles, phases, accounts, traffic } of sorted) {
     addPhases(phaseTotals, phases);
+    accountTotals.add(accounts);
     total.cycles += cycles;
     total.tlpsUp += traffic.tlpsUp;
     total.tlpsDown += traffic.tlpsDown;
@@ -88,13 +95,16 @@ export function summarize(samples: readonly Sample[], clockPs: number): Summary 
     total.bytesDown += traffic.bytesDown;
   }
   const cycles = spreadOf(sorted.map((sample) => sample.cycles));
+  const { phases, accounts } = sorted[rank(sorted.length, 50)]!;
   return {
     count: sorted.length,
     cycles,
     ns: spreadNs(cycles, clockPs),
-    phases: sorted[rank(sorted.length, 50)]!.phases,
+    phases,
+    accounts,
     totalCycles: total.cycles,
     phaseTotals,
+    accountTotals: accountTotals.accounts,
     perAccess: trafficPer(total, sorted.length),
   };
 }

@@ -2,7 +2,7 @@
 // Closed loops of administration commands over what a system may vary: commands in flight, layout of their chains, number
 // of VFs, and data traffic beside them. Each point has a machine of its own.
 import { VIRTIO_F_INDIRECT_DESC } from '../../assembly/abi/virtio_features.ts';
-import type { ProfileOverrides } from '../device/profile.ts';
+import type { TimingChoice } from '../device/config.ts';
 import { DRIVER_MEMORY_BYTES, Machine } from '../machine/machine.ts';
 import { measureLoop, membersInTurn, type LoopResult } from './closed_loop.ts';
 import { DataTraffic, NO_TRAFFIC, type TrafficShape } from './data_traffic.ts';
@@ -69,7 +69,7 @@ export const VF_SERIES: readonly Omit<VfSeries, 'points'>[] = [
 ];
 
 export function measureInFlight(
-  profile: ProfileOverrides,
+  card: TimingChoice,
   series: Omit<InFlightSeries, 'points'>,
   inFlight: number,
   commands: number,
@@ -78,7 +78,7 @@ export function measureInFlight(
   const machine = new Machine({
     traceAdmin: true,
     totalVfs: VFS,
-    profile,
+    ...card,
     withoutFeatures: series.layout === 'direct' ? [VIRTIO_F_INDIRECT_DESC] : [],
   });
   const traffic = startTraffic(machine, VFS, series.traffic, random);
@@ -86,14 +86,14 @@ export function measureInFlight(
 }
 
 export function measureVfs(
-  profile: ProfileOverrides,
+  card: TimingChoice,
   series: Omit<VfSeries, 'points'>,
   vfs: number,
   commands: number,
   random: Random,
 ): VfPoint {
   const windowBytes = 2 * DRIVER_MEMORY_BYTES;
-  const machine = new Machine({ traceAdmin: true, totalVfs: vfs, windowBytes, profile });
+  const machine = new Machine({ traceAdmin: true, totalVfs: vfs, windowBytes, ...card });
   const traffic = startTraffic(machine, vfs, series.traffic, random);
   const plan = { commands, nextMember: membersInTurn(series.target === 'all' ? vfs : 1, random), traffic };
   const alone = measureLoop(machine, { ...plan, inFlight: 1 });

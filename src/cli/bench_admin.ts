@@ -6,9 +6,11 @@ import { Command, Option } from 'commander';
 import { ADMIN_SCHEMA, runAdminBench, type AdminBenchOptions, type AdminBenchReport } from '../bench/admin_report.ts';
 import { MOST_IN_FLIGHT } from '../bench/closed_loop.ts';
 import type { ProfileOverrides } from '../device/profile.ts';
+import { DEFAULT_PROFILE } from '../device/profiles.ts';
 import { adminBenchText } from './bench_admin_text.ts';
 import { jsonFileOption, numberList, parameterList, setOption, wholeNumber } from './options.ts';
 import { fileList, print, withSteps, writeFile, writeJson } from './output.ts';
+import { profileOption, type ProfileChoice } from './profile_file.ts';
 
 const MOST_VFS = 1024;
 const LARGEST_SEED = 0xffffffff;
@@ -17,6 +19,7 @@ interface BenchAdminArguments {
   readonly vfs?: readonly number[];
   readonly inFlight?: readonly number[];
   readonly seed: number;
+  readonly profile: ProfileChoice;
   readonly set: ProfileOverrides;
   readonly quick?: boolean;
   readonly json?: string;
@@ -30,6 +33,7 @@ export function benchAdminCommand(): Command {
     .addOption(new Option('--vfs <list>', 'numbers of VFs to compare').argParser(numberList(MOST_VFS)))
     .addOption(new Option('--in-flight <list>', 'commands in flight to compare').argParser(numberList(MOST_IN_FLIGHT)))
     .option('--seed <n>', 'order of accesses, gaps, bursts', wholeNumber(0, LARGEST_SEED), 1)
+    .addOption(profileOption(DEFAULT_PROFILE))
     .addOption(setOption())
     .option('--quick', 'fewer samples and points')
     .addOption(jsonFileOption(ADMIN_SCHEMA))
@@ -38,7 +42,8 @@ export function benchAdminCommand(): Command {
       'after',
       `
 Measures each administration command, each legacy register through the BAR0 that the variant driver invents, the same
-registers directly, and a notification by either path; then latency over commands in flight, VFs and other load, and the
+registers directly, and a notification by either path, with what each parameter of the profile accounts for; one register
+read with direct and indirect descriptors, without and with ring entries read along with the index; then latency over commands in flight, VFs and other load, and the
 bring-up of a legacy driver. Equal seeds and profiles give equal numbers on every machine.
 
 Lists are numbers with commas between: --vfs 1 to ${MOST_VFS}, --in-flight 1 to ${MOST_IN_FLIGHT}.
@@ -48,6 +53,7 @@ ${parameterList()}
 Examples:
   virtfn bench admin --html admin.html --json admin.json
   virtfn bench admin --quick --in-flight 1,8,64 --vfs 1,1024
+  virtfn bench admin --profile asic-gen5x16-1ghz
   virtfn bench admin --set admin.legacy_read_ns=5000 --set admin.legacy_write_ns=5000   a slow admin processor`,
     )
     .action(async (options: BenchAdminArguments) => {
@@ -67,10 +73,11 @@ Examples:
 }
 
 /** Runs the benchmark; on a terminal a bar shows how far it is, once it takes long. */
-function measure({ vfs, inFlight, seed, set, quick }: BenchAdminArguments): AdminBenchReport {
+function measure({ vfs, inFlight, seed, profile, set, quick }: BenchAdminArguments): AdminBenchReport {
   const options: AdminBenchOptions = {
     seed,
-    profile: set,
+    profileName: profile.name,
+    profile: { ...profile.values, ...set },
     quick: quick ?? false,
     ...(vfs === undefined ? {} : { vfs }),
     ...(inFlight === undefined ? {} : { inFlight }),

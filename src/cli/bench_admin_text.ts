@@ -2,11 +2,13 @@
 // The report of `virtfn bench admin` as tables for a terminal: what it comes to first, then command by command, register by
 // register, and the sweeps. Times are simulated.
 import type { AdminBenchReport, Ratio } from '../bench/admin_report.ts';
+import { byParameter } from '../bench/accounts.ts';
+import { VARIANTS_IN_FLIGHT, VARIANTS_QUEUE_SIZE } from '../bench/variants.ts';
 import { VF_SWEEP_IN_FLIGHT } from '../bench/sweeps.ts';
 import type { LoadedAccess } from '../bench/load.ts';
 import type { LoopResult } from '../bench/closed_loop.ts';
 import type { AccessKind, RegisterRow } from '../bench/single.ts';
-import type { Spread, Summary } from '../bench/summary.ts';
+import { toNs, type Spread, type Summary } from '../bench/summary.ts';
 import { grouped, tableText } from './output.ts';
 
 type TextRow = Readonly<Record<string, string>>;
@@ -33,6 +35,12 @@ export function adminBenchText(report: AdminBenchReport, isStyled: boolean): str
         .filter(({ key }) => report.commands.some(({ phases }) => phases[key] !== undefined))
         .map(({ word, label }) => `${word}: ${label}`)
         .join('; '),
+    ),
+    section('Where the time of a legacy register read goes, p50', accountRows(report)),
+    section(
+      `LEGACY_COMMON_CFG_READ of 1 byte, alone and with ${VARIANTS_IN_FLIGHT} in flight`,
+      variantRows(report),
+      `In cycles: phases of the median command alone; admin queue of ${VARIANTS_QUEUE_SIZE} entries.`,
     ),
     section('Legacy registers through BAR0 against direct access, p50 in ns', registerRows(report), piecesText(report)),
     section('Notifying a VF of a frame, p50', notifyRows(report)),
@@ -103,6 +111,33 @@ function phaseRows({ commands, phases }: AdminBenchReport): TextRow[] {
   return commands.map((command) => {
     const cells = columns.map(({ key, word }) => [word, grouped(command.phases[key] ?? 0)] as const);
     return { command: command.name, ...Object.fromEntries(cells), total: grouped(command.cycles.p50) };
+  });
+}
+
+/** The median LEGACY_COMMON_CFG_READ by parameter, over all its phases. */
+function accountRows({ commands, profile }: AdminBenchReport): TextRow[] {
+  const { accounts, cycles } = commands.find(({ name }) => name === 'LEGACY_COMMON_CFG_READ')!;
+  const row = (parameter: string, part: number): TextRow => ({
+    parameter,
+    cycles: grouped(part),
+    ns: grouped(toNs(part, profile.clockPs)),
+    share: `${((100 * part) / cycles.p50).toFixed(1)} %`,
+  });
+  return [...byParameter(accounts).map((one) => row(one.parameter, one.cycles)), row('total', cycles.p50)];
+}
+
+function variantRows({ variants, phases }: AdminBenchReport): TextRow[] {
+  const columns = phases.filter(({ key }) => variants.some(({ alone }) => (alone.phases[key] ?? 0) > 0));
+  return variants.map(({ name, alone, together }) => {
+    const cells = columns.map(({ key, word }) => [word, grouped(alone.phases[key] ?? 0)] as const);
+    return {
+      variant: name,
+      ...Object.fromEntries(cells),
+      total: grouped(alone.cycles.p50),
+      'alone, us': latency(alone),
+      'in flight, us': latency(together),
+      'commands/s': grouped(together.commandsPerSecond),
+    };
   });
 }
 
@@ -208,7 +243,7 @@ function bootRows({ boots }: AdminBenchReport): TextRow[] {
   }));
 }
 
-function latency({ ns }: Pick<LoopResult | LoadedAccess, 'ns'>): string {
+function latency({ ns }: Pick<LoopResult | LoadedAccess | Summary, 'ns'>): string {
   return `${(ns.p50 / 1000).toFixed(2)} / ${(ns.p99 / 1000).toFixed(2)}`;
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The report of `virtfn bench admin` as one page that needs nothing else: no script, no font, no picture from anywhere.
+import { byParameter } from '../bench/accounts.ts';
 import type { AdminBenchReport, Ratio } from '../bench/admin_report.ts';
+import { VARIANTS_IN_FLIGHT, VARIANTS_QUEUE_SIZE } from '../bench/variants.ts';
 import type { RegisterRow } from '../bench/single.ts';
 import type { Spread } from '../bench/summary.ts';
 import { VF_SWEEP_IN_FLIGHT } from '../bench/sweeps.ts';
@@ -32,6 +34,8 @@ command on the PF. This is what that costs, phase by phase, in the simulated tim
 ${facts(report)}
 ${[
   commandSection(report),
+  accountSection(report),
+  variantSection(report),
   registerSection(report),
   notifySection(report),
   inFlightSection(report),
@@ -116,6 +120,45 @@ register accesses that a legacy driver would make if its device were real. Phase
         rows,
       ),
     ),
+  );
+}
+
+function accountSection(report: AdminBenchReport): string {
+  const rows = report.commands.flatMap(({ name, accounts, cycles }) =>
+    byParameter(accounts).map(({ parameter, cycles: part }) => [
+      name,
+      parameter,
+      grouped(part),
+      `${((100 * part) / cycles.p50).toFixed(1)} %`,
+    ]),
+  );
+  return section(
+    'The same commands, parameter by parameter',
+    `Every cycle of the median command is on the account of a parameter of the timing profile, of bytes on the wire, or of
+waiting; the accounts add up to the total exactly.`,
+    figure(charts.accountBars(report)),
+    legend(charts.accountLegend(report)),
+    details('All accounts', table(['command', 'parameter', 'cycles', 'share'], rows)),
+  );
+}
+
+function variantSection(report: AdminBenchReport): string {
+  const rows = report.variants.map(({ name, alone, together }) => [
+    name,
+    spread(alone.ns),
+    spread(together.ns),
+    grouped(together.commandsPerSecond),
+    `${alone.perAccess.tlpsUp} / ${alone.perAccess.tlpsDown}`,
+    `${alone.perAccess.bytesUp} / ${alone.perAccess.bytesDown}`,
+  ]);
+  const heads = ['variant', 'alone, ns: p50 / p99 / max', `${VARIANTS_IN_FLIGHT} in flight, ns`, 'commands/s'];
+  return section(
+    'Direct, indirect, and read ahead',
+    `LEGACY_COMMON_CFG_READ of one byte with its descriptors in the ring or in an indirect table, and with ring entries read by
+themselves or along with the available index. The admin queue has ${VARIANTS_QUEUE_SIZE} entries.`,
+    figure(charts.variantBars(report)),
+    legend(charts.phaseLegend(report.variants.map(({ alone }) => alone.phases))),
+    scroll(table([...heads, 'TLPs up / down', 'bytes up / down'], rows)),
   );
 }
 

@@ -5,11 +5,12 @@ import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
 
 import type { AdminBenchReport } from '../bench/admin_report.ts';
+import { byParameter, type Account } from '../bench/accounts.ts';
 import type { Boot, BootAccessKind } from '../bench/boot.ts';
 import type { ProbeKind } from '../bench/load.ts';
-import { PHASES, type PhaseInfo, type Phases } from '../bench/phases.ts';
+import { PHASES, type Phases } from '../bench/phases.ts';
 import { toNs, type Spread } from '../bench/summary.ts';
-import { kindColor, phaseFill, phaseInk, seriesColor } from './html_report_style.ts';
+import { accountColors, kindColor, phaseFill, phaseInk, seriesColor } from './html_report_style.ts';
 
 const { document } = parseHTML('<html></html>');
 const WIDTH = 1060;
@@ -57,36 +58,61 @@ function number(value: number): string {
   return value.toLocaleString('en-US', { maximumFractionDigits: 1 });
 }
 
-interface Segment {
+/** A part of a bar: what it is, how long, and its colours. */
+interface Part {
+  readonly label: string;
+  readonly cycles: number;
+  readonly fill: string;
+  readonly ink: string;
+}
+
+interface Segment extends Part {
   readonly bar: string;
-  readonly phase: PhaseInfo;
   readonly begin: number;
   readonly end: number;
   readonly title: string;
 }
 
-/** A bar of phases one behind the other, in ns. */
+/** Parts one behind the other. */
+interface PartBar {
+  readonly name: string;
+  readonly parts: readonly Part[];
+}
+
+/** A bar of phases. */
 interface Bar {
   readonly name: string;
   readonly phases: Phases;
 }
 
-function segmentsOf(bars: readonly Bar[], clockPs: number): Segment[] {
-  return bars.flatMap(({ name, phases }) => {
+function segmentsOf(bars: readonly PartBar[], clockPs: number): Segment[] {
+  return bars.flatMap(({ name, parts }) => {
     let at = 0;
-    return PHASES.flatMap((phase) => {
-      const cycles = phases[phase.key] ?? 0;
+    return parts.flatMap((part) => {
       const begin = at;
-      at += cycles;
-      if (cycles === 0) return [];
-      const title = `${name}\n${phase.label}: ${cyclesText(cycles, clockPs)}`;
-      return [{ bar: name, phase, begin: toNs(begin, clockPs), end: toNs(at, clockPs), title }];
+      at += part.cycles;
+      if (part.cycles === 0) return [];
+      const title = `${name}\n${part.label}: ${cyclesText(part.cycles, clockPs)}`;
+      return [{ ...part, bar: name, begin: toNs(begin, clockPs), end: toNs(at, clockPs), title }];
     });
   });
 }
 
-/** Horizontal bars of phases, each with its total behind it. */
-function phaseBars(id: string, label: string, bars: readonly Bar[], clockPs: number, marginLeft = 210): Chart {
+function phaseBars(id: string, label: string, bars: readonly Bar[], clockPs: number, marginLeft?: number): Chart {
+  const inParts = bars.map(({ name, phases }) => ({
+    name,
+    parts: PHASES.map(({ key, label: what }) => ({
+      label: what,
+      cycles: phases[key] ?? 0,
+      fill: phaseFill(key),
+      ink: phaseInk(key),
+    })),
+  }));
+  return partBars(id, label, inParts, clockPs, marginLeft);
+}
+
+/** Horizontal bars, each with its total behind it. */
+function partBars(id: string, label: string, bars: readonly PartBar[], clockPs: number, marginLeft = 210): Chart {
   const segments = segmentsOf(bars, clockPs);
   const most = Math.max(...segments.map(({ end }) => end));
   const totals = bars.map(({ name }) => ({
@@ -106,7 +132,7 @@ function phaseBars(id: string, label: string, bars: readonly Bar[], clockPs: num
         x1: 'begin',
         x2: 'end',
         y: 'bar',
-        fill: ({ phase }: Segment) => phaseFill(phase.key),
+        fill: ({ fill }: Segment) => fill,
         title: 'title',
         insetLeft: 0.5,
         insetRight: 0.5,
@@ -115,7 +141,7 @@ function phaseBars(id: string, label: string, bars: readonly Bar[], clockPs: num
         x: ({ begin, end }: Segment) => (begin + end) / 2,
         y: 'bar',
         text: ({ begin, end }: Segment) => number(Math.round(end - begin)),
-        fill: ({ phase }: Segment) => phaseInk(phase.key),
+        fill: ({ ink }: Segment) => ink,
         fontSize: 11,
         pointerEvents: 'none',
       }),
@@ -145,6 +171,34 @@ export function commandBars({ commands, directRegisters, profile }: AdminBenchRe
   const names = { read: 'direct read', write: 'direct write (posted)', write_read_back: 'direct write, read back' };
   const bars = [...commands, ...direct.map(({ access, phases }) => ({ name: names[access], phases }))];
   return phaseBars('phases', 'Phases of each administration command', bars, profile.clockPs);
+}
+
+/** Parameters over all commands, the largest first: the order and the colours of accountBars(). */
+function accountOrder({ commands }: AdminBenchReport): string[] {
+  return byParameter({ driver: commands.flatMap(({ accounts }) => byParameter(accounts)) }).map(
+    ({ parameter }) => parameter,
+  );
+}
+
+/** The same commands by parameter. */
+export function accountBars(report: AdminBenchReport): Chart {
+  const order = accountOrder(report);
+  const bars = report.commands.map(({ name, accounts }) => {
+    const cycles = new Map(byParameter(accounts).map((account: Account) => [account.parameter, account.cycles]));
+    const parts = order.map((label, i) => ({ label, cycles: cycles.get(label) ?? 0, ...accountColors(i) }));
+    return { name, parts };
+  });
+  return partBars('accounts', 'Parameters that each administration command pays for', bars, report.profile.clockPs);
+}
+
+export function accountLegend(report: AdminBenchReport): LegendEntry[] {
+  return accountOrder(report).map((label, i) => ({ label, color: accountColors(i).fill }));
+}
+
+/** The same command in every variant, alone on an idle card. */
+export function variantBars({ variants, profile }: AdminBenchReport): Chart {
+  const bars = variants.map(({ name, alone }) => ({ name, phases: alone.phases }));
+  return phaseBars('variants', 'Phases of one command in every variant', bars, profile.clockPs, 230);
 }
 
 export const NOTIFY_NAMES = { admin: 'administration command', member_bar: "doorbell in the member's BAR" } as const;

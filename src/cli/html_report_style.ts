@@ -29,6 +29,14 @@ const SERIES_DARK = ['#6fb1ff', '#ff9d57', '#4fd39b', '#d59bea'];
 /** Colours of the kinds of access in a bring-up. */
 const KIND_COLORS = { config: '#8f9baa', read: '#3f83c8', write: '#ef8a2c', interrupts: '#8763b8' } as const;
 
+/** Accounts have no names that are known before: their colours follow their rank, and come again. */
+const ACCOUNT_COLORS: readonly (readonly [fill: string, ink: string])[] = Object.values(PHASE_COLORS);
+
+export function accountColors(rank: number): { readonly fill: string; readonly ink: string } {
+  const [fill, ink] = ACCOUNT_COLORS[rank % ACCOUNT_COLORS.length]!;
+  return { fill, ink };
+}
+
 export function phaseFill(key: PhaseKey): string {
   return `var(--phase-${key})`;
 }

@@ -8,6 +8,7 @@ import { Argument, Command } from 'commander';
 
 import { TRACE_MASK_DATA, TRACE_MASK_FRAMES, TRACE_MASK_STATE, TRACE_MASK_TLP } from '../../assembly/abi/trace_kind.ts';
 import type { ProfileOverrides } from '../device/profile.ts';
+import { DEFAULT_PROFILE } from '../device/profiles.ts';
 import { runScenario, SCENARIOS, type RecordedRun, type ScenarioName } from '../machine/scenario.ts';
 import {
   framePieces,
@@ -24,6 +25,7 @@ import { openPcap } from '../wire/pcap.ts';
 import { bundledCapture } from './capture.ts';
 import { jsonFileOption, parameterList, setOption, wholeNumber } from './options.ts';
 import { columns, duration, fileList, grouped, print, withProgress, writeFile, writeJson } from './output.ts';
+import { profileOption, type ProfileChoice } from './profile_file.ts';
 
 const SCHEMA = 'virtfn.trace/1';
 const FEWEST_VFS_FOR_TRAFFIC = 2;
@@ -69,6 +71,7 @@ const SUMMARY_MASK = TRACE_MASK_STATE | TRACE_MASK_TLP | TRACE_MASK_FRAMES;
 
 type TraceArguments = { readonly [format in FormatName]?: string } & {
   readonly vfs: number;
+  readonly profile: ProfileChoice;
   readonly set: ProfileOverrides;
   readonly json?: string;
 };
@@ -81,6 +84,7 @@ export function traceCommand(): Command {
   for (const { name, about } of FORMATS) command.option(`--${name} <file>`, about);
   return command
     .option('--vfs <n>', 'VFs of the card; 2 or more for traffic', wholeNumber(1, 1024), FEWEST_VFS_FOR_TRAFFIC)
+    .addOption(profileOption(DEFAULT_PROFILE))
     .addOption(setOption())
     .addOption(jsonFileOption(SCHEMA))
     .addHelpText(
@@ -100,6 +104,7 @@ Exit code 0: done. 1: the scenario failed. 2: wrong options.
 Examples:
   virtfn trace admin --vcd admin.vcd --perfetto admin.perfetto-trace
   virtfn trace traffic --pcapng frames.pcapng --tlp tlps.pcapng
+  virtfn trace admin --profile firmware --vcd firmware.vcd
   virtfn trace legacy --set host.read_latency_ns=1000 --perfetto slow.perfetto-trace --json -`,
     )
     .action((scenario: ScenarioName, options: TraceArguments) => {
@@ -132,14 +137,14 @@ Examples:
     });
 }
 
-function record(scenario: ScenarioName, { vfs, set }: TraceArguments, wanted: readonly Format[]): RecordedRun {
+function record(scenario: ScenarioName, { vfs, profile, set }: TraceArguments, wanted: readonly Format[]): RecordedRun {
   if (scenario === 'traffic' && vfs < FEWEST_VFS_FOR_TRAFFIC) {
     throw new UsageError(`--vfs ${vfs}: traffic goes from VF 1 to VF 2; give ${FEWEST_VFS_FOR_TRAFFIC} or more`);
   }
   const mask = wanted.length === 0 ? SUMMARY_MASK : wanted.reduce((bits, format) => bits | format.mask, 0);
   return runScenario(scenario, {
     vfs,
-    profile: set,
+    timing: { profileName: profile.name, profile: { ...profile.values, ...set } },
     mask,
     capture: () => {
       const file = bundledCapture();

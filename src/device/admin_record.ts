@@ -1,6 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 // The life of one admin command as the core recorded it (assembly/admin/engine.ts has the layout).
+import * as L from '../../assembly/abi/state_map.ts';
 import type { CoreInstance } from '../core/instance.ts';
+
+/** Where the time of a read goes, in cycles; the parts add up to the time from its start to its end. */
+export interface ReadLife {
+  /** For a DMA engine. */
+  readonly engineWait: number;
+  /** The engine's, and what the owner of the read spends before. */
+  readonly setup: number;
+  /** For a tag, room for completions, credits. */
+  readonly tagWait: number;
+  /** Behind other TLPs; then on the wire itself, and on the way. */
+  readonly upQueue: number;
+  readonly upWire: number;
+  readonly upLatency: number;
+  readonly translation: number;
+  readonly host: number;
+  /** Tails of the host, and waiting for writes that came before. */
+  readonly hostExtra: number;
+  readonly downQueue: number;
+  readonly downWire: number;
+  readonly downLatency: number;
+  readonly copy: number;
+}
+
+/** The reads of a command: those of its queue, its descriptors (all blocks together), its header and data. */
+export interface ReadLives {
+  readonly index: ReadLife;
+  readonly ring: ReadLife;
+  readonly descriptors: ReadLife;
+  readonly data: ReadLife;
+}
 
 /** Times are in core cycles since creation. */
 export interface AdminRecord {
@@ -35,7 +66,13 @@ export interface AdminRecord {
   readonly bytesDown: number;
   /** Commands of the queue in work, this one included. */
   readonly inWork: number;
+  readonly lives: ReadLives;
+  /** Cycles until an engine executed it. */
+  readonly engineWait: number;
 }
+
+const LIVES = 128;
+const ENGINE_WAIT = LIVES + 4 * L.LIFE_BYTES;
 
 /** Reads the record at `address`. */
 export function readAdminRecord(core: CoreInstance, address: number): AdminRecord {
@@ -65,5 +102,31 @@ export function readAdminRecord(core: CoreInstance, address: number): AdminRecor
     bytesUp: view.getUint32(address + 116, true),
     bytesDown: view.getUint32(address + 120, true),
     inWork: view.getUint32(address + 124, true),
+    lives: {
+      index: readLife(view, address + LIVES),
+      ring: readLife(view, address + LIVES + L.LIFE_BYTES),
+      descriptors: readLife(view, address + LIVES + 2 * L.LIFE_BYTES),
+      data: readLife(view, address + LIVES + 3 * L.LIFE_BYTES),
+    },
+    engineWait: view.getUint32(address + ENGINE_WAIT, true),
+  };
+}
+
+function readLife(view: DataView, address: number): ReadLife {
+  const part = (offset: number): number => view.getUint32(address + offset, true);
+  return {
+    engineWait: part(L.LIFE_ENGINE_WAIT),
+    setup: part(L.LIFE_SETUP),
+    tagWait: part(L.LIFE_TAG_WAIT),
+    upQueue: part(L.LIFE_UP_QUEUE),
+    upWire: part(L.LIFE_UP_WIRE),
+    upLatency: part(L.LIFE_UP_LATENCY),
+    translation: part(L.LIFE_TRANSLATION),
+    host: part(L.LIFE_HOST),
+    hostExtra: part(L.LIFE_HOST_EXTRA),
+    downQueue: part(L.LIFE_DOWN_QUEUE),
+    downWire: part(L.LIFE_DOWN_WIRE),
+    downLatency: part(L.LIFE_DOWN_LATENCY),
+    copy: part(L.LIFE_COPY),
   };
 }

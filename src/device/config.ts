@@ -53,6 +53,9 @@ export interface NicConfig {
   readonly traceBytes?: number;
 }
 
+/** The options that say how long things take. */
+export type TimingChoice = Pick<NicConfig, 'profileName' | 'profile'>;
+
 /** A configuration with every value filled in. */
 export interface ResolvedConfig extends Required<Omit<NicConfig, 'profile' | 'profileName'>> {
   readonly words: ReadonlyMap<number, number>;

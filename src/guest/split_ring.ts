@@ -3,11 +3,10 @@
 // ring, event index. What the driver must remember (free list, chains in flight) stays in private arrays, never in memory
 // that the device can write; ids, lengths and the index read from the used ring are checked before they are used.
 //
-//   modern   three blocks                         legacy   one block, 4096-aligned, given to the device as a page number
+//   modern   three blocks, the first on a page    legacy   one block, 4096-aligned, given to the device as a page number
 //   desc 16n | avail 6+2n | used 6+8n             desc 16n | avail 6+2n | pad to 4096 | used 6+8n
 import { LEGACY_VRING_ALIGN } from '../../assembly/abi/virtio_pci_legacy.ts';
 import {
-  VIRTQ_AVAIL_ALIGN,
   VIRTQ_AVAIL_F_NO_INTERRUPT,
   VIRTQ_DESC_ALIGN,
   VIRTQ_DESC_F_INDIRECT,
@@ -15,7 +14,6 @@ import {
   VIRTQ_DESC_F_WRITE,
   VIRTQ_DESC_SIZE,
   VIRTQ_MAX_SIZE,
-  VIRTQ_USED_ALIGN,
   VIRTQ_USED_F_NO_NOTIFY,
 } from '../../assembly/abi/virtio_ring.ts';
 import { NicError } from '../util/errors.ts';
@@ -24,6 +22,9 @@ import { alignUp, type DmaMemory } from './platform.ts';
 
 const DESC_DWORDS = VIRTQ_DESC_SIZE / 4;
 const TWO_TO_32 = 0x1_0000_0000;
+/** Where Linux puts a ring: on a page of its own, so that no used element lies across two; its parts on lines of the cache. */
+const PAGE = 4096;
+const CACHE_LINE = 64;
 
 /** How a driver tells the device that it made buffers available. */
 export interface Doorbell {
@@ -120,9 +121,9 @@ export class SplitRing {
       avail = desc + VIRTQ_DESC_SIZE * size;
       used = desc + usedStart;
     } else {
-      desc = memory.alloc(VIRTQ_DESC_SIZE * size, VIRTQ_DESC_ALIGN);
-      avail = memory.alloc(availBytes, VIRTQ_AVAIL_ALIGN);
-      used = memory.alloc(usedBytes, VIRTQ_USED_ALIGN);
+      desc = memory.alloc(VIRTQ_DESC_SIZE * size, PAGE);
+      avail = memory.alloc(availBytes, CACHE_LINE);
+      used = memory.alloc(usedBytes, CACHE_LINE);
     }
     this.descIova = memory.iova(desc);
     this.availIova = memory.iova(avail);
@@ -297,6 +298,11 @@ export class SplitRing {
     if (!this.hasEventIdx) return (this.u16[this.used16]! & VIRTQ_USED_F_NO_NOTIFY) === 0;
     // §2.7.10: notify when the index moved over avail_event.
     return ((now - this.u16[this.availEvent16]! - 1) & 0xffff) < ((now - old) & 0xffff);
+  }
+
+  /** True where the device wants to be notified of the next chain, with the event index negotiated. */
+  wantsNotification(): boolean {
+    return this.u16[this.availEvent16] === this.publishedIdx;
   }
 
   /** True where the device returned something that takeUsed() has not taken. */

@@ -5,7 +5,9 @@
 // A capture addresses whatever it likes and the switch does not learn, so the receiver listens promiscuously; on its way to
 // the wire a frame needs nothing. The card's own addresses are moved off those of the capture, because a frame to the
 // sender's own address would turn back. No more frames are under way than half a ring takes, so no buffer ever runs out.
-import type { NicMode, ProfileOverrides } from '../device/profile.ts';
+import type { TimingChoice } from '../device/config.ts';
+import type { NicMode } from '../device/profile.ts';
+import { DEFAULT_PROFILE } from '../device/profiles.ts';
 import { NicError } from '../util/errors.ts';
 import type { PcapFrame } from '../wire/pcap.ts';
 import { FrameCheck } from './frame_check.ts';
@@ -17,7 +19,7 @@ export type DriverKind = 'legacy' | 'modern';
 /** Where the frames go. */
 export type ReplayTarget = 'vf' | 'wire';
 
-export interface ReplayOptions {
+export interface ReplayOptions extends TimingChoice {
   readonly via: DriverKind;
   /** VF 2's driver, the default, or the wire port. */
   readonly to?: ReplayTarget;
@@ -27,8 +29,6 @@ export interface ReplayOptions {
   readonly mtu?: number;
   /** VFs of the card; those that carry no frames stay without a driver. Default as many as carry some. */
   readonly totalVfs?: number;
-  /** Changes to the timing profile. */
-  readonly profile?: ProfileOverrides;
   /** Bytes of the card's trace ring. Default 0. */
   readonly traceBytes?: number;
   /** Called when all drivers run, before the first frame. */
@@ -191,12 +191,13 @@ export class Replay {
   }
 
   private bringUp(): Machine {
-    const { mode, mtu, to, profile = {}, traceBytes = 0 } = this.options;
+    const { mode, mtu, to, profileName = DEFAULT_PROFILE, profile = {}, traceBytes = 0 } = this.options;
     const drivenVfs = to === 'vf' ? RECEIVER : SENDER;
     const machine = new Machine({
       mode,
       mtu,
       totalVfs: this.options.totalVfs ?? drivenVfs,
+      profileName,
       profile,
       traceBytes,
       mac: this.survey.freeAddress,

@@ -13,7 +13,8 @@ import {
   LEGACY_QUEUE_SIZE,
   LEGACY_SIZE_WITHOUT_MSIX,
 } from '../../assembly/abi/virtio_pci_legacy.ts';
-import type { ProfileOverrides, ResolvedProfile } from '../device/profile.ts';
+import type { TimingChoice } from '../device/config.ts';
+import type { ResolvedProfile } from '../device/profile.ts';
 import { CREDIT_POOLS, type TracedCard } from '../trace/index.ts';
 import { NicError } from '../util/errors.ts';
 import { VFIO_PCI_BAR0_REGION_INDEX, VFIO_PCI_CONFIG_REGION_INDEX, type AccessSize } from '../vfio/vfio_device.ts';
@@ -33,7 +34,7 @@ export type ScenarioName = keyof typeof SCENARIOS;
 export interface ScenarioOptions {
   /** VFs of the card; 2 or more for traffic. */
   readonly vfs: number;
-  readonly profile?: ProfileOverrides;
+  readonly timing?: TimingChoice;
   /** What to record: bits TRACE_MASK_*. */
   readonly mask: number;
   /** Frames for traffic. */
@@ -66,8 +67,7 @@ const LEGACY_REGISTERS: readonly (readonly [offset: number, size: AccessSize])[]
 /** Runs a scenario. Throws NicError CONFIG or PROFILE for bad options, REPLAY when traffic did not arrive as sent. */
 export function runScenario(name: ScenarioName, options: ScenarioOptions): RecordedRun {
   if (name === 'traffic') return runTraffic(options);
-  const { vfs, profile } = options;
-  const machine = new Machine({ totalVfs: vfs, traceBytes: TRACE_BYTES, ...(profile && { profile }) });
+  const machine = new Machine({ totalVfs: options.vfs, traceBytes: TRACE_BYTES, ...options.timing });
   if (name === 'admin') {
     const device = machine.openTransitionalVf(1);
     device.write(VFIO_PCI_CONFIG_REGION_INDEX, PCI_COMMAND, 2, PCI_COMMAND_IO);
@@ -84,14 +84,14 @@ export function runScenario(name: ScenarioName, options: ScenarioOptions): Recor
   return recorder.finish();
 }
 
-function runTraffic({ vfs, profile, mask, capture }: ScenarioOptions): RecordedRun {
+function runTraffic(options: ScenarioOptions): RecordedRun {
   let recorder: Recorder | null = null;
-  const replay = new Replay(capture(), {
+  const replay = new Replay(options.capture(), {
     via: 'modern',
-    totalVfs: vfs,
+    totalVfs: options.vfs,
     traceBytes: TRACE_BYTES,
-    ...(profile && { profile }),
-    onStart: (machine) => (recorder = new Recorder(machine, mask)),
+    ...options.timing,
+    onStart: (machine) => (recorder = new Recorder(machine, options.mask)),
   });
   for (const _ of replay.frames()) recorder!.take();
   if (!replay.report().isComplete)

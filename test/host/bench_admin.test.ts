@@ -7,6 +7,7 @@ import { runAdminBench, type AdminBenchReport } from '../../src/bench/admin_repo
 import type { Phases } from '../../src/bench/phases.ts';
 import { Random } from '../../src/bench/random.ts';
 import { summarize } from '../../src/bench/summary.ts';
+import { PLAIN_PROFILE } from '../support/plain_profile.ts';
 
 const SMALL = { quick: true, vfs: [1, 64], inFlight: [1, 8] } as const;
 const report = runAdminBench(SMALL);
@@ -127,24 +128,9 @@ describe('the report of the admin benchmark', () => {
 
 describe('a command on an idle card', () => {
   it('costs what the profile adds up to', () => {
-    // 1 GHz and 8 Gb/s make one cycle a ns and one cycle a byte. Bytes on the link: a write to the card of 2 bytes and a
-    // write by the card of up to 4 take 28, of 8 take 32, a read request 24, a completion 20 and its data in dwords,
-    // MSI-X 24. Each way takes 100; a read is set up in 53 and served in 50, but not before what was written has its effect,
-    // 10 after its arrival; the host's core is 20 away.
-    const profile = {
-      'clock.period_ps': 1000,
-      'link.up_latency_ns': 100,
-      'link.down_latency_ns': 100,
-      'link.generation': 0,
-      'link.rate_gbps': 8,
-      'host.mmio_ns': 20,
-      'host.write_latency_ns': 10,
-      'host.read_latency_ns': 50,
-      'completer.decode_ns': 40,
-      'completer.register_ns': 30,
-    };
-
-    const { commands, headline } = runAdminBench({ quick: true, vfs: [1], inFlight: [1], profile });
+    // Each way takes 100; a read is set up in 53 and served in 50, but not before what was written has its effect, 10 after
+    // its arrival; the host's core is 20 away.
+    const { commands, headline } = runAdminBench({ quick: true, vfs: [1], inFlight: [1], profile: PLAIN_PROFILE });
 
     const read = commands.find(({ name }) => name === 'LEGACY_COMMON_CFG_READ')!;
     expect(read.phases).toEqual({
@@ -180,13 +166,23 @@ describe('a command on an idle card', () => {
 describe('order statistics and chance', () => {
   it('take percentiles by nearest rank and the phases of the median', () => {
     const traffic = { tlpsUp: 3, tlpsDown: 1, bytesUp: 60, bytesDown: 20 };
-    const samples = Array.from({ length: 200 }, (_, i) => ({ cycles: 200 - i, phases: { link: 200 - i }, traffic }));
+    const samples = Array.from({ length: 200 }, (_, i) => {
+      const cycles = 200 - i;
+      return {
+        cycles,
+        phases: { link: cycles },
+        accounts: { link: [{ parameter: 'link bytes up', cycles }] },
+        traffic,
+      };
+    });
 
     const summary = summarize(samples, 4000);
 
     expect(summary.cycles).toEqual({ p50: 100, p99: 198, max: 200 });
     expect(summary.ns).toEqual({ p50: 400, p99: 792, max: 800 });
     expect(summary.phases).toEqual({ link: 100 });
+    expect(summary.accounts).toEqual({ link: [{ parameter: 'link bytes up', cycles: 100 }] });
+    expect(summary.accountTotals).toEqual({ link: [{ parameter: 'link bytes up', cycles: 20100 }] });
     expect(summary.totalCycles).toBe(20100);
     expect(summary.perAccess).toEqual(traffic);
   });

@@ -235,7 +235,7 @@ describe('virtfn start', () => {
       expect(stdout).toContain(`${join('results', file)}  ${sizeOf(file).toLocaleString('en-US')} bytes\n`);
     }
     const json = readFileSync(join(program.folder, 'results/admin_latency.json'), 'utf8');
-    expect(JSON.parse(json)).toMatchObject({ schema: 'virtfn.bench.admin/1' });
+    expect(JSON.parse(json)).toMatchObject({ schema: 'virtfn.bench.admin/2' });
     expect(readFileSync(join(program.folder, 'results/admin_latency.html'), 'utf8')).toMatch(/^<!doctype html>/i);
     expect(stdout).toContain('legacy register read');
   });

@@ -58,7 +58,7 @@ describe('MSI-X vectors', () => {
       'setIrqs 2 0 3',
       'setIrqs 2 0 2',
     ]);
-    expect(memory.used).toBeLessThan(4 * (16 * 16 + 38 + 134 + 32) + 64);
+    expect(memory.used).toBeLessThan(5 * 4096); // four rings, each on a page, and what follows the last
     expect(rings).toHaveLength(4);
   });
 

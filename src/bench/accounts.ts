@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: Apache-2.0
+// What each phase of an access is made of: cycles that parameters of the timing profile account for, time on the wire, and
+// waiting for others. Accounts of a phase add up to it, exactly: the lives of the reads come from the core's record, the
+// rest from the profile, and what is left over then is waiting. On an idle card nothing is left over.
+import { ADMIN_CMD_HEADER_SIZE, ADMIN_NOTIFY_INFO_RESULT_SIZE } from '../../assembly/abi/virtio_admin.ts';
+import * as P from '../../assembly/abi/timing_param.ts';
+import type { AdminRecord, ReadLife } from '../device/admin_record.ts';
+import type { ResolvedProfile } from '../device/profile.ts';
+import { answerOnIdleWire, wireCycles } from './idle_wire.ts';
+import { PHASES, type PhaseKey, type Phases } from './phases.ts';
+
+/** What cycles went to that no parameter sets: bytes on the wire, waiting, and what is not taken apart. */
+export const OTHER_ACCOUNTS = [
+  'link bytes up',
+  'link bytes down',
+  'waiting: link',
+  'waiting: tags and credits',
+  'waiting: engines',
+  'waiting: earlier writes and tails',
+  'waiting: turn',
+  'transmit queue',
+  'driver',
+] as const;
+
+/** Cycles on the account of a parameter of the profile, by its name, or of one of OTHER_ACCOUNTS. */
+export interface Account {
+  readonly parameter: string;
+  readonly cycles: number;
+}
+
+/** Accounts by phase, in the order in which they are passed; those without cycles are left out. */
+export type Accounts = Readonly<Partial<Record<PhaseKey, readonly Account[]>>>;
+
+/** What a direct access consists of; the driver waits for the answer of a read alone. */
+export interface DirectAccess {
+  readonly writes: number;
+  readonly reads: number;
+}
+
+/** Sums of accounts, phase by phase. */
+export class AccountTotals {
+  private readonly phases = new Map<PhaseKey, Map<string, number>>();
+
+  add(accounts: Accounts): void {
+    for (const { key } of PHASES) {
+      const own = accounts[key];
+      if (own === undefined) continue;
+      const sums = this.phases.get(key) ?? new Map<string, number>();
+      this.phases.set(key, sums);
+      for (const { parameter, cycles } of own) sums.set(parameter, (sums.get(parameter) ?? 0) + cycles);
+    }
+  }
+
+  get accounts(): Accounts {
+    const sorted = PHASES.filter(({ key }) => this.phases.has(key));
+    return Object.fromEntries(
+      sorted.map(({ key }) => [key, [...this.phases.get(key)!].map(([parameter, cycles]) => ({ parameter, cycles }))]),
+    );
+  }
+}
+
+/** All phases together, the largest account first. */
+export function byParameter(accounts: Accounts): Account[] {
+  const sums = new Map<string, number>();
+  for (const { parameter, cycles } of Object.values(accounts).flat()) {
+    sums.set(parameter, (sums.get(parameter) ?? 0) + cycles);
+  }
+  return [...sums]
+    .map(([parameter, cycles]) => ({ parameter, cycles }))
+    .sort((one, other) => other.cycles - one.cycles || (one.parameter < other.parameter ? -1 : 1));
+}
+
+/** The cycles of one phase, booked on one account after the other. */
+class Ledger {
+  private readonly booked = new Map<string, number>();
+  private left: number;
+
+  constructor(cycles: number) {
+    this.left = cycles;
+  }
+
+  /** Books `cycles`, as far as they are left. */
+  book(parameter: string, cycles: number): this {
+    const most = Math.min(cycles, this.left);
+    if (most <= 0) return this;
+    this.booked.set(parameter, (this.booked.get(parameter) ?? 0) + most);
+    this.left -= most;
+    return this;
+  }
+
+  /** Books what is left and closes. */
+  rest(parameter: string): Account[] {
+    this.book(parameter, this.left);
+    return [...this.booked].map(([name, cycles]) => ({ parameter: name, cycles }));
+  }
+}
+
+/** Bytes of requests and completions that go before the last request of a read. */
+interface Ahead {
+  readonly up: number;
+  readonly down: number;
+}
+
+const NOTHING_AHEAD: Ahead = { up: 0, down: 0 };
+const DWORD = 4;
+/** The available index with its flags, or with fetch.line up to a whole line. */
+const INDEX_BYTES = 4;
+const LINE_BYTES = 64;
+/** The bitmap that LIST_QUERY returns. */
+const LIST_BYTES = 8;
+
+interface CommandCost {
+  /** What executing it takes, and the parameter's word. */
+  readonly parameter: string;
+  readonly index: number;
+  readonly hasData: boolean;
+  /** Bytes of its result; a register is a dword at most. */
+  readonly resultBytes: number;
+}
+
+const LIST = { parameter: 'admin.list_ns', index: P.P_ADMIN_LIST };
+const WRITE: CommandCost = {
+  parameter: 'admin.legacy_write_ns',
+  index: P.P_ADMIN_LEGACY_WRITE,
+  hasData: true,
+  resultBytes: 0,
+};
+const READ: CommandCost = {
+  parameter: 'admin.legacy_read_ns',
+  index: P.P_ADMIN_LEGACY_READ,
+  hasData: true,
+  resultBytes: DWORD,
+};
+
+/** The commands by opcode. */
+const COMMANDS: readonly CommandCost[] = [
+  { ...LIST, hasData: false, resultBytes: LIST_BYTES },
+  { ...LIST, hasData: true, resultBytes: 0 },
+  WRITE,
+  READ,
+  WRITE,
+  READ,
+  {
+    parameter: 'admin.notify_info_ns',
+    index: P.P_ADMIN_NOTIFY_INFO,
+    hasData: false,
+    resultBytes: ADMIN_NOTIFY_INFO_RESULT_SIZE,
+  },
+];
+
+/** Takes accesses of one card apart. Drivers and BARs of a machine lie above 4 GiB: requests to them have 4 DW headers. */
+export class Accountant {
+  private readonly words: ResolvedProfile['words'];
+
+  constructor({ words }: ResolvedProfile) {
+    this.words = words;
+  }
+
+  /** Accounts of a command's phases. */
+  command(record: AdminRecord, phases: Phases): Accounts {
+    return this.each(phases, (key, ledger) => this.phase(record, key, ledger));
+  }
+
+  /** Accounts of the phases `link` and `access` of direct accesses. */
+  direct({ writes, reads }: DirectAccess, phases: Phases): Accounts {
+    const request = this.cycles(P.P_TLP_4DW);
+    const down = writes * (request + DWORD) + reads * request;
+    return this.each(phases, (key, ledger) => {
+      if (key === 'access') {
+        ledger.book('completer.decode_ns', this.cycles(P.P_COMPLETER));
+        return ledger.rest('completer.register_ns');
+      }
+      this.bookRequest(ledger, down);
+      if (writes > 0 && reads > 0) ledger.book('completer.interval_ns', this.cycles(P.P_COMPLETER_INTERVAL));
+      if (reads > 0) {
+        ledger
+          .book('link bytes up', this.wire(this.cycles(P.P_TLP_3DW) + DWORD))
+          .book('link.up_latency_ns', this.cycles(P.P_UP_LATENCY))
+          .book('host.mmio_ns', this.cycles(P.P_HOST_MMIO));
+      }
+      return ledger.rest('waiting: link');
+    });
+  }
+
+  /** Accounts of a notification by doorbell until the frame is out. */
+  doorbell(phases: Phases): Accounts {
+    return this.each(phases, (key, ledger) =>
+      key === 'doorbell' ? this.bookDoorbell(ledger) : ledger.rest('transmit queue'),
+    );
+  }
+
+  private each(phases: Phases, accountsOf: (key: PhaseKey, ledger: Ledger) => Account[]): Accounts {
+    const present = PHASES.filter(({ key }) => phases[key] !== undefined);
+    return Object.fromEntries(present.map(({ key }) => [key, accountsOf(key, new Ledger(phases[key]!))]));
+  }
+
+  private phase(record: AdminRecord, key: PhaseKey, ledger: Ledger): Account[] {
+    const { lives } = record;
+    const command = COMMANDS[record.opcode]!;
+    switch (key) {
+      case 'doorbell':
+        return this.bookDoorbell(ledger);
+      case 'schedule':
+        ledger.book('doorbell.decode_ns', this.cycles(P.P_DOORBELL));
+        ledger.book('scheduler.pick_ns', this.cycles(P.P_SCHEDULER));
+        break;
+      case 'index':
+        this.bookRead(ledger, lives.index, lives.index.setup, this.ahead(this.indexBytes));
+        break;
+      case 'ring':
+        this.bookRead(ledger, lives.ring, lives.ring.setup);
+        break;
+      case 'descriptors':
+        this.bookRead(ledger, lives.descriptors, lives.descriptors.setup);
+        break;
+      case 'data': {
+        const ahead = command.hasData ? this.ahead(ADMIN_CMD_HEADER_SIZE) : NOTHING_AHEAD;
+        this.bookRead(ledger, lives.data, Math.min(lives.data.setup, this.cycles(P.P_DMA_SETUP)), ahead);
+        break;
+      }
+      case 'execute':
+        ledger.book('waiting: engines', record.engineWait);
+        ledger.book('admin.decode_ns', this.cycles(P.P_ADMIN_DECODE));
+        ledger.book(command.parameter, this.cycles(command.index));
+        break;
+      case 'writeback':
+        ledger.book('writeback.assemble_ns', this.cycles(P.P_WRITEBACK));
+        return ledger.rest('waiting: link'); // no room for more posted writes
+      case 'notify':
+        this.bookAnswer(ledger, command.resultBytes);
+        // without a message of its own the answer waits for that of another
+        return ledger.rest(record.notified === 0 ? 'waiting: turn' : 'waiting: link');
+      case 'transmit':
+        return ledger.rest('transmit queue');
+      case 'driver':
+        return ledger.rest('driver');
+      default: // queued, order: nothing but waiting
+    }
+    return ledger.rest('waiting: turn');
+  }
+
+  private bookDoorbell(ledger: Ledger): Account[] {
+    this.bookRequest(ledger, this.cycles(P.P_TLP_4DW) + DWORD);
+    return ledger.book('completer.decode_ns', this.cycles(P.P_COMPLETER)).rest('waiting: link');
+  }
+
+  /** From the host's core to the card, `bytes` in all. */
+  private bookRequest(ledger: Ledger, bytes: number): void {
+    ledger
+      .book('host.mmio_ns', this.cycles(P.P_HOST_MMIO))
+      .book('link bytes down', this.wire(bytes))
+      .book('link.down_latency_ns', this.cycles(P.P_DOWN_LATENCY));
+  }
+
+  /** A read by its life; `setup` is the engine's part of its setup. */
+  private bookRead(ledger: Ledger, life: ReadLife, setup: number, ahead: Ahead = NOTHING_AHEAD): void {
+    const ownUp = Math.min(life.upQueue, this.wire(ahead.up));
+    const ownDown = Math.min(life.downQueue, this.wire(ahead.down));
+    const walk = this.walk(life.translation);
+    ledger
+      .book('waiting: engines', life.engineWait)
+      .book('descriptor.decode_ns', life.setup - setup)
+      .book('dma.setup_ns', setup)
+      .book('waiting: tags and credits', life.tagWait)
+      .book('waiting: link', life.upQueue - ownUp)
+      .book('link bytes up', ownUp + life.upWire)
+      .book('link.up_latency_ns', life.upLatency)
+      .book('iommu.walk_ns', walk)
+      .book('waiting: engines', life.translation - walk)
+      .book('host.read_latency_ns', life.host)
+      .book('waiting: earlier writes and tails', life.hostExtra)
+      .book('waiting: link', life.downQueue - ownDown)
+      .book('link bytes down', ownDown + life.downWire)
+      .book('link.down_latency_ns', life.downLatency)
+      .book('dma.copy_gbps', life.copy);
+  }
+
+  /** From the first write of an answer until the handler of its message runs. */
+  private bookAnswer(ledger: Ledger, resultBytes: number): void {
+    const { delays, wire } = answerOnIdleWire(this.words, resultBytes);
+    for (const { parameter, cycles } of delays) ledger.book(parameter, cycles);
+    ledger
+      .book('link bytes up', wire)
+      .book('link.up_latency_ns', this.cycles(P.P_UP_LATENCY))
+      .book('host.write_latency_ns', this.cycles(P.P_HOST_WRITE))
+      .book('host.interrupt_ns', this.cycles(P.P_HOST_INTERRUPT))
+      .book('iommu.walk_ns', this.walk(Infinity)); // the message, not translated itself, does not overtake the writes
+  }
+
+  private get indexBytes(): number {
+    return this.cycles(P.P_FETCH_LINE) === 0 ? INDEX_BYTES : LINE_BYTES;
+  }
+
+  /** A request before the last one, for `bytes`. */
+  private ahead(bytes: number): Ahead {
+    return { up: this.cycles(P.P_TLP_4DW), down: this.cycles(P.P_TLP_3DW) + bytes };
+  }
+
+  /** The part of `translation` that a walk takes; waiting for a walker is on top. */
+  private walk(translation: number): number {
+    return this.cycles(P.P_IOTLB_SETS) === 0 ? 0 : Math.min(translation, this.cycles(P.P_IOTLB_WALK));
+  }
+
+  private wire(bytes: number): number {
+    return wireCycles(this.words, bytes);
+  }
+
+  /** A word of the profile. */
+  private cycles(index: number): number {
+    return this.words.get(index)!;
+  }
+}
