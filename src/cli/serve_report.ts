@@ -109,8 +109,10 @@ export interface AdminRow {
   readonly first: readonly FirstCommand[];
 }
 
-/** Header and answer of a command. */
-type FirstCommand = Pick<AdminRecord, 'groupType' | 'memberId' | 'status' | 'qualifier'>;
+/** Header and answer of a command, and its bytes (40 at most) in hexadecimal. */
+interface FirstCommand extends Pick<AdminRecord, 'groupType' | 'memberId' | 'status' | 'qualifier'> {
+  readonly command: string;
+}
 
 const FIRST_COMMANDS = 4;
 
@@ -158,7 +160,10 @@ export class AdminTally {
       this.tallies.set(opcode, tally);
     }
     tally.commands++;
-    if (tally.commands <= FIRST_COMMANDS) tally.first.push({ groupType, memberId, status, qualifier });
+    if (tally.commands <= FIRST_COMMANDS) {
+      const command = Buffer.from(record.command).toString('hex');
+      tally.first.push({ groupType, memberId, status, qualifier, command });
+    }
     if (status !== 0) tally.errors++;
     tally.min = Math.min(tally.min, cycles);
     tally.sum += cycles;

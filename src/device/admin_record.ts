@@ -69,10 +69,17 @@ export interface AdminRecord {
   readonly lives: ReadLives;
   /** Cycles until an engine executed it. */
   readonly engineWait: number;
+  /** Bytes of the command, header and data. */
+  readonly commandBytes: number;
+  /** The first 40 of them at most. */
+  readonly command: Uint8Array;
 }
 
 const LIVES = 128;
 const ENGINE_WAIT = LIVES + 4 * L.LIFE_BYTES;
+const COMMAND_BYTES = ENGINE_WAIT + 4;
+const COMMAND = COMMAND_BYTES + 4;
+const COMMAND_KEPT = 40;
 
 /** Reads the record at `address`. */
 export function readAdminRecord(core: CoreInstance, address: number): AdminRecord {
@@ -109,6 +116,11 @@ export function readAdminRecord(core: CoreInstance, address: number): AdminRecor
       data: readLife(view, address + LIVES + 3 * L.LIFE_BYTES),
     },
     engineWait: view.getUint32(address + ENGINE_WAIT, true),
+    commandBytes: view.getUint32(address + COMMAND_BYTES, true),
+    command: core.u8.slice(
+      address + COMMAND,
+      address + COMMAND + Math.min(COMMAND_KEPT, view.getUint32(address + COMMAND_BYTES, true)),
+    ),
   };
 }
 

@@ -46,10 +46,17 @@ describe.each(kernelsOfThisRun())('the PF, kernel %s', (kernel) => {
 
     expect(pf.status).toContain('DRIVER_OK');
     expect(pf.features).toContain(VIRTIO_F_ADMIN_VQ);
-    const first = [{ groupType: SR_IOV, memberId: 0, status: 0, qualifier: 0 }];
+    const header = { groupType: SR_IOV, memberId: 0, status: 0, qualifier: 0 };
+    // opcode and group type le16, 12 reserved bytes, member id le64; what LIST_USE asks for is 0x7c as le64
+    const zeros = '00'.repeat(12 + 8);
     expect(adminCommands).toMatchObject([
-      { opcode: LIST_QUERY, commands: 1, errors: 0, first },
-      { opcode: LIST_USE, commands: 1, errors: 0, first },
+      { opcode: LIST_QUERY, commands: 1, errors: 0, first: [{ ...header, command: `00000100${zeros}` }] },
+      {
+        opcode: LIST_USE,
+        commands: 1,
+        errors: 0,
+        first: [{ ...header, command: `01000100${zeros}7c00000000000000` }],
+      },
     ]);
     expect(adminOpcodesInUse).toEqual([2, 3, 4, 5, 6]); // 0x7c: what Linux knows of what the card has
   });

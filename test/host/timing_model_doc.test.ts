@@ -44,6 +44,11 @@ function readDeviceStatus({ pf }: Machine): void {
   pf.admin.submit(COMMON_CFG_READ, SRIOV_GROUP, 1, Uint8Array.of(DEVICE_STATUS), 1);
 }
 
+/** Fields of a record that are numbers, its times among them. */
+type TimeField = {
+  [K in keyof AdminRecord]: AdminRecord[K] extends number ? K : never;
+}[keyof AdminRecord];
+
 interface Run {
   readonly record: AdminRecord;
   /** From the doorbell written to the interrupt at the driver. */
@@ -73,7 +78,7 @@ function runCommand(withoutFeatures: readonly number[]): Run {
 
 interface Step {
   readonly what: string;
-  readonly until: Exclude<keyof AdminRecord, 'lives'>;
+  readonly until: Exclude<TimeField, 'lives'>;
   readonly terms: readonly (readonly [cycles: number, name: string])[];
 }
 
@@ -172,7 +177,7 @@ function grouped(value: number): string {
 }
 
 function exampleTable({ record }: Run, standard: Run): string {
-  const at = (field: Exclude<keyof AdminRecord, 'lives'>): number => record[field] - record.doorbellIssued;
+  const at = (field: Exclude<TimeField, 'lives'>): number => record[field] - record.doorbellIssued;
   const rows = STEPS.map((step, i) => {
     const from = i === 0 ? 0 : at(STEPS[i - 1]!.until);
     const sum = step.terms.map(([cycles, name]) => `${cycles} (${name})`).join(' + ');

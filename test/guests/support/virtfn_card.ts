@@ -35,6 +35,8 @@ export interface AdminCommands {
     readonly memberId: number;
     readonly status: number;
     readonly qualifier: number;
+    /** Its first bytes, in hexadecimal. */
+    readonly command: string;
   }[];
 }
 
