@@ -6,7 +6,11 @@
 export { createNic } from './device/nic.ts';
 export type { AdvanceReason, CreateOptions, InterruptHandler, LinkTraffic, MsiMessage, Nic } from './device/nic.ts';
 export type { NicConfig, ResolvedConfig } from './device/config.ts';
-export { profileParameters } from './device/profile.ts';
+export { lookAheadCycles, profileParameters } from './device/profile.ts';
+export { PROFILES } from './device/profiles.ts';
+export type { NamedProfile } from './device/profiles.ts';
+export { generateTraffic } from './device/generator.ts';
+export type { GeneratorOperation, GeneratorResult, GeneratorRun } from './device/generator.ts';
 export type { NicMode, ProfileOverrides, ProfileParameter, ProfileUnit, ResolvedProfile } from './device/profile.ts';
 export type { AdminRecord } from './device/admin_record.ts';
 export type { Counters } from './device/counters.ts';

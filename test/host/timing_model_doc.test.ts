@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest';
 
 import type { AdminRecord } from '../../src/device/admin_record.ts';
 import { P_BYTE_DEN, P_BYTE_NUM, P_DLLP_BYTE, P_DLLP_DEBT, P_HOST_READ } from '../../assembly/abi/timing_param.ts';
-import { profileParameters, resolveProfile, type ProfileParameter } from '../../src/device/profile.ts';
+import { lookAheadCycles, profileParameters, resolveProfile, type ProfileParameter } from '../../src/device/profile.ts';
 import { PROFILE_ROWS } from '../../src/device/profile_rows.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import { readRepoFile, repoPath } from '../support/repo.ts';
@@ -345,5 +345,7 @@ describe('the look-ahead', () => {
     machine.settle();
 
     expect(changes[1]).toEqual([0, host + wire(24) + UP + EFFECT]);
+    // with BARs below 4 GiB the request would have 4 bytes less
+    expect(lookAheadCycles(nic.profile)).toBe(MMIO + wire(24) + DOWN + COMPLETER + wire(24) + UP + EFFECT);
   });
 });
