@@ -52,13 +52,13 @@ export function dmaLatencyChart(rows: readonly DmaRow[]): string {
 /** Rates of each operation: points are simulated, lines are the formulas. */
 export function pcieRateChart(rows: readonly PcieRow[]): string {
   return draw({
-    x: { label: 'bytes of an operation', type: 'log', base: 2 },
+    x: { label: 'bytes of an operation', type: 'log', base: 2, insetLeft: 70 },
     y: { label: 'Gb/s', domain: [0, Math.ceil(Math.max(...rows.map(({ rawGbps }) => rawGbps)))] },
     color: { legend: false },
     marks: [
       Plot.line(rows, { x: 'bytes', y: 'formulaGbps', stroke: 'op', strokeOpacity: 0.5, strokeWidth: 3 }),
       Plot.dot(rows, { x: 'bytes', y: 'gbps', fill: 'op' }),
-      Plot.text(rows, Plot.selectLast({ x: 'bytes', y: 'gbps', z: 'op', text: 'op', dy: -10, textAnchor: 'end' })),
+      Plot.text(rows, Plot.selectFirst({ x: 'bytes', y: 'gbps', z: 'op', text: 'op', dx: -8, textAnchor: 'end' })),
     ],
   });
 }
