@@ -64,7 +64,6 @@ export const DMA_READY = 100; // u32 low word of the cycle in which the read was
 export const DMA_SETUP = 104; // u32 cycles of that
 export const DMA_ENGINE_WAIT = 108; // u32 cycles before
 export const DMA_LIFE = 112; // u32 where the life of the read is added up (LIFE_*), 0: nowhere
-export const DMA_CONTEXT_BYTES = 120;
 export const DMA_WAITING = 1;
 export const DMA_PARKED = 2;
 export const SEGMENT_BYTES = 16;

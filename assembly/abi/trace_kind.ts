@@ -43,14 +43,8 @@ export const TLP_POISONED = 0x40;
 export const TLP_STATUS_SHIFT = 8; // completion status: 0 successful, 1 Unsupported Request, 4 Completer Abort
 /** Tags in use after a change. a: tags. */
 export const TRACE_TAGS = 2;
-/** Credits taken. sub: pool CREDIT_*; a: units taken; c: cycle in which the sender has them back. */
+/** Credits taken. sub: pool, 0..5 for PH, PD, NPH, NPD, CPLH, CPLD; a: units taken; c: cycle in which the sender has them back. */
 export const TRACE_CREDITS = 3;
-export const CREDIT_PH = 0;
-export const CREDIT_PD = 1;
-export const CREDIT_NPH = 2;
-export const CREDIT_NPD = 3;
-export const CREDIT_CPLH = 4;
-export const CREDIT_CPLD = 5;
 export const CREDIT_DOWN = 8; // added for the pools that the root complex sends from
 /** device_status after a change. a: value. */
 export const TRACE_STATUS = 4;

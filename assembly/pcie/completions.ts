@@ -81,8 +81,8 @@ import { readMemory } from './host_memory.ts';
 import { sendDown, wireCycles } from './link.ts';
 import { traceTlp } from './link_trace.ts';
 import { deliverPosted } from './posted.ts';
-import { traceRequest } from './read_trace.ts';
-import { expire, freeTag, sendReads, tagNumber, unlist } from './requests.ts';
+import { tagNumber, traceRequest } from './read_trace.ts';
+import { expire, freeTag, sendReads, unlist } from './requests.ts';
 import { completionPiece, copyCycles, completionRest, dwordBytes, requestBytes } from './tlp.ts';
 
 function isStale(tag: usize): bool {

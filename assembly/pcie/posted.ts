@@ -32,7 +32,7 @@ import { writeMemory } from './host_memory.ts';
 import { translationDone, writeTakesEffect } from './host_timing.ts';
 import { sendUp } from './link.ts';
 import { traceIntx, traceTlp, traceWord } from './link_trace.ts';
-import { copyCycles, dwordBytes, requestBytes, writePiece } from './tlp.ts';
+import { copyCycles, dataUnits, dwordBytes, requestBytes, writePiece } from './tlp.ts';
 
 const ENTRY_BYTES = 24;
 /** The largest write that the card makes, and what it may lose at the end of the ring. */
@@ -85,7 +85,7 @@ function sendWrite(context: usize, f: usize, iova: u64, length: u32, ready: u64,
   const bytes = requestBytes(iova) + data;
   store<u32>(context, load<u32>(context, DMA_UP_TLPS) + 1, DMA_UP_TLPS);
   store<u32>(context, load<u32>(context, DMA_UP_BYTES) + bytes, DMA_UP_BYTES);
-  const units = (data + 15) >> 4;
+  const units = dataUnits(data);
   const start = max(ready, creditTime(CREDIT_UP_P, units));
   const arrival = sendUp(bytes, start);
   const effect = writeTakesEffect(translationDone(f, iova, arrival));

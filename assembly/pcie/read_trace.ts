@@ -35,10 +35,14 @@ export function traceRead(event: u32, context: usize): void {
   record(TRACE_DMA, fn, event, NO_TAG | (load<u32>(context, DMA_BYTES) << 16), ownerOf(context), address);
 }
 
+/** Number of a tag, from 0. */
+export function tagNumber(tag: usize): u32 {
+  return <u32>((tag - TAG) / TAG_BYTES);
+}
+
 /** Something happened to one of its requests. */
 export function traceRequest(event: u32, context: usize, tag: usize): void {
   const fn = load<u32>(load<u32>(context, DMA_FN), FN_INDEX);
-  const number = <u32>((tag - TAG) / TAG_BYTES);
-  const a = number | (load<u32>(tag, TAG_LENGTH) << 16);
+  const a = tagNumber(tag) | (load<u32>(tag, TAG_LENGTH) << 16);
   record(TRACE_DMA, fn, event, a, ownerOf(context), load<u64>(tag, TAG_IOVA), 0, load<u32>(tag, TAG_NUMBER));
 }

@@ -75,8 +75,8 @@ import { creditTime, takeCredits } from './credits.ts';
 import { readServed, translationDone } from './host_timing.ts';
 import { sendUp, wireFree } from './link.ts';
 import { traceTlp } from './link_trace.ts';
-import { traceRequest } from './read_trace.ts';
-import { completionCount, readPiece, requestBytes } from './tlp.ts';
+import { tagNumber, traceRequest } from './read_trace.ts';
+import { completionCount, dataUnits, readPiece, requestBytes } from './tlp.ts';
 
 /** Lays out the free list: as many tags as the profile has. */
 export function initTags(): void {
@@ -195,7 +195,7 @@ function sendRequest(context: usize): bool {
   store<u32>(CTL_TAG_FREE, load<u32>(tag, TAG_NEXT));
   store<u32>(CTL_TAGS_USED, load<u32>(CTL_TAGS_USED) + 1);
   store<u32>(CTL_CPL_HEADERS, load<u32>(CTL_CPL_HEADERS) + headers);
-  store<u32>(CTL_CPL_DATA, load<u32>(CTL_CPL_DATA) + ((length + 15) >> 4));
+  store<u32>(CTL_CPL_DATA, load<u32>(CTL_CPL_DATA) + dataUnits(length));
   store<u32>(tag, <u32>context, TAG_CONTEXT);
   store<u32>(tag, load<u32>(context, DMA_GENERATION), TAG_GENERATION);
   store<u64>(tag, iova, TAG_IOVA);
@@ -229,7 +229,7 @@ function hasRoom(headers: u32, length: u32): bool {
   const allHeaders = param(P_CPL_HEADERS);
   if (allHeaders != 0 && usedHeaders + headers > allHeaders) return false;
   const allData = param(P_CPL_DATA);
-  return allData == 0 || load<u32>(CTL_CPL_DATA) + ((length + 15) >> 4) <= allData;
+  return allData == 0 || load<u32>(CTL_CPL_DATA) + dataUnits(length) <= allData;
 }
 
 /** Has the waiting contexts looked at in cycle `time`, unless that is to happen earlier anyway. */
@@ -246,15 +246,10 @@ export function wakeReads(): void {
   sendReads();
 }
 
-/** Number of a tag, from 0. */
-export function tagNumber(tag: usize): u32 {
-  return <u32>((tag - TAG) / TAG_BYTES);
-}
-
 /** Gives a tag and the room for its completions back. */
 export function freeTag(tag: usize): void {
   store<u32>(CTL_CPL_HEADERS, load<u32>(CTL_CPL_HEADERS) - load<u32>(tag, TAG_HEADERS));
-  store<u32>(CTL_CPL_DATA, load<u32>(CTL_CPL_DATA) - ((load<u32>(tag, TAG_LENGTH) + 15) >> 4));
+  store<u32>(CTL_CPL_DATA, load<u32>(CTL_CPL_DATA) - dataUnits(load<u32>(tag, TAG_LENGTH)));
   store<u32>(CTL_TAGS_USED, load<u32>(CTL_TAGS_USED) - 1);
   store<u32>(tag, 0, TAG_NUMBER);
   store<u32>(tag, load<u32>(CTL_TAG_FREE), TAG_NEXT);

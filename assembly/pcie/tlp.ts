@@ -17,6 +17,11 @@ export function dwordBytes(address: u64, length: u32): u32 {
   return (((<u32>address) & 3) + length + 3) & ~3;
 }
 
+/** Data credits that so many bytes take: 16 bytes each. */
+export function dataUnits(bytes: u32): u32 {
+  return (bytes + 15) >> 4;
+}
+
 function cut(address: u64, left: u32, limit: u32): u32 {
   const low = <u32>address;
   return min(left, min(limit - (low & 3), PAGE - (low & (PAGE - 1))));

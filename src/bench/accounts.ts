@@ -5,8 +5,8 @@
 import { ADMIN_CMD_HEADER_SIZE, ADMIN_NOTIFY_INFO_RESULT_SIZE } from '../../assembly/abi/virtio_admin.ts';
 import * as P from '../../assembly/abi/timing_param.ts';
 import type { AdminRecord, ReadLife } from '../device/admin_record.ts';
-import type { ResolvedProfile } from '../device/profile.ts';
-import { answerOnIdleWire, wireCycles } from './idle_wire.ts';
+import { wireCycles, type ResolvedProfile } from '../device/profile.ts';
+import { answerOnIdleWire } from './idle_wire.ts';
 import { PHASES, type PhaseKey, type Phases } from './phases.ts';
 
 /** What cycles went to that no parameter sets: bytes on the wire, waiting, and what is not taken apart. */

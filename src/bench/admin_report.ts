@@ -10,6 +10,7 @@ import { measureNotify, type NotifyRow } from './notify.ts';
 import { PHASES, type PhaseInfo } from './phases.ts';
 import { Random } from './random.ts';
 import { measureSingle, type RegisterRow, type SingleResult } from './single.ts';
+import type { StepHandler } from './steps.ts';
 import { rounded, spreadOf, toNs } from './summary.ts';
 import {
   IN_FLIGHT_SERIES,
@@ -98,9 +99,6 @@ export interface AdminBenchReport extends SingleResult {
   readonly load: readonly LoadRow[];
   readonly boots: readonly Boot[];
 }
-
-/** Called after each step of the benchmark. */
-export type StepHandler = (done: number, total: number) => void;
 
 /** Runs the benchmark. Throws UsageError for options and NicError PROFILE for a profile that cannot be. */
 export function runAdminBench(options: AdminBenchOptions = {}, onStep: StepHandler = () => {}): AdminBenchReport {

@@ -4,6 +4,7 @@
 import { generateTraffic, type GeneratorOperation } from '../device/generator.ts';
 import { createNic, type Nic } from '../device/nic.ts';
 import type { ProfileOverrides } from '../device/profile.ts';
+import type { StepHandler } from './steps.ts';
 
 export const DMA_SCHEMA = 'virtfn.bench.dma/1';
 
@@ -41,10 +42,7 @@ export interface DmaRow {
 const OUTSTANDING = 2048;
 
 /** Measures each size on a card of its own. Throws NicError PROFILE or GENERATOR for values that cannot be. */
-export function runDmaBench(
-  options: DmaBenchOptions,
-  onStep: (done: number, total: number) => void = () => {},
-): DmaRow[] {
+export function runDmaBench(options: DmaBenchOptions, onStep: StepHandler = () => {}): DmaRow[] {
   const { bytes, set, profileName } = options;
   return bytes.map((size, i) => {
     const row = measure(createNic({ totalVfs: 1, profile: set, profileName }), size, options);

@@ -4,7 +4,7 @@
 import { ADMIN_RESULT_HEADER_SIZE } from '../../assembly/abi/virtio_admin.ts';
 import { VIRTQ_USED_ELEM_SIZE } from '../../assembly/abi/virtio_ring.ts';
 import * as P from '../../assembly/abi/timing_param.ts';
-import type { ResolvedProfile } from '../device/profile.ts';
+import { wireCycles, type ResolvedProfile } from '../device/profile.ts';
 
 type Words = ResolvedProfile['words'];
 
@@ -17,11 +17,6 @@ export interface IdleAnswer {
 const DLLP_BYTES = 8;
 const DWORD = 4;
 const USED_INDEX_BYTES = 2;
-
-/** Cycles that `bytes` are on the wire. */
-export function wireCycles(words: Words, bytes: number): number {
-  return Math.ceil((bytes * words.get(P.P_BYTE_NUM)!) / words.get(P.P_BYTE_DEN)!);
-}
 
 /**
  * An answer with `resultBytes` of result: status, result, used element and used index, each a write that waits for its

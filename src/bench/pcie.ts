@@ -6,6 +6,7 @@ import { generateTraffic, type GeneratorOperation } from '../device/generator.ts
 import { linkGbps } from '../device/link_rate.ts';
 import { createNic } from '../device/nic.ts';
 import { linkShape, resolveProfile, type ProfileOverrides } from '../device/profile.ts';
+import type { StepHandler } from './steps.ts';
 
 export const PCIE_SCHEMA = 'virtfn.bench.pcie/1';
 
@@ -71,9 +72,6 @@ function overridesOf({ set, profileName }: PcieBenchOptions): ProfileOverrides {
   const cut = mps === undefined ? {} : { 'link.completion_bytes': mps };
   return { ...(profileName === undefined ? LINK_ALONE : {}), ...cut, ...set };
 }
-
-/** Called after each row. */
-export type StepHandler = (done: number, total: number) => void;
 
 /** Measures. Throws NicError PROFILE or GENERATOR for values that cannot be. */
 export function runPcieBench(options: PcieBenchOptions, onStep: StepHandler = () => {}): PcieRow[] {

@@ -7,6 +7,7 @@ import { dirname } from 'node:path';
 import { SingleBar } from 'cli-progress';
 import { Table } from 'console-table-printer';
 
+import type { StepHandler } from '../bench/steps.ts';
 import { withFile } from './errors.ts';
 
 const FLUSH_BYTES = 1 << 16;
@@ -106,40 +107,49 @@ export function fileList(paths: readonly string[]): string {
   );
 }
 
+/** A bar on a terminal, for work that has taken long. */
+class Progress {
+  readonly #start = Date.now();
+  readonly #format: string;
+  #bar: SingleBar | null = null;
+
+  constructor(format: string) {
+    this.#format = format;
+  }
+
+  update(done: number, total: number): void {
+    if (this.#bar !== null) this.#bar.update(done);
+    else if (process.stderr.isTTY && Date.now() - this.#start > PROGRESS_AFTER_MS) {
+      this.#bar = new SingleBar({ format: this.#format, clearOnComplete: true });
+      this.#bar.start(total, done);
+    }
+  }
+
+  stop(): void {
+    this.#bar?.stop();
+  }
+}
+
 /** Hands on what `items` gives, and shows on a terminal how far it is when it takes long. */
 export function* withProgress<T>(items: Iterable<T>, total: number, what: string): Generator<T, void, void> {
-  const start = Date.now();
-  let bar: SingleBar | null = null;
+  const progress = new Progress(`${what} [{bar}] {percentage}%`);
   let done = 0;
   try {
     for (const item of items) {
       yield item;
-      done++;
-      if ((done & 0x3ff) !== 0 || !process.stderr.isTTY) continue;
-      if (bar !== null) bar.update(done);
-      else if (Date.now() - start > PROGRESS_AFTER_MS) {
-        bar = new SingleBar({ format: `${what} [{bar}] {percentage}%`, clearOnComplete: true });
-        bar.start(total, done);
-      }
+      if ((++done & 0x3ff) === 0) progress.update(done, total);
     }
   } finally {
-    bar?.stop();
+    progress.stop();
   }
 }
 
 /** Runs work that says how far it is; on a terminal a bar shows it, once it takes long. */
-export function withSteps<T>(what: string, work: (onStep: (done: number, total: number) => void) => T): T {
-  const start = Date.now();
-  let bar: SingleBar | null = null;
+export function withSteps<T>(what: string, work: (onStep: StepHandler) => T): T {
+  const progress = new Progress(`${what} [{bar}] {percentage}% {eta_formatted} left`);
   try {
-    return work((done, total) => {
-      if (bar !== null) bar.update(done);
-      else if (process.stderr.isTTY && Date.now() - start > PROGRESS_AFTER_MS) {
-        bar = new SingleBar({ format: `${what} [{bar}] {percentage}% {eta_formatted} left`, clearOnComplete: true });
-        bar.start(total, done);
-      }
-    });
+    return work((done, total) => progress.update(done, total));
   } finally {
-    (bar as SingleBar | null)?.stop();
+    progress.stop();
   }
 }

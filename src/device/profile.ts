@@ -103,16 +103,20 @@ export function resolveProfile(
   return { name, mode, clockPs: values.get('clock.period_ps')!, values, words: wordsOf(mode, values) };
 }
 
+/** Cycles that `bytes` are on the wire. */
+export function wireCycles(words: ResolvedProfile['words'], bytes: number): number {
+  return Math.ceil((bytes * words.get(P.P_BYTE_NUM)!) / words.get(P.P_BYTE_DEN)!);
+}
+
 /**
  * Shortest time in cycles from any request of the host to any output of the card: a posted register write that lets the PF's
- * INTx line fall. A frame from the wire takes longer: the card has to look for a
- * buffer first. A simulator that couples the card by time stamps may run so far ahead;
- * 0 in functional mode.
+ * INTx line fall. A frame from the wire takes longer: the card has to look for a buffer first. A simulator that couples the
+ * card by time stamps may run so far ahead; 0 in functional mode.
  */
 export function lookAheadCycles({ mode, words }: ResolvedProfile): number {
   if (mode === 'functional') return 0;
   const word = (index: number): number => words.get(index)!;
-  const wire = (bytes: number): number => Math.ceil((bytes * word(P.P_BYTE_NUM)) / word(P.P_BYTE_DEN));
+  const wire = (bytes: number): number => wireCycles(words, bytes);
   const request = word(P.P_HOST_MMIO) + wire(word(P.P_TLP_3DW) + DWORD) + word(P.P_DOWN_LATENCY) + word(P.P_COMPLETER);
   const message = wire(word(P.P_TLP_4DW)) + word(P.P_UP_LATENCY) + word(P.P_HOST_WRITE) + word(P.P_HOST_INTERRUPT);
   return request + message;

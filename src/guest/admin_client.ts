@@ -20,8 +20,6 @@ import { DeviceFaultError } from './device_fault.ts';
 import type { Clock, DmaMemory } from './platform.ts';
 import type { Doorbell, SplitRing } from './split_ring.ts';
 
-/** Buffers of the longest chain: header, data, status, result. */
-export const ADMIN_CHAIN_BUFFERS = 4;
 const ALIGN = 8;
 const TWO_TO_32 = 0x1_0000_0000;
 const FREE = 0;

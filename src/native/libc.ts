@@ -10,7 +10,6 @@ export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
 export const SOCK_NONBLOCK = 0x800;
 export const SOCK_CLOEXEC = 0x80000;
-export const PROT_NONE = 0;
 export const PROT_READ = 1;
 export const PROT_WRITE = 2;
 export const MAP_SHARED = 1;
@@ -28,7 +27,6 @@ export const O_NONBLOCK = 0x800;
 export const EINTR = 4;
 export const EAGAIN = 11;
 export const EEXIST = 17;
-export const EADDRINUSE = 98;
 export const ECONNREFUSED = 111;
 
 /** Address of memory, as koffi hands it out. */
