@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Builds what is out of date: `node .ci/build.mjs [--force] [core] [library] [cli] [bench]`.
+// Builds what is out of date: `node .ci/build.mjs [--force] [core] [fuzz] [library] [cli] [bench]`.
 //   core     asc      assembly/                -> build/nic.debug.wasm, build/nic.wasm, build/nic.wat
+//   fuzz     asc      assembly/, instrumented  -> build/nic.fuzz.wasm, build/nic.fuzz.json (what its points stand for)
 //   library  tsc      src/ and assembly/abi/   -> dist/src, dist/assembly/abi (modules and declarations)
 //   cli      esbuild  src/cli/main.ts          -> dist/src/cli/virtfn.mjs (one file that needs no other package)
 //   bench    esbuild  bench/run.ts, ...        -> build/bench/run.mjs, build/bench/vfio_user_roundtrip.mjs
@@ -20,10 +21,12 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { build as bundle } from 'esbuild';
+
+import { instrumentTree } from './instrument.mjs';
 
 process.chdir(join(dirname(fileURLToPath(import.meta.url)), '..'));
 
@@ -47,23 +50,45 @@ const STEPS = {
     inputs: ['assembly', 'asconfig.json'],
     outputs: ['build/nic.debug.wasm', 'build/nic.wasm', 'build/nic.wat'],
     run() {
-      compileCore('debug', 'nic.debug', () => []);
-      compileCore('release', 'nic', () => [], inlineCalls);
+      compileCore('debug', 'nic.debug');
+      compileCore('release', 'nic', (folder, name) => {
+        inlineCalls(folder, name);
+        writeText(folder, name);
+      });
+    },
+  },
+  fuzz: {
+    inputs: ['assembly', 'asconfig.json', '.ci/instrument.mjs'],
+    outputs: ['build/nic.fuzz.wasm', 'build/nic.fuzz.json'],
+    run() {
+      compileInstrumented('nic.fuzz', { coverage: true, dirty: true, fuel: true });
     },
   },
   library: {
-    needs: 'core',
-    inputs: ['src', 'assembly/abi', 'tsconfig.base.json', 'tsconfig.build.json', 'build/nic.wasm'],
-    outputs: ['dist/src/index.js', 'dist/src/index.d.ts', 'dist/build/nic.wasm'],
+    needs: ['core', 'fuzz'],
+    inputs: [
+      'src',
+      'assembly/abi',
+      'tsconfig.base.json',
+      'tsconfig.build.json',
+      'build/nic.wasm',
+      'build/nic.fuzz.wasm',
+    ],
+    outputs: ['dist/src/index.js', 'dist/src/index.d.ts', 'dist/build/nic.wasm', 'dist/build/nic.fuzz.wasm'],
     run() {
       runTool('typescript/bin/tsc', '-p', 'tsconfig.build.json');
       shipCore();
     },
   },
   cli: {
-    needs: 'core',
-    inputs: ['src', 'assembly/abi', 'build/nic.wasm', 'package.json', SAMPLE_CAPTURE],
-    outputs: ['dist/src/cli/virtfn.mjs', 'dist/third_party_licenses.txt', 'dist/build/nic.wasm'],
+    needs: ['core', 'fuzz'],
+    inputs: ['src', 'assembly/abi', 'build/nic.wasm', 'build/nic.fuzz.wasm', 'package.json', SAMPLE_CAPTURE],
+    outputs: [
+      'dist/src/cli/virtfn.mjs',
+      'dist/third_party_licenses.txt',
+      'dist/build/nic.wasm',
+      'dist/build/nic.fuzz.wasm',
+    ],
     async run() {
       const { metafile } = await bundle({
         ...BUNDLE,
@@ -83,7 +108,7 @@ const STEPS = {
     },
   },
   bench: {
-    needs: 'core',
+    needs: ['core', 'fuzz'],
     inputs: ['src', 'assembly/abi', 'bench', 'build/nic.wasm'],
     outputs: ['build/bench/run.mjs', 'build/bench/vfio_user_roundtrip.mjs'],
     async run() {
@@ -100,25 +125,54 @@ const STEPS = {
 };
 
 function runTool(tool, ...args) {
-  const { status, error } = spawnSync(process.execPath, [join('node_modules', tool), ...args], { stdio: 'inherit' });
+  runToolIn('.', tool, ...args);
+}
+
+function runToolIn(folder, tool, ...args) {
+  const options = { stdio: 'inherit', cwd: folder };
+  const { status, error } = spawnSync(process.execPath, [resolve('node_modules', tool), ...args], options);
   if (error) throw error;
   if (status !== 0) process.exit(status ?? 1);
 }
 
 /** Compiles beside build/ and moves the result in at the end: who reads build/ meanwhile sees only whole files. */
-function compileCore(target, name, moreOptions, finish = () => {}) {
+function compileCore(target, name, finish = () => {}) {
+  intoBuild((folder) => {
+    runTool('assemblyscript/bin/asc.js', '--target', target, '--outFile', join(folder, `${name}.wasm`));
+    finish(folder, name);
+  });
+}
+
+/** The core that watches itself, with the release build's options and the debug build's asserts. */
+function compileInstrumented(name, watch) {
+  intoBuild((folder) => {
+    const tree = join(folder, 'tree');
+    const points = instrumentTree('assembly', join(tree, 'assembly'), watch);
+    const config = JSON.parse(readFileSync('asconfig.json', 'utf8'));
+    config.entries.push('assembly/fuzz/index.ts');
+    writeFileSync(join(tree, 'asconfig.json'), JSON.stringify(config));
+    runToolIn(tree, 'assemblyscript/bin/asc.js', '--target', 'instrumented', '--outFile', `../${name}.wasm`);
+    rmSync(tree, { recursive: true });
+    inlineCalls(folder, name);
+    writeFileSync(join(folder, `${name}.json`), JSON.stringify(points));
+  });
+}
+
+function intoBuild(make) {
   const folder = join('build', `.${process.pid}`);
   mkdirSync(folder, { recursive: true });
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-  const options = ['--target', target, '--outFile', join(folder, `${name}.wasm`), ...moreOptions(folder)];
-  runTool('assemblyscript/bin/asc.js', ...options);
-  finish(folder, name);
+  make(folder);
   for (const file of readdirSync(folder)) renameSync(join(folder, file), join('build', file));
 }
 
+const FEATURES = ['simd', 'bulk-memory', 'sign-ext', 'mutable-globals', 'nontrapping-float-to-int'].map(
+  (feature) => `--enable-${feature}`,
+);
+
 /**
  * asc has no say in how far Binaryen inlines; the small functions of the hot path cost up to a third of the time as calls
- * (docs/decisions/0004-inlining.md has the measurement). The text form is made from the result.
+ * (docs/decisions/0004-inlining.md has the measurement).
  */
 function inlineCalls(folder, name) {
   const file = join(folder, `${name}.wasm`);
@@ -128,22 +182,18 @@ function inlineCalls(folder, name) {
     '--one-caller-inline-max-function-size=1000',
     '--inline-functions-with-loops',
   ];
-  const features = ['simd', 'bulk-memory', 'sign-ext', 'mutable-globals', 'nontrapping-float-to-int'];
-  const options = [...features.map((feature) => `--enable-${feature}`), '-O4', ...limits];
-  runTool('binaryen/bin/wasm-opt', ...options, file, '-o', file);
-  runTool(
-    'binaryen/bin/wasm-dis',
-    ...features.map((feature) => `--enable-${feature}`),
-    file,
-    '-o',
-    join(folder, 'nic.wat'),
-  );
+  runTool('binaryen/bin/wasm-opt', ...FEATURES, '-O4', ...limits, file, '-o', file);
 }
 
-/** What the modules of dist/ look for at `../../build`: the release core and the declaration of its exports. */
+function writeText(folder, name) {
+  runTool('binaryen/bin/wasm-dis', ...FEATURES, join(folder, `${name}.wasm`), '-o', join(folder, `${name}.wat`));
+}
+
+/** What the modules of dist/ look for at `../../build`: release core, declaration of its exports, instrumented core. */
 function shipCore() {
   mkdirSync('dist/build', { recursive: true });
-  for (const file of ['nic.wasm', 'nic.d.ts']) copyFileSync(join('build', file), join('dist/build', file));
+  for (const file of ['nic.wasm', 'nic.d.ts', 'nic.fuzz.wasm', 'nic.fuzz.json'])
+    copyFileSync(join('build', file), join('dist/build', file));
 }
 
 /** Licence texts of the packages that a bundle contains, which their licences ask to go along. */
@@ -178,7 +228,7 @@ function isStale({ inputs, outputs }) {
 
 async function bringUpToDate(name, isForced) {
   const step = STEPS[name];
-  if (step.needs !== undefined) await bringUpToDate(step.needs, false);
+  for (const needed of step.needs ?? []) await bringUpToDate(needed, false);
   if (!isForced && !isStale(step)) return;
   console.log(`build: ${name}`);
   await step.run();

@@ -3,6 +3,7 @@
 // arena's addresses through views. Memory has a fixed size, so the views stay valid for the life of the instance.
 import type * as pins from '../../build/nic.d.ts';
 
+import { CARD_BYTES_MAX, FUZZ_MEMORY_BYTES } from '../../assembly/abi/fuzz_memory.ts';
 import {
   ARENA_BASE,
   ARENA_MAGIC,
@@ -22,6 +23,21 @@ import { NicError } from '../util/errors.ts';
 export type Pins = typeof pins.__AdaptedExports;
 
 const PAGE_BYTES = 65536;
+/** Enough for a core to say how much it needs. */
+const PROBE_BYTES = 16 * PAGE_BYTES;
+
+/** What an instrumented core exports beside that (assembly/fuzz/index.ts). */
+export interface InstrumentedPins extends Pins {
+  /** Takes the present state as the one that reset() goes back to. */
+  keep(): void;
+  /** Puts the card back; answers how many pages had changed. */
+  reset(): number;
+  /** To be called before the host writes `bytes` of the card's memory at `at`. */
+  willWrite(at: number, bytes: number): void;
+  /** Points of the code reached for the first time since forgetSeen(), among the first `points` (a multiple of 8). */
+  collect(points: number): number;
+  forgetSeen(): void;
+}
 
 /** A core in its memory. */
 export interface CoreInstance {
@@ -68,19 +84,32 @@ function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory, for
   return new WebAssembly.Instance(module, { env: { memory }, host_memory }).exports as unknown as Pins;
 }
 
-/** Builds a card in a new instance. Throws NicError MEMORY when the memory cannot be had. */
-export function createInstance(module: WebAssembly.Module, setup: CoreSetup): CoreInstance {
-  const probe = instantiate(module, new WebAssembly.Memory({ initial: 16 }), setup.foreign);
-  const stateBytes = probe.memoryNeeded(setup.totalVfs, setup.windowBytes) >>> 0;
-  const traceBytes = setup.traceBytes ?? 0;
-  const bytes = stateBytes + traceBytes;
+/** Is it a core that tells what it reached and changed? */
+export function isInstrumented(pins: Pins): pins is InstrumentedPins {
+  return 'keep' in pins;
+}
+
+function newMemory(bytes: number): WebAssembly.Memory {
   const pages = Math.ceil(bytes / PAGE_BYTES);
-  let memory: WebAssembly.Memory;
   try {
-    memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    return new WebAssembly.Memory({ initial: pages, maximum: pages });
   } catch {
     throw new NicError('MEMORY', `${bytes} bytes of memory for the card cannot be had; ask for a smaller window`);
   }
+}
+
+/** Builds a card in a new instance. Throws NicError MEMORY when the memory cannot be had. */
+export function createInstance(module: WebAssembly.Module, setup: CoreSetup): CoreInstance {
+  // an instrumented core keeps its books in fixed places behind the card
+  const isWatched = WebAssembly.Module.exports(module).some(({ name }) => name === 'keep');
+  const probe = instantiate(module, newMemory(isWatched ? FUZZ_MEMORY_BYTES : PROBE_BYTES), setup.foreign);
+  const stateBytes = probe.memoryNeeded(setup.totalVfs, setup.windowBytes) >>> 0;
+  const traceBytes = setup.traceBytes ?? 0;
+  const bytes = stateBytes + traceBytes;
+  if (isWatched && bytes > CARD_BYTES_MAX) {
+    throw new NicError('MEMORY', `a card of ${bytes} bytes; an instrumented core has room for ${CARD_BYTES_MAX}`);
+  }
+  const memory = newMemory(isWatched ? FUZZ_MEMORY_BYTES : bytes);
   const core = instantiate(module, memory, setup.foreign);
   const u32 = new Uint32Array(memory.buffer);
   for (const [index, value] of setup.config) u32[CONFIG / 4 + index] = value;

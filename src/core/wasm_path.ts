@@ -7,3 +7,6 @@ export const RELEASE_CORE_URL: URL = new URL('../../build/nic.wasm', import.meta
 
 /** Address of the core with its asserts, in a checkout only. */
 export const DEBUG_CORE_URL: URL = new URL('../../build/nic.debug.wasm', import.meta.url);
+
+/** Address of the core that tells which points of its code it reached and which pages it changed. */
+export const INSTRUMENTED_CORE_URL: URL = new URL('../../build/nic.fuzz.wasm', import.meta.url);

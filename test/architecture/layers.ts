@@ -9,7 +9,18 @@ import { readRepoFile, repoFiles } from '../support/repo.ts';
 
 /** Folders by layer, lowest first; folders of one layer do not know each other. */
 const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
-  assembly: [['abi'], ['mem'], ['sim'], ['pcie'], ['pci'], ['virtio'], ['admin', 'net'], ['nic'], ['index.ts']],
+  assembly: [
+    ['abi'],
+    ['fuzz'],
+    ['mem'],
+    ['sim'],
+    ['pcie'],
+    ['pci'],
+    ['virtio'],
+    ['admin', 'net'],
+    ['nic'],
+    ['index.ts'],
+  ],
   src: [
     ['util'],
     ['core', 'registers', 'native'],

@@ -7,5 +7,5 @@ import { repoPath } from './repo.ts';
 
 export default function setup(): void {
   if (process.env['VIRTFN_PREBUILT'] === '1') return;
-  execFileSync(process.execPath, [repoPath('.ci/build.mjs'), 'core'], { stdio: 'inherit' });
+  execFileSync(process.execPath, [repoPath('.ci/build.mjs'), 'core', 'fuzz'], { stdio: 'inherit' });
 }

@@ -3,6 +3,7 @@
 // MSI-X messages) is kept in order. Offsets are those of virtio 1.4 §4.1.4.3, of PCI 3.0 and of the SR-IOV capability.
 import { enumerate, type BusLayout } from '../../../../src/device/bus.ts';
 import type { NicConfig } from '../../../../src/device/config.ts';
+import type { CoreBuild } from '../../../../src/core/load.ts';
 import { createNic, type MsiMessage, type Nic } from '../../../../src/device/nic.ts';
 import { RawFunction } from './raw_function.ts';
 
@@ -19,7 +20,7 @@ export interface WireFrame {
 export interface RawCardOptions extends NicConfig {
   /** VFs to enable, default none. */
   readonly numVfs?: number;
-  readonly build?: 'release' | 'debug';
+  readonly build?: CoreBuild;
   /** Outputs after which settle() gives up: work without end. */
   readonly outputLimit?: number;
 }
