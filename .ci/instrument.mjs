@@ -28,6 +28,11 @@ export function instrumentTree(from, to, options) {
     mkdirSync(dirname(join(to, name)), { recursive: true });
     writeFileSync(join(to, name), isWatched ? instrumentFile(name, text, options, points) : text);
   }
+  const counted = join(to, 'fuzz/coverage.ts');
+  writeFileSync(
+    counted,
+    readFileSync(counted, 'utf8').replace('const POINTS = 0;', `const POINTS = ${points.length};`),
+  );
   return points;
 }
 

@@ -22,8 +22,8 @@ export function willWrite(at: u32, bytes: u32): void {
 }
 
 /** Points of the code reached for the first time since forgetSeen(), of those passed since the last call. */
-export function collect(points: u32): u32 {
-  return collectNew(points);
+export function collect(): u32 {
+  return collectNew();
 }
 
 export function forgetSeen(): void {

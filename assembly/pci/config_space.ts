@@ -2,7 +2,14 @@
 // Access to configuration space: plain loads, masked stores, then side effects selected by overlap with the register
 // (edges are computed from old and new before anything acts). What concerns layers above is returned as EFFECT_* bits.
 import { CONFIG_SPACE_BYTES, FN_CONFIG, PF_W1CMASK, PF_WMASK, VF_W1CMASK, VF_WMASK } from '../abi/state_map.ts';
-import { FN_BUS_MASTER, FN_INDEX, FN_MEMORY, FN_MSIX_ENABLE, FN_MSIX_MASKALL } from '../abi/function_state.ts';
+import {
+  FN_BUS_MASTER,
+  FN_INDEX,
+  FN_MEMORY,
+  FN_MSIX_ENABLE,
+  FN_MSIX_MASKALL,
+  FN_PRESENT,
+} from '../abi/function_state.ts';
 import { CFG_TOTAL_VFS } from '../abi/nic_config.ts';
 import {
   CAP_EXP,
@@ -139,7 +146,8 @@ export function updateDecode(f: usize): void {
     isOn = (load<u16>(f, FN_CONFIG + PCI_COMMAND) & PCI_COMMAND_MEMORY) != 0;
   } else {
     const control = load<u16>(functionAt(0), FN_CONFIG + EXT_CAP_SRIOV + PCI_SRIOV_CTRL);
-    isOn = (control & PCI_SRIOV_CTRL_VFE) != 0 && (control & PCI_SRIOV_CTRL_MSE) != 0;
+    const isEnabled = (control & PCI_SRIOV_CTRL_VFE) != 0 && (control & PCI_SRIOV_CTRL_MSE) != 0;
+    isOn = isEnabled && load<u8>(f, FN_PRESENT) != 0; // a VF beyond NumVFs has no memory space
   }
   const isMaster = (load<u16>(f, FN_CONFIG + PCI_COMMAND) & PCI_COMMAND_MASTER) != 0;
   store<u8>(f, isOn && isD0 ? 1 : 0, FN_MEMORY);

@@ -7,6 +7,8 @@ import {
   FN_INDEX,
   FN_LIVE,
   FN_QUEUE_COUNT,
+  Q_AVAIL_IDX,
+  Q_AVAIL_SEEN,
   Q_ENABLED,
   Q_KICK_ARRIVED,
   Q_KICK_ISSUED,
@@ -36,11 +38,14 @@ export function kick(f: usize, index: u32, issued: u64): void {
   if (isTracing(TRACE_MASK_STATE)) record(TRACE_DOORBELL, load<u32>(f, FN_INDEX), index, 0, 0, issued);
 }
 
-/** Visits every queue that has an unanswered doorbell or work in hand (bus mastering changed). */
+/** Visits every queue that has an unanswered doorbell, heads that it knows of, or work in hand (bus mastering changed). */
 export function visitQueues(f: usize): void {
   const queues = load<u32>(f, FN_QUEUE_COUNT) + 1;
   for (let i: u32 = 0; i < queues; i++) {
     const q = findQueue(f, i);
-    if (q != 0 && (load<u8>(q, Q_KICKED) != 0 || load<u32>(q, Q_JOBS) != 0)) scheduleVisit(q, 0);
+    if (q == 0) continue;
+    // the index may have come in while nothing could be done with it
+    const knowsHeads = load<u16>(q, Q_AVAIL_SEEN) != load<u16>(q, Q_AVAIL_IDX);
+    if (load<u8>(q, Q_KICKED) != 0 || knowsHeads || load<u32>(q, Q_JOBS) != 0) scheduleVisit(q, 0);
   }
 }

@@ -8,7 +8,7 @@ import { MOST_IN_FLIGHT, type LoopResult } from './closed_loop.ts';
 import { LOADS, measureLoad, type LoadRow } from './load.ts';
 import { measureNotify, type NotifyRow } from './notify.ts';
 import { PHASES, type PhaseInfo } from './phases.ts';
-import { Random } from './random.ts';
+import { Random } from '../util/random.ts';
 import { measureSingle, type RegisterRow, type SingleResult } from './single.ts';
 import type { StepHandler } from './steps.ts';
 import { rounded, spreadOf, toNs } from './summary.ts';

@@ -14,7 +14,7 @@ import { NicError } from '../util/errors.ts';
 import { Accountant, AccountTotals, type Accounts } from './accounts.ts';
 import type { DataTraffic, TrafficRate } from './data_traffic.ts';
 import { addPhases, queuedPhases, type PhaseKey, type Phases } from './phases.ts';
-import type { Random } from './random.ts';
+import type { Random } from '../util/random.ts';
 import { spreadNs, spreadOf, trafficPer, trafficSince, type Spread } from './summary.ts';
 
 /** Most commands in flight: slots of the PF's admin client. */

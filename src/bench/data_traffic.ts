@@ -4,7 +4,7 @@
 // So the traffic comes in bursts and cannot fall into step with what is measured; its rate is part of the result.
 import type { TxQueue } from '../guest/net_queues.ts';
 import type { Machine } from '../machine/machine.ts';
-import type { Random } from './random.ts';
+import type { Random } from '../util/random.ts';
 
 /** Who sends what. */
 export interface TrafficShape {

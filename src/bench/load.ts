@@ -10,7 +10,7 @@ import { NicError } from '../util/errors.ts';
 import { ClosedLoop } from './closed_loop.ts';
 import { DataTraffic, NO_TRAFFIC, type TrafficRate, type TrafficShape } from './data_traffic.ts';
 import { NotifiedGuest } from './notify.ts';
-import type { Random } from './random.ts';
+import type { Random } from '../util/random.ts';
 import { spreadNs, spreadOf, type Spread } from './summary.ts';
 
 /** What keeps the card busy. */

@@ -7,7 +7,7 @@ import type { Machine } from '../machine/machine.ts';
 import { NicError } from '../util/errors.ts';
 import { Accountant, type Accounts, type DirectAccess } from './accounts.ts';
 import { commandPhases, type LoneCommand, type Phases } from './phases.ts';
-import type { Random } from './random.ts';
+import type { Random } from '../util/random.ts';
 import { trafficSince, type Sample } from './summary.ts';
 
 /** Longest gap between two accesses, in cycles: about the time of one. */

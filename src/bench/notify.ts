@@ -18,7 +18,7 @@ import type { VirtioVfioPci } from '../variant/virtio_vfio_pci.ts';
 import { frameToWire } from './data_traffic.ts';
 import { Meter } from './meter.ts';
 import { phasesToEffect } from './phases.ts';
-import type { Random } from './random.ts';
+import type { Random } from '../util/random.ts';
 import { spreadOf, summarize, type Sample, type Spread, type Summary } from './summary.ts';
 
 /** `admin`: LEGACY_COMMON_CFG_WRITE to offset 16; `member_bar`: the VF's own doorbell. */

@@ -17,7 +17,7 @@ import {
   type VfioDevice,
 } from '../vfio/vfio_device.ts';
 import { Meter } from './meter.ts';
-import type { Random } from './random.ts';
+import type { Random } from '../util/random.ts';
 import { accessesOf, legacyRegisters, type LegacyRegister } from './registers.ts';
 import { summarize, type Sample, type Summary } from './summary.ts';
 

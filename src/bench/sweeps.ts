@@ -6,7 +6,7 @@ import type { TimingChoice } from '../device/config.ts';
 import { DRIVER_MEMORY_BYTES, Machine } from '../machine/machine.ts';
 import { measureLoop, membersInTurn, type LoopResult } from './closed_loop.ts';
 import { DataTraffic, NO_TRAFFIC, type TrafficShape } from './data_traffic.ts';
-import type { Random } from './random.ts';
+import type { Random } from '../util/random.ts';
 
 /** Descriptors of a command: one that points to an indirect table, or three or four in the ring. */
 export type ChainLayout = 'indirect' | 'direct';

@@ -14,7 +14,7 @@ import { Machine } from '../machine/machine.ts';
 import { NicError } from '../util/errors.ts';
 import { measureLoop, type LoopResult } from './closed_loop.ts';
 import { Meter } from './meter.ts';
-import type { Random } from './random.ts';
+import type { Random } from '../util/random.ts';
 import { summarize, type Summary } from './summary.ts';
 import type { ChainLayout } from './sweeps.ts';
 

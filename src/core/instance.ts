@@ -34,8 +34,8 @@ export interface InstrumentedPins extends Pins {
   reset(): number;
   /** To be called before the host writes `bytes` of the card's memory at `at`. */
   willWrite(at: number, bytes: number): void;
-  /** Points of the code reached for the first time since forgetSeen(), among the first `points` (a multiple of 8). */
-  collect(points: number): number;
+  /** Points of the code reached for the first time since forgetSeen(). */
+  collect(): number;
   forgetSeen(): void;
 }
 

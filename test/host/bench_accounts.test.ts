@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { OTHER_ACCOUNTS, type Accounts } from '../../src/bench/accounts.ts';
 import { runAdminBench, type AdminBenchReport } from '../../src/bench/admin_report.ts';
 import type { PhaseKey, Phases } from '../../src/bench/phases.ts';
-import { Random } from '../../src/bench/random.ts';
+import { Random } from '../../src/util/random.ts';
 import { measureSingle } from '../../src/bench/single.ts';
 import type { Summary } from '../../src/bench/summary.ts';
 import { IN_FLIGHT_SERIES, measureInFlight } from '../../src/bench/sweeps.ts';

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 
 import { runAdminBench, type AdminBenchReport } from '../../src/bench/admin_report.ts';
 import type { Phases } from '../../src/bench/phases.ts';
-import { Random } from '../../src/bench/random.ts';
+import { Random } from '../../src/util/random.ts';
 import { summarize } from '../../src/bench/summary.ts';
 import { PLAIN_PROFILE } from '../support/plain_profile.ts';
 

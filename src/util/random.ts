@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random numbers of a benchmark: a small generator of its own (mulberry32), so that a seed means the same order of
-// accesses and the same gaps on every machine and in every version of the language's library.
+// Random numbers: a small generator of its own (mulberry32), so that a seed means the same order of accesses, gaps and
+// mutations on every machine and in every version of the language's library.
 
 const STEP = 0x6d2b79f5;
 
@@ -29,7 +29,8 @@ export class Random {
     return items;
   }
 
-  private next(): number {
+  /** A u32. */
+  next(): number {
     this.state = (this.state + STEP) >>> 0;
     let mixed = Math.imul(this.state ^ (this.state >>> 15), this.state | 1);
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+// The card as a target: programs run on two cards, one in each mode, from a state that depends on what is to be fuzzed.
+// Every run is asked the quick questions (oracles.ts); runs that reached something new, and some others, the thorough ones.
+import type { CreateOptions } from '../device/nic.ts';
+import { FuzzCard } from './card.ts';
+import { describeProgram } from './describe.ts';
+import { Executor } from './executor.ts';
+import { changeField, Generator, type OpWeights, type Random } from './generate.ts';
+import { checkRun } from './oracles.ts';
+import { encodeProgram, OP_BYTES, OP_WORDS, OPS_MAX, PROGRAM_TIMED } from './program.ts';
+import { BOOT_PARTS, seedsOf } from './seeds.ts';
+import type { FuzzTarget, Violation } from './target.ts';
+import { ThoroughCheck } from './thorough.ts';
+
+/** What the card is fuzzed by. */
+export type CardTargetName = 'regs' | 'rings' | 'admin' | 'legacy';
+
+export const CARD_TARGETS: readonly CardTargetName[] = ['regs', 'rings', 'admin', 'legacy'];
+
+const WEIGHTS: Readonly<Record<CardTargetName, OpWeights>> = {
+  regs: {
+    configRead: 6,
+    configWrite: 10,
+    mmioRead: 10,
+    mmioWrite: 24,
+    bringUp: 4,
+    queueSetup: 5,
+    driverOk: 3,
+    kick: 3,
+    flr: 2,
+    vfEnable: 2,
+    queueReset: 2,
+    region: 4,
+    transmit: 2,
+    receive: 1,
+    advance: 1,
+    control: 1,
+    attach: 1,
+  },
+  rings: {
+    descriptor: 14,
+    indirect: 8,
+    available: 12,
+    kick: 10,
+    memory: 6,
+    receive: 6,
+    transmit: 10,
+    frame: 5,
+    control: 6,
+    queueReset: 2,
+    queueSetup: 3,
+    bringUp: 2,
+    driverOk: 2,
+    advance: 3,
+    readFault: 1,
+    fill: 1,
+    attach: 1,
+    mmioWrite: 3,
+    configWrite: 2,
+    flr: 1,
+    vfEnable: 1,
+  },
+  admin: {
+    admin: 30,
+    legacy: 6,
+    kick: 3,
+    descriptor: 4,
+    available: 3,
+    memory: 3,
+    mmioWrite: 3,
+    configWrite: 2,
+    flr: 1,
+    vfEnable: 3,
+    bringUp: 1,
+    queueSetup: 1,
+    driverOk: 1,
+    advance: 2,
+    readFault: 1,
+    queueReset: 1,
+    transmit: 2,
+    receive: 1,
+  },
+  legacy: {
+    legacy: 40,
+    admin: 4,
+    kick: 4,
+    transmit: 4,
+    receive: 2,
+    mmioRead: 3,
+    mmioWrite: 3,
+    bringUp: 2,
+    queueSetup: 2,
+    driverOk: 2,
+    flr: 1,
+    vfEnable: 1,
+    advance: 2,
+    memory: 3,
+    descriptor: 3,
+    available: 3,
+    frame: 2,
+  },
+};
+
+/** Programs against the registers, the rings, the administration or the legacy commands of the card. */
+export class CardTarget implements FuzzTarget {
+  readonly name: CardTargetName;
+  private readonly executors: readonly [Executor, Executor];
+  private readonly thorough: readonly [ThoroughCheck, ThoroughCheck];
+  private readonly generator: Generator;
+  private readonly staging = new Uint32Array((OPS_MAX + 1) * OP_WORDS);
+  private readonly stagingBytes = new Uint8Array(this.staging.buffer);
+  private last: Executor;
+  private lastHash = 0;
+  private readonly scratch = new Uint32Array((OPS_MAX + 2) * OP_WORDS);
+  private readonly scratchBytes = new Uint8Array(this.scratch.buffer);
+
+  constructor(name: CardTargetName, options: CreateOptions = {}) {
+    this.name = name;
+    this.generator = new Generator(WEIGHTS[name]);
+    const make = (mode: 'functional' | 'timed'): Executor => {
+      const executor = new Executor(new FuzzCard(mode, options));
+      if (name !== 'regs') for (const part of BOOT_PARTS) executor.boot(new Uint32Array(encodeProgram(part).buffer));
+      return executor;
+    };
+    this.executors = [make('functional'), make('timed')];
+    this.thorough = [new ThoroughCheck(this.executors[0]), new ThoroughCheck(this.executors[1])];
+    this.last = this.executors[0];
+    this.forgetCoverage();
+  }
+
+  /** What booting and the first checks reached does not count. */
+  private forgetCoverage(): void {
+    for (const { card } of this.executors) {
+      card.pins.collect();
+      card.pins.forgetSeen();
+    }
+  }
+
+  run(input: Uint8Array): Violation | null {
+    const count = this.load(input);
+    const executor = this.executors[this.staging[0]! & PROGRAM_TIMED]!;
+    this.last = executor;
+    let violation: Violation | null;
+    try {
+      executor.execute(this.staging, count);
+      violation = checkRun(executor);
+    } catch (error) {
+      violation = trapped(executor, error);
+    }
+    this.lastHash = executor.traceHash();
+    executor.reset();
+    return violation;
+  }
+
+  check(input: Uint8Array): Violation | null {
+    const found = this.run(input);
+    if (found !== null) return found;
+    const count = this.load(input);
+    try {
+      return this.thorough[this.staging[0]! & PROGRAM_TIMED]!.check(this.staging, count);
+    } catch (error) {
+      const violation = trapped(this.last, error);
+      this.last.reset();
+      return violation;
+    }
+  }
+
+  /** Puts an input into the staging area; how many words it has. */
+  private load(input: Uint8Array): number {
+    const bytes = Math.min(input.length, this.stagingBytes.length);
+    this.staging[0] = 0;
+    this.stagingBytes.set(bytes === input.length ? input : input.subarray(0, bytes));
+    return bytes >> 2;
+  }
+
+  collectNew(): number {
+    return this.last.card.pins.collect();
+  }
+
+  traceHash(): string {
+    return this.lastHash.toString(16).padStart(8, '0');
+  }
+
+  seeds(): Uint8Array[] {
+    return seedsOf(this.name);
+  }
+
+  mutate(input: Uint8Array, other: Uint8Array, random: Random): Uint8Array {
+    const { scratch } = this;
+    let count = Math.min(OPS_MAX, Math.floor(input.length / OP_BYTES) - 1);
+    this.scratchBytes.set(input.subarray(0, (count + 1) * OP_BYTES));
+    for (let edits = 1 + (random() & 3); edits > 0; edits--) {
+      const at = (1 + (random() % Math.max(1, count))) * OP_WORDS;
+      switch (random() & 7) {
+        case 0: // take one out
+          if (count > 1) {
+            scratch.copyWithin(at, at + OP_WORDS, (count + 1) * OP_WORDS);
+            count--;
+          }
+          break;
+        case 1: // one more of what is there
+          if (count < OPS_MAX && count > 0) {
+            scratch.copyWithin(at + OP_WORDS, at, (count + 1) * OP_WORDS);
+            count++;
+          }
+          break;
+        case 2: // the rest of another
+          count = this.splice(count, other, random);
+          break;
+        case 3:
+        case 4:
+          if (count > 0) changeField(scratch, at, random);
+          break;
+        case 5: // a new one at the end, where the state is richest
+          if (count < OPS_MAX) this.generator.draw(scratch, ++count * OP_WORDS, random);
+          break;
+        case 6: // a new one in between
+          if (count < OPS_MAX) {
+            scratch.copyWithin(at + OP_WORDS, at, (count + 1) * OP_WORDS);
+            count++;
+            this.generator.draw(scratch, at, random);
+          }
+          break;
+        default:
+          if ((random() & 15) === 0) scratch[0]! ^= PROGRAM_TIMED;
+          else if (count > 0) this.generator.draw(scratch, at, random);
+      }
+    }
+    return this.scratchBytes.slice(0, (count + 1) * OP_BYTES);
+  }
+
+  private splice(count: number, other: Uint8Array, random: Random): number {
+    const available = Math.floor(other.length / OP_BYTES) - 1;
+    if (available < 1 || count >= OPS_MAX) return count;
+    const from = 1 + (random() % available);
+    const taken = Math.min(1 + (random() % (available - from + 1)), OPS_MAX - count);
+    this.scratchBytes.set(other.subarray(from * OP_BYTES, (from + taken) * OP_BYTES), (count + 1) * OP_BYTES);
+    return count + taken;
+  }
+
+  *shrink(input: Uint8Array): Iterable<Uint8Array> {
+    const count = Math.floor(input.length / OP_BYTES) - 1;
+    for (let length = count >> 1; length >= 1; length >>= 1) {
+      for (let from = 1; from + length - 1 <= count; from += length) {
+        const shorter = new Uint8Array(input.length - length * OP_BYTES);
+        shorter.set(input.subarray(0, from * OP_BYTES));
+        shorter.set(input.subarray((from + length) * OP_BYTES), from * OP_BYTES);
+        yield shorter;
+      }
+    }
+    for (let at = OP_BYTES + 2; at < input.length; at++) {
+      if (input[at] === 0 || at % OP_BYTES < 2) continue;
+      const plainer = input.slice();
+      plainer[at] = 0;
+      yield plainer;
+    }
+  }
+
+  describe(input: Uint8Array): string[] {
+    return describeProgram(input);
+  }
+}
+
+/** A trap is a bug of the card (O1), work without end is one of its kind (O2); anything else is one of the fuzzer. */
+function trapped(executor: Executor, error: unknown): Violation {
+  if (!(error instanceof WebAssembly.RuntimeError)) {
+    if (error instanceof Error) return { oracle: 'O1', message: `untyped error: ${error.name}: ${error.message}` };
+    throw error;
+  }
+  if (executor.card.isOutOfFuel)
+    return { oracle: 'O2', message: 'work without end: a loop took more turns than any good one' };
+  return { oracle: 'O1', message: `trap: ${error.message}` };
+}
