@@ -48,6 +48,21 @@ eachMode((mode) => {
         expect(target.ring(TX).takeUsed()).toHaveLength(1);
       });
 
+      // every cycle is a different stage of the work: doorbell, index, ring, descriptors, data (CARD-02)
+      it('work that it interrupts anywhere goes on when bus mastering comes back', () => {
+        for (let cycles = 0; cycles < 700; cycles += 7) {
+          const target = started();
+          target.addFrame();
+          target.path.write(2, 0x3000 + 4 * TX, 2, TX);
+          target.card.nic.advance(target.card.nic.now() + cycles);
+
+          busMaster(target, false);
+          busMaster(target, true);
+
+          expect([cycles, target.ring(TX).takeUsed().length]).toEqual([cycles, 1]);
+        }
+      });
+
       it('registers work', () => {
         const target = started();
 

@@ -68,15 +68,20 @@ describe('a VF that does not exist', () => {
     expect(new Card().direct(1).read(2, 18, 2)).toBe(0xffff);
   });
 
-  it('keeps nothing of what is written to it', () => {
-    const card = new Card();
-    card.direct(1).configWrite(0x04, 2, 0x0004);
-    card.direct(1).write(2, 22, 2, 1);
+  it('answers memory reads with all ones beside VFs that exist (CARD-01)', () => {
+    expect(new Card().enableVfs(2).direct(3).read(2, 18, 2)).toBe(0xffff);
+  });
 
-    card.enableVfs(1);
+  it.each([0, 2])('keeps nothing of what is written to it while there are %i others', (others) => {
+    const card = new Card().enableVfs(others);
+    card.direct(3).configWrite(0x04, 2, 0x0004);
+    card.direct(3).write(2, 22, 2, 1);
 
-    expect(card.direct(1).configRead(0x04, 2)).toBe(0);
-    expect(new CommonConfig(card.direct(1)).read('queue_select')).toBe(0);
+    card.disableVfs();
+    card.enableVfs(3);
+
+    expect(card.direct(3).configRead(0x04, 2)).toBe(0);
+    expect(new CommonConfig(card.direct(3)).read('queue_select')).toBe(0);
   });
 
   it('cannot be opened by vfio: ENODEV', () => {
