@@ -46,8 +46,11 @@ export class FuzzCard {
   readonly slices: number;
   observer: AccessObserver | null = null;
 
-  /** `options.module`: another instrumented core, one with a planted bug for instance. */
-  constructor(mode: NicMode, options: CreateOptions = {}) {
+  /**
+   * `options.module`: another instrumented core, one with a planted bug for instance. `traceBytes`: room for records of
+   * a replay.
+   */
+  constructor(mode: NicMode, options: CreateOptions = {}, traceBytes = 0) {
     this.mode = mode;
     this.nic = createNic(
       {
@@ -56,6 +59,7 @@ export class FuzzCard {
         queueSize: QUEUE_SIZE,
         adminQueueSize: QUEUE_SIZE,
         windowBytes: FUNCTIONS * SLICE_BYTES,
+        traceBytes,
       },
       options.module === undefined ? { build: 'instrumented' } : options,
     );

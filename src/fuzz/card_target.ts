@@ -2,6 +2,7 @@
 // The card as a target: programs run on two cards, one in each mode, from a state that depends on what is to be fuzzed.
 // Every run is asked the quick questions (oracles.ts); runs that reached something new, and some others, the thorough ones.
 import type { CreateOptions } from '../device/nic.ts';
+import type { NicMode } from '../device/profile.ts';
 import { FuzzCard } from './card.ts';
 import { describeProgram } from './describe.ts';
 import { Executor } from './executor.ts';
@@ -101,6 +102,13 @@ const WEIGHTS: Readonly<Record<CardTargetName, OpWeights>> = {
   },
 };
 
+/** A card in the state that the target's programs begin with. */
+export function bootExecutor(name: CardTargetName, mode: NicMode, options: CreateOptions, traceBytes = 0): Executor {
+  const executor = new Executor(new FuzzCard(mode, options, traceBytes));
+  if (name !== 'regs') for (const part of BOOT_PARTS) executor.boot(new Uint32Array(encodeProgram(part).buffer));
+  return executor;
+}
+
 /** Programs against the registers, the rings, the administration or the legacy commands of the card. */
 export class CardTarget implements FuzzTarget {
   readonly name: CardTargetName;
@@ -117,11 +125,7 @@ export class CardTarget implements FuzzTarget {
   constructor(name: CardTargetName, options: CreateOptions = {}) {
     this.name = name;
     this.generator = new Generator(WEIGHTS[name]);
-    const make = (mode: 'functional' | 'timed'): Executor => {
-      const executor = new Executor(new FuzzCard(mode, options));
-      if (name !== 'regs') for (const part of BOOT_PARTS) executor.boot(new Uint32Array(encodeProgram(part).buffer));
-      return executor;
-    };
+    const make = (mode: NicMode): Executor => bootExecutor(name, mode, options);
     this.executors = [make('functional'), make('timed')];
     this.thorough = [new ThoroughCheck(this.executors[0]), new ThoroughCheck(this.executors[1])];
     this.last = this.executors[0];

@@ -30,7 +30,7 @@ const functionName = (fn: number): string => (fn % FUNCTIONS === 0 ? 'PF' : `VF 
 const queueName = (q: number): string => QUEUE_NAMES[q] ?? `queue ${q}`;
 const sizeOf = (code: number): number => 1 << Math.min(2, code & 3);
 
-function registerName(bar: number, offset: number): string {
+export function registerName(bar: number, offset: number): string {
   if (bar === MSIX_BAR) {
     return offset < MSIX_PBA_OFFSET ? `msix[${offset >> 4}].${MSIX_FIELDS[(offset >> 2) & 3]}` : 'msix pba';
   }

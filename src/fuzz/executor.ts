@@ -60,8 +60,6 @@ export class Executor {
   readonly books = new Books();
   /** What guest memory should hold; only in thorough runs. */
   readonly exact: ExactMemory;
-  /** Operations of the run that were carried out. */
-  executed = 0;
   private readonly bootBooks = new Books();
   private readonly rings: GuestRings;
   readonly driver: FuzzDriver;
@@ -104,21 +102,22 @@ export class Executor {
   reset(): void {
     this.card.reset();
     this.books.copyFrom(this.bootBooks);
-    this.executed = 0;
     this.restartHash();
   }
 
   /** Runs operations (the header first), then lets the card work until nothing is left to do. */
   execute(words: Uint32Array, count = words.length): void {
     const operations = Math.min(OPS_MAX, Math.floor(count / OP_WORDS) - 1);
-    for (let i = 1; i <= operations; i++) {
-      const at = i * OP_WORDS;
-      const head = words[at]!;
-      this.step(head, words[at + 1]!, words[at + 2]!, words[at + 3]!);
-      this.executed++;
-      if (this.card.u32[CTL_OUT_HEAD >> 2] !== this.card.u32[CTL_OUT_TAIL >> 2]) this.drain();
-    }
+    for (let index = 1; index <= operations; index++) this.executeOne(words, index);
     this.settle();
+  }
+
+  /** Runs operation `index`, counted from 1. */
+  executeOne(words: Uint32Array, index: number): void {
+    const { u32 } = this.card;
+    const at = index * OP_WORDS;
+    this.step(words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!);
+    if (u32[CTL_OUT_HEAD >> 2] !== u32[CTL_OUT_TAIL >> 2]) this.drain();
   }
 
   restartHash(): void {

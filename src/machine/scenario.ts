@@ -2,7 +2,6 @@
 // Short runs of a whole machine that are worth a look at every signal: administration commands, the bring-up of a driver,
 // frames. A run is brought up first and recorded from then on.
 import { PCI_COMMAND, PCI_COMMAND_IO } from '../../assembly/abi/pci_header.ts';
-import { CREDIT_DOWN } from '../../assembly/abi/trace_kind.ts';
 import {
   LEGACY_DEVICE_FEATURES,
   LEGACY_DEVICE_STATUS,
@@ -14,8 +13,8 @@ import {
   LEGACY_SIZE_WITHOUT_MSIX,
 } from '../../assembly/abi/virtio_pci_legacy.ts';
 import type { TimingChoice } from '../device/config.ts';
-import type { ResolvedProfile } from '../device/profile.ts';
-import { CREDIT_POOLS, type TracedCard } from '../trace/index.ts';
+import type { TracedCard } from '../trace/records.ts';
+import { tracedCard } from '../trace/traced_card.ts';
 import { NicError } from '../util/errors.ts';
 import { VFIO_PCI_BAR0_REGION_INDEX, VFIO_PCI_CONFIG_REGION_INDEX, type AccessSize } from '../vfio/vfio_device.ts';
 import { Machine } from './machine.ts';
@@ -126,19 +125,7 @@ class Recorder {
     this.take();
     const lost = nic.lostTraceRecords();
     if (lost > 0) throw new NicError('TRACE', `${lost} records found no room in the trace ring`);
-    const card = {
-      clockPs: nic.profile.clockPs,
-      functions: nic.config.totalVfs + 1,
-      adminQueue: pf.hasAdminQueue ? pf.transport.adminQueueIndex() : -1,
-      routingId: (fn: number) => nic.routingId(fn),
-      creditLimit: (pool: number) => creditLimit(nic.profile, pool),
-    };
+    const card = tracedCard(nic, pf.hasAdminQueue ? pf.transport.adminQueueIndex() : -1);
     return { card, chunks, simulatedNs };
   }
-}
-
-/** What the receiver of a pool lets its sender have out; undefined for infinite credits, which the profile writes as 0. */
-function creditLimit({ values }: ResolvedProfile, pool: number): number | undefined {
-  const receiver = pool < CREDIT_DOWN ? 'host' : 'card';
-  return values.get(`credit.${receiver}_${CREDIT_POOLS[pool % CREDIT_DOWN]}`) || undefined;
 }

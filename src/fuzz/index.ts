@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// `virtfn/fuzz`: the targets of `virtfn fuzz`, its loop, and what one needs to bring a target of one's own, a driver under
+// test against the card for instance.
+import type { CreateOptions } from '../device/nic.ts';
+import { UsageError } from '../util/errors.ts';
+import { CARD_TARGETS, CardTarget, type CardTargetName } from './card_target.ts';
+import type { FuzzTarget } from './target.ts';
+
+export { CardTarget } from './card_target.ts';
+export type { CardTargetName } from './card_target.ts';
+export { Fuzzer, minimise } from './engine.ts';
+export type { Finding, FuzzOptions, FuzzProgress } from './engine.ts';
+export { FuzzCard } from './card.ts';
+export type { AccessObserver } from './card.ts';
+export { decodeProgram, encodeProgram } from './program.ts';
+export type { Operation, OperationFields, OpName } from './program.ts';
+export { replayProgram } from './replay.ts';
+export type { ReplayedProgram } from './replay.ts';
+export type { FuzzTarget, Violation } from './target.ts';
+
+/** Names that createFuzzTarget() takes. */
+export const FUZZ_TARGETS: readonly string[] = CARD_TARGETS;
+
+/** A target by its name. Throws UsageError for another. */
+export function createFuzzTarget(name: string, options: CreateOptions = {}): FuzzTarget {
+  if (isCardTarget(name)) return new CardTarget(name, options);
+  throw new UsageError(`target ${name}: the targets are ${FUZZ_TARGETS.join(', ')}`);
+}
+
+/** Is it a target whose inputs are programs for the card? */
+export function isCardTarget(name: string): name is CardTargetName {
+  return (CARD_TARGETS as readonly string[]).includes(name);
+}
