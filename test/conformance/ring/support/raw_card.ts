@@ -3,7 +3,7 @@
 // MSI-X messages) is kept in order. Offsets are those of virtio 1.4 §4.1.4.3, of PCI 3.0 and of the SR-IOV capability.
 import { enumerate, type BusLayout } from '../../../../src/device/bus.ts';
 import type { NicConfig } from '../../../../src/device/config.ts';
-import { createNic, type MsiMessage, type Nic } from '../../../../src/device/nic.ts';
+import { createNic, type CreateOptions, type MsiMessage, type Nic } from '../../../../src/device/nic.ts';
 import { RawFunction } from './raw_function.ts';
 
 /** Both treatments of time; every rule of the specification holds in either. */
@@ -20,6 +20,8 @@ export interface RawCardOptions extends NicConfig {
   /** VFs to enable, default none. */
   readonly numVfs?: number;
   readonly build?: 'release' | 'debug';
+  /** Where the core comes from, if not from that build. */
+  readonly core?: CreateOptions;
   /** Outputs after which settle() gives up: work without end. */
   readonly outputLimit?: number;
 }
@@ -38,9 +40,9 @@ export class RawCard {
   private readonly outputLimit: number;
 
   constructor(options: RawCardOptions = {}) {
-    const { numVfs = 0, build = 'debug', outputLimit = 100_000, ...config } = options;
+    const { numVfs = 0, build = 'debug', core = { build }, outputLimit = 100_000, ...config } = options;
     this.outputLimit = outputLimit;
-    this.nic = createNic({ totalVfs: Math.max(1, numVfs), windowBytes: 4 << 20, ...config }, { build });
+    this.nic = createNic({ totalVfs: Math.max(1, numVfs), windowBytes: 4 << 20, ...config }, core);
     this.bus = enumerate(this.nic);
     this.nic.onFrame((bytes, fn, timeCycles) => this.wire.push({ bytes: bytes.slice(), fn, timeCycles }));
     this.nic.onMessage((message) => this.messages.push(message));
