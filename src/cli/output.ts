@@ -130,6 +130,19 @@ class Progress {
   }
 }
 
+/** One line on a terminal that is written over and over; nothing where standard error is no terminal. */
+export class StatusLine {
+  readonly #stream = process.stderr;
+
+  show(text: string): void {
+    if (this.#stream.isTTY) this.#stream.write(`\r\x1b[K${text.slice(0, (this.#stream.columns ?? 80) - 1)}`);
+  }
+
+  clear(): void {
+    if (this.#stream.isTTY) this.#stream.write('\r\x1b[K');
+  }
+}
+
 /** Hands on what `items` gives, and shows on a terminal how far it is when it takes long. */
 export function* withProgress<T>(items: Iterable<T>, total: number, what: string): Generator<T, void, void> {
   const progress = new Progress(`${what} [{bar}] {percentage}%`);

@@ -135,13 +135,14 @@ export class Executor {
     this.hash ^= this.hash >>> 15;
   }
 
+  /** Lets the card work until nothing is left to do. */
   settle(): void {
     const { pins } = this.card;
+    let why: number;
     do {
-      const why = pins.runToIdle(false);
+      why = pins.runToIdle(false);
       this.drain();
-      if (why !== RUN_EVENT && pins.nextEvent() === Infinity) return;
-    } while (true);
+    } while (why === RUN_EVENT || pins.nextEvent() !== Infinity);
   }
 
   private drain(): void {

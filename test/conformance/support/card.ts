@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 
 import { enumerate, type BusLayout } from '../../../src/device/bus.ts';
 import type { NicConfig } from '../../../src/device/config.ts';
-import { createNic, type MsiMessage, type Nic } from '../../../src/device/nic.ts';
+import { createNic, type CreateOptions, type MsiMessage, type Nic } from '../../../src/device/nic.ts';
 import { DmaBuffer } from '../../../src/iommufd/dma_buffer.ts';
 import { Ioas } from '../../../src/iommufd/ioas.ts';
 import { VfioPci } from '../../../src/vfio/vfio_pci.ts';
@@ -45,11 +45,8 @@ export class Card {
   /** Levels of the PF's INTx line, one entry for each change. */
   readonly intx: number[] = [];
 
-  constructor(config: NicConfig = {}) {
-    this.nic = createNic(
-      { mode: 'functional', totalVfs: TOTAL_VFS, windowBytes: 1 << 19, ...config },
-      { build: BUILD },
-    );
+  constructor(config: NicConfig = {}, core: CreateOptions = { build: BUILD }) {
+    this.nic = createNic({ mode: 'functional', totalVfs: TOTAL_VFS, windowBytes: 1 << 19, ...config }, core);
     this.bus = enumerate(this.nic);
     this.nic.onMessage((message) => this.messages.push(message));
     this.nic.onIntx((level) => this.intx.push(level));

@@ -4,7 +4,7 @@
 import { enumerate, type BusLayout } from '../../../../src/device/bus.ts';
 import type { NicConfig } from '../../../../src/device/config.ts';
 import type { CoreBuild } from '../../../../src/core/load.ts';
-import { createNic, type MsiMessage, type Nic } from '../../../../src/device/nic.ts';
+import { createNic, type CreateOptions, type MsiMessage, type Nic } from '../../../../src/device/nic.ts';
 import { RawFunction } from './raw_function.ts';
 
 /** Both treatments of time; every rule of the specification holds in either. */
@@ -21,6 +21,8 @@ export interface RawCardOptions extends NicConfig {
   /** VFs to enable, default none. */
   readonly numVfs?: number;
   readonly build?: CoreBuild;
+  /** Where the core comes from, if not from that build. */
+  readonly core?: CreateOptions;
   /** Outputs after which settle() gives up: work without end. */
   readonly outputLimit?: number;
 }
@@ -39,9 +41,9 @@ export class RawCard {
   private readonly outputLimit: number;
 
   constructor(options: RawCardOptions = {}) {
-    const { numVfs = 0, build = 'debug', outputLimit = 100_000, ...config } = options;
+    const { numVfs = 0, build = 'debug', core = { build }, outputLimit = 100_000, ...config } = options;
     this.outputLimit = outputLimit;
-    this.nic = createNic({ totalVfs: Math.max(1, numVfs), windowBytes: 4 << 20, ...config }, { build });
+    this.nic = createNic({ totalVfs: Math.max(1, numVfs), windowBytes: 4 << 20, ...config }, core);
     this.bus = enumerate(this.nic);
     this.nic.onFrame((bytes, fn, timeCycles) => this.wire.push({ bytes: bytes.slice(), fn, timeCycles }));
     this.nic.onMessage((message) => this.messages.push(message));

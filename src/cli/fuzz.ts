@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+// `virtfn fuzz`: coverage-guided fuzzing of the card, and the replay of what it found.
+import { Command, Option } from 'commander';
+
+import { TRACE_MASK_FRAMES, TRACE_MASK_STATE, TRACE_MASK_TLP } from '../../assembly/abi/trace_kind.ts';
+import { createFuzzTarget, FUZZ_TARGETS, isCardTarget, replayProgram, type Finding } from '../fuzz/index.ts';
+import { fuzzTarget, type FuzzedTarget } from '../fuzz/session.ts';
+import { framePieces, traceRecords, vcdPieces } from '../trace/index.ts';
+import { NicError, UsageError } from '../util/errors.ts';
+import { readCorpus, readReproducer, writeCorpus, writeFinding } from './fuzz_files.ts';
+import { runWorkers } from './fuzz_workers.ts';
+import { jsonOption, wholeNumber } from './options.ts';
+import { counted, fileList, grouped, jsonText, print, StatusLine, tableText, writeFile } from './output.ts';
+
+const SCHEMA = 'virtfn/fuzz/1';
+const LONGEST_SECONDS = 1_000_000;
+const REPLAY_MASK = TRACE_MASK_STATE | TRACE_MASK_TLP | TRACE_MASK_FRAMES;
+
+interface FuzzArguments {
+  readonly target: string;
+  readonly seconds: number;
+  readonly seed: number;
+  readonly workers: number;
+  readonly corpus?: string;
+  readonly replay?: string;
+  readonly vcd?: string;
+  readonly pcapng?: string;
+  readonly json?: true;
+}
+
+/** What a run reports. */
+export interface FuzzReport {
+  readonly schema: typeof SCHEMA;
+  readonly seed: number;
+  readonly workers: number;
+  readonly targets: readonly FuzzedTarget[];
+  readonly findings: readonly FoundProblem[];
+}
+
+/** A finding in a report; `files` where a corpus folder was given. */
+export interface FoundProblem {
+  readonly target: string;
+  readonly oracle: string;
+  readonly message: string;
+  readonly input: string;
+  readonly files: readonly string[];
+}
+
+/** The verb. */
+export function fuzzCommand(): Command {
+  return new Command('fuzz')
+    .description('fuzz the card, its drivers or the vfio-user server; replay what broke')
+    .addOption(new Option('--target <name>', 'what to fuzz').choices([...FUZZ_TARGETS, 'all']).default('all'))
+    .option('--seconds <n>', 'how long, in real time, all targets together', wholeNumber(1, LONGEST_SECONDS), 60)
+    .option('--seed <n>', 'where random numbers begin', wholeNumber(0, 0xffffffff), 1)
+    .option('--workers <n>', 'processes; each has its own random numbers', wholeNumber(1, 64), 1)
+    .option('--corpus <dir>', 'inputs are read from here and added; findings go to DIR/findings')
+    .option('--replay <file>', 'run one reproducer and show every access')
+    .option('--vcd <file>', 'with --replay: signals of the run, for GTKWave or Surfer')
+    .option('--pcapng <file>', 'with --replay: frames of the run, for Wireshark')
+    .addOption(jsonOption(SCHEMA))
+    .addHelpText(
+      'after',
+      `
+Targets:
+  regs       configuration space, BARs and the region API, from a card without drivers
+  rings      descriptors, rings, frames and control commands of running functions
+  admin      administration commands
+  legacy     legacy accesses by administration commands
+  driver     the project's own drivers against a malicious device
+  vfio-user  the vfio-user server against a malicious client
+
+A finding is an input that broke a rule (an oracle, O1 to O13: docs/fuzzing.md). It is made as small as it goes and, with
+--corpus, written as a file for --replay and as a test. The same seed and corpus give the same inputs in the same order.
+
+Exit code 0: nothing found. 1: something found, or the replayed input still breaks its rule. 2: wrong options or a bad
+file.
+
+Examples:
+  virtfn fuzz --target rings --seconds 30
+  virtfn fuzz --seconds 1800 --workers 2 --corpus corpus/
+  virtfn fuzz --replay corpus/findings/rings-O2-0123456789abcdef.json --vcd finding.vcd`,
+    )
+    .action(async (options: FuzzArguments) => {
+      if (options.replay !== undefined) replay(options.replay, options);
+      else if (options.vcd !== undefined || options.pcapng !== undefined) {
+        throw new UsageError('--vcd and --pcapng write what a replay does; give --replay FILE too');
+      } else await fuzz(options);
+    });
+}
+
+// ---- a run -----------------------------------------------------------------------------------------------------------
+
+async function fuzz(options: FuzzArguments): Promise<void> {
+  const report = options.workers > 1 ? await runWorkers(options, SCHEMA) : runHere(options);
+  if (options.json) print(jsonText(report));
+  else print(reportText(report));
+  if (report.findings.length > 0) throw new NicError('FUZZ', `${counted(report.findings.length, 'finding')}`);
+}
+
+function runHere({ target, seconds, seed, corpus }: FuzzArguments): FuzzReport {
+  const names = target === 'all' ? FUZZ_TARGETS : [target];
+  const targets: FuzzedTarget[] = [];
+  const findings: FoundProblem[] = [];
+  const status = new StatusLine();
+  let isStopped = false;
+  const stop = (): void => {
+    isStopped = true;
+  };
+  process.once('SIGINT', stop);
+  try {
+    for (const name of names) {
+      const result = fuzzTarget(name, {
+        seconds: seconds / names.length,
+        seed,
+        corpus: corpus === undefined ? [] : readCorpus(corpus, name),
+        stop: () => isStopped,
+        onProgress: ({ executions, edges, corpus: inputs, findings: found }, elapsed) =>
+          status.show(
+            `${name}  ${elapsed.toFixed(0)} s  ${grouped(executions / elapsed)} exec/s  ${grouped(edges)} edges  ${grouped(inputs)} in the corpus  ${counted(found, 'finding')}`,
+          ),
+      });
+      targets.push(result.report);
+      if (corpus !== undefined) writeCorpus(corpus, name, result.corpus);
+      findings.push(...result.findings.map((finding) => problem(finding, corpus)));
+      if (isStopped) break;
+    }
+  } finally {
+    process.off('SIGINT', stop);
+    status.clear();
+  }
+  return { schema: SCHEMA, seed, workers: 1, targets, findings };
+}
+
+function problem(finding: Finding, corpus: string | undefined): FoundProblem {
+  const { target, oracle, message, input } = finding;
+  const files = corpus === undefined ? [] : writeFinding(corpus, finding);
+  return { target, oracle, message, input: Buffer.from(input).toString('hex'), files };
+}
+
+function reportText({ targets, findings }: FuzzReport): string {
+  const rows = targets.map(({ target, seconds, executions, edges, corpus, findings: found }) => ({
+    target,
+    seconds: seconds.toFixed(1),
+    executions: grouped(executions),
+    'exec/s': grouped(executions / seconds),
+    edges: grouped(edges),
+    corpus: grouped(corpus),
+    findings: grouped(found),
+  }));
+  const lines = findings.flatMap(({ target, oracle, message, input, files }) => [
+    `${target} ${oracle}: ${message}`,
+    ...describe(target, input).map((step) => `    ${step}`),
+    ...(files.length > 0 ? [fileList(files)] : []),
+  ]);
+  return [tableText(rows), ...lines].join('\n');
+}
+
+function describe(name: string, hex: string): string[] {
+  const target = createFuzzTarget(name);
+  const lines = target.describe(Buffer.from(hex, 'hex'));
+  target.release?.();
+  return lines;
+}
+
+// ---- replay ------------------------------------------------------------------------------------------------------------
+
+function replay(path: string, { vcd, pcapng, json }: FuzzArguments): void {
+  const { target: name, oracle, input: hex } = readReproducer(path);
+  const input = new Uint8Array(Buffer.from(hex, 'hex'));
+  const target = createFuzzTarget(name);
+  const violation = target.check(input);
+  let lines: readonly string[] = target.describe(input);
+  target.release?.();
+  const files: string[] = [];
+  if (isCardTarget(name)) {
+    const run = replayProgram(name, input, REPLAY_MASK);
+    lines = run.lines;
+    const write = (file: string | undefined, pieces: typeof vcdPieces | typeof framePieces): void => {
+      if (file === undefined) return;
+      writeFile(file, pieces(run.card, traceRecords([run.records])));
+      files.push(file);
+    };
+    write(vcd, vcdPieces);
+    write(pcapng, framePieces);
+  } else if (vcd !== undefined || pcapng !== undefined) {
+    throw new UsageError(`${path}: target ${name} runs no card whose signals could be written`);
+  }
+  if (json) print(jsonText({ schema: SCHEMA, replay: path, target: name, oracle, violation, lines, files }));
+  else {
+    print(lines.join('\n'));
+    if (files.length > 0) print(`\nWritten\n${fileList(files)}`);
+    print(violation === null ? `\n${oracle} does not break any more` : `\n${violation.oracle}: ${violation.message}`);
+  }
+  if (violation !== null) throw new NicError('FUZZ', `${path}: still breaks ${violation.oracle}`);
+}

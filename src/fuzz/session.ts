@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// A run over one or several targets: each gets its share of the time, what it reached over time is kept for a figure, and
+// what it found is made as small as it goes.
+import { createFuzzTarget } from './index.ts';
+import { Fuzzer, minimise, type Finding, type FuzzProgress } from './engine.ts';
+
+/** How far a target was when. */
+export interface FuzzSample {
+  readonly seconds: number;
+  readonly executions: number;
+  readonly edges: number;
+}
+
+/** What became of one target. */
+export interface FuzzedTarget extends FuzzProgress {
+  readonly target: string;
+  readonly seconds: number;
+  readonly findings: number;
+  readonly series: readonly FuzzSample[];
+}
+
+/** Settings of fuzzTarget(). */
+export interface SessionOptions {
+  readonly seconds: number;
+  readonly seed: number;
+  readonly corpus: readonly Uint8Array[];
+  /** Called a few times a second. */
+  readonly onProgress?: (progress: FuzzProgress, seconds: number) => void;
+  readonly stop?: () => boolean;
+}
+
+/** What a run leaves: its figures, the inputs worth keeping, what broke. */
+export interface SessionResult {
+  readonly report: FuzzedTarget;
+  readonly corpus: readonly Uint8Array[];
+  readonly findings: readonly Finding[];
+}
+
+const SAMPLES = 60;
+
+/** Fuzzes one target for some seconds of real time. */
+export function fuzzTarget(name: string, options: SessionOptions): SessionResult {
+  const target = createFuzzTarget(name);
+  try {
+    const began = performance.now();
+    const elapsed = (): number => (performance.now() - began) / 1000;
+    const fuzzer = new Fuzzer(target, { seed: options.seed, corpus: options.corpus });
+    const series: FuzzSample[] = [];
+    const sample = ({ executions, edges }: FuzzProgress): void => {
+      const seconds = elapsed();
+      if (series.length === 0 || seconds >= (series.length * options.seconds) / SAMPLES) {
+        series.push({ seconds: Math.round(seconds * 1000) / 1000, executions, edges });
+      }
+    };
+    fuzzer.run(
+      Math.max(0, options.seconds - elapsed()),
+      (progress) => {
+        sample(progress);
+        options.onProgress?.(progress, elapsed());
+      },
+      options.stop,
+    );
+    const findings = fuzzer.findings.map((finding) => ({
+      ...finding,
+      input: minimise(target, finding.input, finding.oracle),
+    }));
+    const report = { target: name, seconds: Math.round(elapsed() * 10) / 10, ...fuzzer.progress(), series };
+    return { report, corpus: fuzzer.corpus, findings };
+  } finally {
+    target.release?.();
+  }
+}
