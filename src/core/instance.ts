@@ -84,6 +84,11 @@ function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory, for
   return new WebAssembly.Instance(module, { env: { memory }, host_memory }).exports as unknown as Pins;
 }
 
+/** Did the core trap? Then its state is what the trap left. */
+export function isTrap(error: unknown): error is Error {
+  return error instanceof WebAssembly.RuntimeError;
+}
+
 /** Is it a core that tells what it reached and changed? */
 export function isInstrumented(pins: Pins): pins is InstrumentedPins {
   return 'keep' in pins;

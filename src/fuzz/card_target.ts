@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The card as a target: programs run on two cards, one in each mode, from a state that depends on what is to be fuzzed.
 // Every run is asked the quick questions (oracles.ts); runs that reached something new, and some others, the thorough ones.
+import { isTrap } from '../core/instance.ts';
 import type { CreateOptions } from '../device/nic.ts';
 import type { NicMode } from '../device/profile.ts';
 import { FuzzCard } from './card.ts';
@@ -149,7 +150,7 @@ export class CardTarget implements FuzzTarget {
       executor.execute(this.staging, count);
       violation = checkRun(executor);
     } catch (error) {
-      violation = trapped(executor, error);
+      violation = violationOf(executor, error);
     }
     this.lastHash = executor.traceHash();
     executor.reset();
@@ -163,7 +164,7 @@ export class CardTarget implements FuzzTarget {
     try {
       return this.thorough[this.staging[0]! & PROGRAM_TIMED]!.check(this.staging, count);
     } catch (error) {
-      const violation = trapped(this.last, error);
+      const violation = violationOf(this.last, error);
       this.last.reset();
       return violation;
     }
@@ -265,13 +266,13 @@ export class CardTarget implements FuzzTarget {
   }
 }
 
-/** A trap is a bug of the card (O1), work without end is one of its kind (O2); anything else is one of the fuzzer. */
-function trapped(executor: Executor, error: unknown): Violation {
-  if (!(error instanceof WebAssembly.RuntimeError)) {
-    if (error instanceof Error) return { oracle: 'O1', message: `untyped error: ${error.name}: ${error.message}` };
-    throw error;
+/** A trap is a bug of the card (O1), work without end is one of its kind (O2); an untyped error breaks a promise too. */
+export function violationOf(executor: Executor, error: unknown): Violation {
+  if (isTrap(error)) {
+    if (executor.card.isOutOfFuel)
+      return { oracle: 'O2', message: 'work without end: a loop took more turns than any good one' };
+    return { oracle: 'O1', message: `trap: ${error.message}` };
   }
-  if (executor.card.isOutOfFuel)
-    return { oracle: 'O2', message: 'work without end: a loop took more turns than any good one' };
-  return { oracle: 'O1', message: `trap: ${error.message}` };
+  if (error instanceof Error) return { oracle: 'O1', message: `untyped error: ${error.name}: ${error.message}` };
+  throw error;
 }

@@ -5,7 +5,7 @@ import type { CreateOptions } from '../device/nic.ts';
 import type { TracedCard } from '../trace/records.ts';
 import { tracedCard } from '../trace/traced_card.ts';
 import type { AccessObserver } from './card.ts';
-import { bootExecutor, type CardTargetName } from './card_target.ts';
+import { bootExecutor, violationOf, type CardTargetName } from './card_target.ts';
 import { describeOperation, registerName } from './describe.ts';
 import { QUEUE_ADMIN } from './layout.ts';
 import { checkRun } from './oracles.ts';
@@ -50,9 +50,7 @@ export function replayProgram(
     executor.settle();
     violation = checkRun(executor);
   } catch (error) {
-    if (!(error instanceof WebAssembly.RuntimeError)) throw error;
-    const oracle = card.isOutOfFuel ? 'O2' : 'O1';
-    violation = { oracle, message: `${error.message}\n${error.stack ?? ''}` };
+    violation = violationOf(executor, error);
   }
   card.observer = null;
   const records = card.nic.takeTrace();
