@@ -312,7 +312,8 @@ export class CommonModel {
   }
 
   private putQueueReset(value: number): void {
-    const isThere = this.negotiated(FEATURE.ringReset);
+    // A driver that is at its queues before FEATURES_OK has left the order of §3.1.1: nothing is said about it.
+    const isThere = this.featuresOk() === true ? this.negotiated(FEATURE.ringReset) : undefined;
     if (value === 0 || isThere === false) return;
     const queue = this.one.value[COMMON.queueSelect]!;
     // Only an enabled queue is to be reset (§2.6.1); what 1 does to another is not said. Done at once, decision 0012.

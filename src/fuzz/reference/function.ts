@@ -9,6 +9,7 @@ import { MsixTable } from './msix_table.ts';
 import {
   COMMAND_MASTER,
   COMMAND_MEMORY,
+  COMMON,
   COMMON_BYTES,
   DEVICE_CONTROL_FLR,
   FEATURE,
@@ -115,11 +116,8 @@ export class ReferenceFunction {
   /** A write of 1, 2 or 4 aligned bytes. ISR, device configuration and pending bits are read-only for a driver. */
   write(block: Block, offset: number, size: number, value: number): void {
     if (!this.isDecoding) return;
-    if (block === 'common' && offset < COMMON_BYTES) {
-      this.common.write(offset, size, value);
-      if (!this.common.isRunning()) this.forgetIsr();
-      if (!this.common.isReset()) this.couldNotify = true;
-    } else if (block === 'msix-table' && offset < this.table.bytes) this.table.write(offset, size, value);
+    if (block === 'common' && offset < COMMON_BYTES) this.writeCommon(offset, size, value);
+    else if (block === 'msix-table' && offset < this.table.bytes) this.table.write(offset, size, value);
   }
 
   /** A 16-bit write to configuration space. */
@@ -187,6 +185,21 @@ export class ReferenceFunction {
     this.couldNotify = !this.common.isReset();
   }
 
+  private writeCommon(offset: number, size: number, value: number): void {
+    const { common, msix } = this;
+    const wasLive = common.isLive();
+    common.write(offset, size, value);
+    if (!common.isReset()) this.couldNotify = true;
+    if (wasLive) msix.blurAll();
+    if (wasLive) this.isrKnown &= ~(ISR_QUEUE | ISR_CONFIG);
+    // Whether a reset clears bits of ISR that nobody has read is not said.
+    if (!common.isRunning()) this.isrKnown &= ~this.isr;
+    const touches = (field: number): boolean => offset < field + 2 && offset + size > field;
+    const isRemapped =
+      touches(COMMON.configMsixVector) || touches(COMMON.queueMsixVector) || touches(COMMON.queueReset);
+    if (common.isReset() || isRemapped) msix.withdraw();
+  }
+
   private configChanged(): void {
     this.common.configChanged();
     this.signalConfig();
@@ -203,11 +216,6 @@ export class ReferenceFunction {
   private signal(vector: number | undefined): void {
     if (vector !== undefined) this.msix.signal(vector);
     else for (let any = 0; any < this.msix.vectors; any++) this.msix.blur(any);
-  }
-
-  /** What a reset, or a driver that leaves, makes of bits that nobody has read is not said. */
-  private forgetIsr(): void {
-    this.isrKnown &= ~this.isr;
   }
 
   private functionLevelReset(): void {
@@ -230,7 +238,10 @@ export class ReferenceFunction {
     // With a queue at work the device sets both bits by itself: the first with used buffers, the second with errors.
     const own = this.common.isLive() ? ISR_QUEUE | ISR_CONFIG : 0;
     expected.mask = size === 1 ? this.isrKnown & ~own : 0;
-    if (size > 1) return this.forgetIsr();
+    if (size > 1) {
+      this.isrKnown &= ~this.isr;
+      return;
+    }
     this.isr = 0;
     this.isrKnown = 0xff;
   }

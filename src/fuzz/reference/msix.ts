@@ -82,6 +82,17 @@ export class MsixModel {
     this.pendingBit[vector] = 2;
   }
 
+  /** The device raised what it wanted, unseen: every vector that had to be held may be pending. */
+  blurAll(): void {
+    for (let v = 0; v < this.vectors; v++) if (!this.canFire(v)) this.blur(v);
+  }
+
+  /** The causes of earlier events may be gone, by a reset or a new mapping: nothing has to come any more. */
+  withdraw(): void {
+    for (let v = 0; v < this.vectors; v++) if (this.pendingBit[v] === 1) this.blur(v);
+    this.isOwed.fill(0);
+  }
+
   /** Pending bit of a vector; undefined where it is open. */
   pending(vector: number): boolean | undefined {
     const bit = this.pendingBit[vector]!;

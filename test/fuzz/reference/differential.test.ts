@@ -22,6 +22,10 @@ type Step =
   | { readonly kind: 'config'; readonly register: ConfigRegister; readonly value: number }
   | { readonly kind: 'link'; readonly isUp: boolean }
   | { readonly kind: 'settle' }
+  | { readonly kind: 'sweep' }
+  | { readonly kind: 'reset' }
+  | { readonly kind: 'interrupts'; readonly vector: number; readonly isMasked: boolean }
+  | { readonly kind: 'kick'; readonly queue: number }
   | { readonly kind: 'negotiate'; readonly low: number; readonly high: number; readonly isRunning: boolean }
   | { readonly kind: 'queue'; readonly queue: number; readonly size: number; readonly vector: number };
 
@@ -88,8 +92,17 @@ function step(isPf: boolean): fc.Arbitrary<Step> {
         .map(([at, bits]) => ({ kind: 'write' as const, ...at, value: (bits & (2 ** (8 * at.size) - 1)) >>> 0 })),
     },
     { weight: 2, arbitrary: config.map((what) => ({ kind: 'config' as const, ...what })) },
-    { weight: 1, arbitrary: fc.boolean().map((isUp) => ({ kind: 'link' as const, isUp })) },
+    { weight: 3, arbitrary: fc.boolean().map((isUp) => ({ kind: 'link' as const, isUp })) },
     { weight: 1, arbitrary: fc.constant({ kind: 'settle' as const }) },
+    { weight: 3, arbitrary: fc.constant({ kind: 'sweep' as const }) },
+    { weight: 1, arbitrary: fc.constant({ kind: 'reset' as const }) },
+    {
+      weight: 2,
+      arbitrary: fc
+        .tuple(fc.nat({ max: 4 }), fc.boolean())
+        .map(([vector, isMasked]) => ({ kind: 'interrupts' as const, vector, isMasked })),
+    },
+    { weight: 1, arbitrary: fc.nat({ max: 6 }).map((queue) => ({ kind: 'kick' as const, queue })) },
     {
       weight: 2,
       arbitrary: fc
@@ -109,6 +122,21 @@ function step(isPf: boolean): fc.Arbitrary<Step> {
   );
 }
 
+/** Every register that can be read without a side effect, and both halves of what has one. */
+function sweep(pair: Lockstep): string | null {
+  for (const [offset, bytes] of NATURAL) {
+    const fault = pair.read('common', offset, bytes);
+    if (fault !== null) return fault;
+  }
+  for (const block of ['device', 'msix-table'] as const) {
+    for (let offset = 0; offset < (block === 'device' ? 12 : 0x40); offset += 4) {
+      const fault = pair.read(block, offset, 4);
+      if (fault !== null) return fault;
+    }
+  }
+  return pair.read('msix-pba', 0, 4);
+}
+
 function apply(pair: Lockstep, one: Step): string | null {
   switch (one.kind) {
     case 'read':
@@ -124,6 +152,20 @@ function apply(pair: Lockstep, one: Step): string | null {
       return null;
     case 'settle':
       return pair.settle();
+    case 'sweep':
+      return sweep(pair);
+    case 'reset':
+      pair.write('common', 20, 1, 0);
+      return null;
+    case 'interrupts':
+      pair.configWrite('command', 6);
+      pair.configWrite('msix-control', 0x8000);
+      pair.write('common', 16, 2, one.vector);
+      pair.write('msix-table', 16 * one.vector + 12, 4, one.isMasked ? 1 : 0);
+      return null;
+    case 'kick':
+      pair.kick(one.queue);
+      return null;
     case 'negotiate':
       pair.write('common', 20, 1, 0);
       pair.write('common', 20, 1, 3);
@@ -146,6 +188,14 @@ function apply(pair: Lockstep, one: Step): string | null {
   }
 }
 
+/** A driver at work, one change of the link behind a mask, and a reset. */
+const EXAMPLE = {
+  negotiate: { kind: 'negotiate', low: 0x10000, high: 1, isRunning: true },
+  interrupts: { kind: 'interrupts', vector: 1, isMasked: true },
+  link: { kind: 'link', isUp: false },
+  reset: { kind: 'reset' },
+} as const;
+
 const variants: LockstepOptions[] = (['functional', 'timed'] as const).flatMap((mode) =>
   [true, false].flatMap((isPf) => (['nic', 'vfio'] as const).map((path) => ({ mode, isPf, path }))),
 );
@@ -153,12 +203,25 @@ const variants: LockstepOptions[] = (['functional', 'timed'] as const).flatMap((
 describe.each(variants)('$mode card, PF $isPf, by $path', (options) => {
   it.each([1, 2])('answers every access as the model allows, %i pairs', (pairs) => {
     fc.assert(
-      fc.property(fc.array(step(options.isPf), { minLength: 1, maxLength: 120 }), (steps) => {
+      fc.property(fc.array(step(options.isPf), { minLength: 1, maxLength: 200, size: 'max' }), (steps) => {
         const pair = new Lockstep({ ...options, pairs });
         for (const one of steps) expect(apply(pair, one)).toBeNull();
         expect(pair.settle()).toBeNull();
       }),
       { numRuns: NUM_RUNS },
     );
+  });
+});
+
+describe.each(variants)('$mode card, PF $isPf, by $path', (options) => {
+  // The card keeps the pending bit over a device reset, and sends the message once the vector is unmasked. Virtio 1.4 §2.4.1
+  // (GEN-RESET-02) forbids it: with this mended, `fails` has to go, and lateMessages of Lockstep with it.
+  it.fails('a notification that was pending before a device reset does not come after it', () => {
+    const pair = new Lockstep(options);
+    for (const kind of ['negotiate', 'interrupts', 'link', 'reset'] as const) apply(pair, EXAMPLE[kind]);
+    pair.settle(); // what was on its way has arrived
+    pair.write('msix-table', 16 + 12, 4, 0);
+    pair.settle();
+    expect(pair.lateMessages).toEqual([]);
   });
 });
