@@ -114,7 +114,13 @@ export function hostRead(fn: u32, bar: u32, offset: u32, size: u32): u32 {
   return value;
 }
 
+/** The bytes that an access of `size` bytes carries. */
+function carried(value: u32, size: u32): u32 {
+  return value & (0xffffffff >> (32 - (size << 3)));
+}
+
 export function hostWrite(fn: u32, bar: u32, offset: u32, size: u32, value: u32): void {
+  value = carried(value, size);
   const now = load<u64>(CTL_NOW);
   const f = functionAt(fn);
   if (isFunctional()) {
@@ -153,6 +159,7 @@ export function hostConfigRead(fn: u32, offset: u32, size: u32): u32 {
 }
 
 export function hostConfigWrite(fn: u32, offset: u32, size: u32, value: u32): void {
+  value = carried(value, size);
   const f = functionAt(fn);
   const now = load<u64>(CTL_NOW);
   if (isFunctional()) {

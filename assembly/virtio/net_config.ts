@@ -88,8 +88,9 @@ export function setLink(isUp: bool): void {
 
 /** True if the access lies inside one field of the structure, as the legacy access commands demand. */
 export function isInsideNetField(offset: u32, size: u32): bool {
+  if (size == 0 || size > <u32>VIRTIO_NET_CFG_SIZE) return false; // the room of a chain goes up to 4 GiB
   const end = offset + size;
-  if (end > <u32>VIRTIO_NET_CFG_SIZE || size == 0) return false;
+  if (end > <u32>VIRTIO_NET_CFG_SIZE) return false;
   if (offset < <u32>VIRTIO_NET_CFG_STATUS) return end <= <u32>VIRTIO_NET_MAC_SIZE;
   if (offset < <u32>VIRTIO_NET_CFG_SPEED) return end <= (offset & ~1) + 2; // status, pairs, mtu
   if (offset < <u32>VIRTIO_NET_CFG_DUPLEX) return end <= <u32>VIRTIO_NET_CFG_DUPLEX;

@@ -8,6 +8,7 @@ import {
   CONTROL,
   CTL_WIRE_IN_BYTES,
   FN_COMMON,
+  FN_CONFIG,
   FN_STRIDE,
   FUNCTIONS as FUNCTION_BLOCKS,
   IOMMU_READ,
@@ -25,12 +26,26 @@ import { FUNCTIONS, MAPPED_BYTES, QUEUE_SIZE, SLICE_BYTES, SLICE_IOVA } from './
 const FUEL_PER_RUN = 2_000_000;
 const CONTROL_BYTES = 0x200;
 
-/** Told of every register access that a program makes. */
+/** Told of what a program does, and of what the card does in turn. */
 export interface AccessObserver {
   read(fn: number, bar: number, offset: number, size: number, value: number): void;
   write(fn: number, bar: number, offset: number, size: number, value: number): void;
   configRead(fn: number, offset: number, size: number, value: number): void;
+  /** After the write. */
   configWrite(fn: number, offset: number, size: number, value: number): void;
+  /** A function level reset was written. */
+  functionReset(fn: number): void;
+  /** Somebody acted on the function who is not seen here: a legacy driver, a window to its registers. */
+  cannotFollow(fn: number): void;
+  /** A control command was given. */
+  addressMayChange(fn: number): void;
+  /** Administration commands may have been given that are not seen here. */
+  commandsUnknown(): void;
+  /** An administration command was answered at once. */
+  answered(command: Uint8Array, writable: Uint8Array, usedLength: number): void;
+  message(fn: number, vector: number): void;
+  /** Nothing is under way between card and host. */
+  settled(): void;
 }
 
 /** The card under the fuzzer. */
@@ -117,8 +132,8 @@ export class FuzzCard {
   }
 
   configWrite(fn: number, offset: number, size: number, value: number): void {
-    if (this.observer !== null) this.observer.configWrite(fn, offset, size, value);
     this.pins.configWrite(fn, offset, size, value);
+    if (this.observer !== null) this.observer.configWrite(fn, offset, size, value);
   }
 
   // ---- books -------------------------------------------------------------------------------------------------------------
@@ -132,6 +147,11 @@ export class FuzzCard {
   forEachChangedPage(visit: (at: number) => void): void {
     const count = this.u32[DIRTY_COUNT >> 2]!;
     for (let i = 0; i < count; i++) visit(this.u32[(DIRTY_LIST >> 2) + i]! << DIRTY_PAGE_SHIFT);
+  }
+
+  /** Two bytes of configuration space, without an access. */
+  peekConfig(fn: number, offset: number): number {
+    return this.u16[(FUNCTION_BLOCKS + fn * FN_STRIDE + FN_CONFIG + offset) >> 1]!;
   }
 
   /** Address in linear memory of `offset` in a function's slice. */

@@ -107,6 +107,7 @@ const WEIGHTS: Readonly<Record<CardTargetName, OpWeights>> = {
 export function bootExecutor(name: CardTargetName, mode: NicMode, options: CreateOptions, traceBytes = 0): Executor {
   const executor = new Executor(new FuzzCard(mode, options, traceBytes));
   if (name !== 'regs') for (const part of BOOT_PARTS) executor.boot(new Uint32Array(encodeProgram(part).buffer));
+  executor.seal();
   return executor;
 }
 

@@ -31,6 +31,7 @@ import {
   COMMON_QUEUE_SELECT,
   COMMON_QUEUE_SIZE,
 } from '../../assembly/abi/virtio_pci_common.ts';
+import { VIRTQ_USED_IDX, VIRTQ_USED_RING } from '../../assembly/abi/virtio_ring.ts';
 import { MSIX_TOUCHED, type Books } from './books.ts';
 import type { FuzzCard } from './card.ts';
 import type { ExactMemory } from './exact_memory.ts';
@@ -101,6 +102,7 @@ export class FuzzDriver {
     }
     this.wasReset(fn);
     this.card.configWrite(fn, CAP_EXP + PCI_EXP_DEVCTL, 2, PCI_EXP_DEVCTL_BCR_FLR);
+    this.card.observer?.functionReset(fn);
     for (let one = fn; one < (fn === 0 ? FUNCTIONS : fn + 1); one++) this.exact.freeze(one);
     this.masterOn(fn);
   }
@@ -184,6 +186,7 @@ export class FuzzDriver {
     this.books.act(member);
     this.books.distrustFunction(member);
     this.exact.loseTrack(member);
+    this.card.observer?.cannotFollow(member);
   }
 
   /**
@@ -204,6 +207,7 @@ export class FuzzDriver {
     const room = [ADMIN_STATUS_BYTES + ADMIN_RESULT_BYTES, ADMIN_STATUS_BYTES, 4, 0][flags & 3]!;
     rings.chain(0, QUEUE_ADMIN, at, cut, at + SLOT_WRITABLE, room);
     if ((flags & 0x20) === 0) this.kick(0, QUEUE_ADMIN, 0, 0);
+    this.showAnswer(at, cut, room);
   }
 
   /** A legacy access: opcode 2 to 6, member, offset and size as offset gives them. */
@@ -224,6 +228,22 @@ export class FuzzDriver {
     const result = isWrite ? 0 : opcode === 6 ? ADMIN_RESULT_BYTES : size;
     rings.chain(0, QUEUE_ADMIN, at, ADMIN_HEADER_BYTES + data, at + SLOT_WRITABLE, ADMIN_STATUS_BYTES + result);
     this.kick(0, QUEUE_ADMIN, 0, 0);
+    this.showAnswer(at, ADMIN_HEADER_BYTES + data, ADMIN_STATUS_BYTES + result);
+  }
+
+  /** An answer that came at once, to the only command under way, can be compared; after any other nothing is sure. */
+  private showAnswer(at: number, commandBytes: number, room: number): void {
+    const { card, books } = this;
+    if (card.observer === null) return;
+    const used = card.u16[card.at(0, QUEUE_ADMIN * RING_BYTES + RING_USED + VIRTQ_USED_IDX) >> 1]!;
+    if (card.mode !== 'functional' || books.trusted[QUEUE_ADMIN] === 0 || used !== books.pushed[QUEUE_ADMIN]) {
+      card.observer.commandsUnknown();
+      return;
+    }
+    const entry = card.at(0, QUEUE_ADMIN * RING_BYTES + RING_USED + VIRTQ_USED_RING + 8 * ((used - 1) % QUEUE_SIZE));
+    const command = card.u8.subarray(card.at(0, at), card.at(0, at + commandBytes));
+    const writable = card.u8.subarray(card.at(0, at + SLOT_WRITABLE), card.at(0, at + SLOT_WRITABLE + room));
+    card.observer.answered(command, writable, card.u32[(entry >> 2) + 1]!);
   }
 
   /** A control command: class, command, data of up to 64 bytes; bit 8 of `length`: no room for the ack. */
@@ -236,6 +256,7 @@ export class FuzzDriver {
     rings.write8(fn, at + 1, command);
     for (let i = 0; i < 8; i++) rings.write8(fn, at + 2 + i, (i < 4 ? low >>> (8 * i) : high >>> (8 * (i - 4))) & 0xff);
     rings.chain(fn, QUEUE_CONTROL, at, 2 + bytes, at + SLOT_WRITABLE, (length & 0x100) === 0 ? 1 : 0);
+    this.card.observer?.addressMayChange(fn);
     this.kick(fn, QUEUE_CONTROL, 0, 0);
   }
 

@@ -9,6 +9,7 @@ import {
   EXT_CAP_SRIOV,
 } from '../../assembly/abi/config_layout.ts';
 import { VIRTIO_BAR } from '../../assembly/abi/config_layout.ts';
+import { PCI_EXP_DEVCTL, PCI_EXP_DEVCTL_BCR_FLR } from '../../assembly/abi/pci_express.ts';
 import { OUT_FRAME, OUT_MSI, RUN_EVENT } from '../../assembly/abi/event_code.ts';
 import {
   CTL_OUT_HEAD,
@@ -35,12 +36,15 @@ import { VfioPci } from '../vfio/vfio_pci.ts';
 import { Books, MESSAGE_VECTORS, MSIX_TOUCHED } from './books.ts';
 import type { FuzzCard } from './card.ts';
 import { FuzzDriver } from './driver.ts';
+import { BootRecorder, type BootEvent } from './differential.ts';
 import { ExactMemory } from './exact_memory.ts';
 import { FillMemory } from './fill_memory.ts';
 import { GuestRings } from './guest_rings.ts';
 import {
   FUNCTIONS,
   MAPPED_BYTES,
+  QUEUE_ADMIN,
+  QUEUE_CONTROL,
   QUEUE_SIZE,
   QUEUES,
   RING_BYTES,
@@ -60,6 +64,8 @@ export class Executor {
   readonly books = new Books();
   /** What guest memory should hold; only in thorough runs. */
   readonly exact: ExactMemory;
+  /** What was done before programs begin. */
+  readonly bootEvents: readonly BootEvent[];
   private readonly bootBooks = new Books();
   private readonly rings: GuestRings;
   readonly driver: FuzzDriver;
@@ -71,6 +77,9 @@ export class Executor {
 
   constructor(card: FuzzCard) {
     this.card = card;
+    const recorder = new BootRecorder(card);
+    this.bootEvents = recorder.events;
+    card.observer = recorder;
     this.exact = new ExactMemory(card);
     this.rings = new GuestRings(card, this.books, this.exact);
     this.driver = new FuzzDriver(card, this.books, this.rings, this.exact);
@@ -90,6 +99,11 @@ export class Executor {
   boot(words: Uint32Array): void {
     this.execute(words);
     this.keep();
+  }
+
+  /** Booting is over. */
+  seal(): void {
+    this.card.observer = null;
   }
 
   private keep(): void {
@@ -118,6 +132,7 @@ export class Executor {
     const at = index * OP_WORDS;
     this.step(words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!);
     if (u32[CTL_OUT_HEAD >> 2] !== u32[CTL_OUT_TAIL >> 2]) this.drain();
+    if (this.card.observer !== null && this.card.mode === 'functional') this.card.observer.settled();
   }
 
   restartHash(): void {
@@ -143,6 +158,7 @@ export class Executor {
       why = pins.runToIdle(false);
       this.drain();
     } while (why === RUN_EVENT || pins.nextEvent() !== Infinity);
+    this.card.observer?.settled();
   }
 
   private drain(): void {
@@ -155,11 +171,16 @@ export class Executor {
       const b = u32[record + (OUT_B >> 2)]!;
       this.note(kind + (u32[record + (OUT_FUNCTION >> 2)]! << 4));
       this.note(b ^ u32[record + (OUT_C >> 2)]!);
-      if (kind === OUT_MSI) this.books.messages[u32[record + (OUT_FUNCTION >> 2)]! * MESSAGE_VECTORS + a]!++;
+      if (kind === OUT_MSI) this.noteMessage(u32[record + (OUT_FUNCTION >> 2)]!, a);
       else if (kind === OUT_FRAME) u32[CTL_WIRE_TAIL >> 2] = u32[(a - 8) >> 2]!;
       tail = (tail + 1) >>> 0;
       u32[CTL_OUT_TAIL >> 2] = tail;
     }
+  }
+
+  private noteMessage(fn: number, vector: number): void {
+    this.books.messages[fn * MESSAGE_VECTORS + vector]!++;
+    this.card.observer?.message(fn, vector);
   }
 
   private step(head: number, offset: number, value: number, value2: number): void {
@@ -266,11 +287,14 @@ export class Executor {
     const touches = (from: number, to: number): boolean => offset < to && end > from;
     if (touches(CAP_PM, CAP_VIRTIO_COMMON)) this.lose(fn);
     if (touches(CAP_VIRTIO_PCI_CFG, EXT_CAP_SRIOV)) this.lose(fn);
+    const isReset = touches(CAP_EXP + PCI_EXP_DEVCTL + 1, CAP_EXP + PCI_EXP_DEVCTL + 2);
+    const high = value >>> (8 * (CAP_EXP + PCI_EXP_DEVCTL + 1 - offset));
     if (fn === 0 && (touches(CAP_EXP, CAP_VIRTIO_COMMON) || end > EXT_CAP_SRIOV)) {
       this.books.actAll();
       for (let vf = 1; vf < FUNCTIONS; vf++) this.lose(vf);
     }
     this.card.configWrite(fn, offset, size, value);
+    if (isReset && (high & (PCI_EXP_DEVCTL_BCR_FLR >> 8)) !== 0) this.card.observer?.functionReset(fn);
   }
 
   /** What the function's queues do is not known any more. */
@@ -289,6 +313,8 @@ export class Executor {
     const queue = fn * QUEUES + Math.floor(offset / RING_BYTES);
     if (offset < QUEUES * RING_BYTES) {
       this.exact.loseTrack(fn);
+      if (fn === 0) this.card.observer?.commandsUnknown();
+      this.card.observer?.addressMayChange(fn);
       this.books.distrust(queue);
       if (offset + size > (Math.floor(offset / RING_BYTES) + 1) * RING_BYTES && queue + 1 < FUNCTIONS * QUEUES) {
         this.books.distrust(queue + 1);
@@ -344,6 +370,8 @@ export class Executor {
   }
 
   private available(fn: number, q: number, head: number, jump: number): void {
+    if (fn === 0 && q === QUEUE_ADMIN) this.card.observer?.commandsUnknown();
+    if (q === QUEUE_CONTROL) this.card.observer?.addressMayChange(fn);
     const queue = fn * QUEUES + q;
     this.books.roomKnown[queue] = 0;
     if (jump > 127) {
@@ -354,16 +382,22 @@ export class Executor {
   }
 
   private region(fn: number, a: number, b: number, offset: number, value: number): void {
+    const { card } = this;
     const device = this.devices[fn]!;
     const size = b & 15;
     const place = (b & 0x80) === 0 ? offset : offset - 0x100000000 / 2;
     try {
+      // a read of a register may change it, and what comes out is not seen
+      card.observer?.cannotFollow(fn);
       if ((b & 0x10) === 0) this.note(device.read(a % 12, place, size as AccessSize));
       else if ((b & 0x20) === 0) this.note(device.readBytes(a % 12, place, this.bytes.subarray(0, value % 65)));
       else {
         // the write may be to any register
         this.books.actAll();
-        for (let one = 0; one < FUNCTIONS; one++) this.lose(one);
+        for (let one = 0; one < FUNCTIONS; one++) {
+          this.lose(one);
+          card.observer?.cannotFollow(one);
+        }
         device.write(a % 12, place, size as AccessSize, value);
       }
     } catch (error) {

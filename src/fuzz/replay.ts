@@ -58,7 +58,7 @@ export function replayProgram(
   return { lines, violation, card: tracedCard(card.nic, QUEUE_ADMIN), records };
 }
 
-/** Accesses as lines. */
+/** Accesses and messages as lines. */
 class AccessWriter implements AccessObserver {
   private readonly print: (line: string) => void;
 
@@ -81,6 +81,17 @@ class AccessWriter implements AccessObserver {
   configWrite(fn: number, offset: number, size: number, value: number): void {
     this.print(`${who(fn)} config ${hex(offset)}${width(size)} = ${hex(value)}`);
   }
+
+  message(fn: number, vector: number): void {
+    this.print(`${who(fn)} message of vector ${vector}`);
+  }
+
+  functionReset(): void {}
+  cannotFollow(): void {}
+  addressMayChange(): void {}
+  commandsUnknown(): void {}
+  answered(): void {}
+  settled(): void {}
 }
 
 function who(fn: number): string {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The questions that cost more than the run itself: is guest memory what it should be to the byte (O4), does the card do
-// the same again (O9), and is it like new after a reset (O6) and of use (O2)?
+// the same again (O9), is it like new after a reset (O6) and of use (O2), and does it answer as the reference model (O8)?
 import { CAP_EXP } from '../../assembly/abi/config_layout.ts';
 import { JOB_NEXT } from '../../assembly/abi/function_state.ts';
 import { MSIX_BAR, MSIX_PBA_OFFSET, VIRTIO_BAR } from '../../assembly/abi/config_layout.ts';
@@ -14,6 +14,7 @@ import {
 } from '../../assembly/abi/state_map.ts';
 import { COMMON_CONFIG_GENERATION, COMMON_QUEUE_SELECT, COMMON_SIZE } from '../../assembly/abi/virtio_pci_common.ts';
 import { VIRTIO_NET_CFG_SIZE } from '../../assembly/abi/virtio_net.ts';
+import { Differential } from './differential.ts';
 import type { Executor } from './executor.ts';
 import { FUNCTIONS, QUEUES, SLICE_BYTES, SLICE_IOVA } from './layout.ts';
 import { encodeProgram, type OperationFields } from './program.ts';
@@ -42,6 +43,7 @@ const HEALTH: readonly OperationFields[] = [
 /** Checks of one card. */
 export class ThoroughCheck {
   private readonly executor: Executor;
+  private readonly differential: Differential;
   private readonly programs: readonly Uint32Array[];
   /** What a card that nothing was done to answers, and what each answer is to. */
   private readonly expected: number[] = [];
@@ -50,6 +52,7 @@ export class ThoroughCheck {
 
   constructor(executor: Executor) {
     this.executor = executor;
+    this.differential = new Differential(executor.card);
     this.programs = [...BOOT_PARTS, HEALTH].map((part) => new Uint32Array(encodeProgram(part).buffer));
     executor.reset();
     this.labels.length = 0;
@@ -64,19 +67,25 @@ export class ThoroughCheck {
     try {
       executor.reset();
       executor.exact.begin();
+      this.differential.begin(executor.bootEvents);
+      executor.card.observer = this.differential;
       executor.execute(words, count);
       const written = executor.exact.check();
       executor.exact.end();
       const first = executor.traceHash();
       const memory = this.hashPages();
+      const different = this.differential.finish();
+      executor.card.observer = null;
       const unlike = this.startOver(null);
       executor.reset();
       executor.execute(words, count);
       const isSame = executor.traceHash() === first && this.hashPages() === memory;
+      if (different !== null) return different;
       if (written !== null) return written;
       if (!isSame) return { oracle: 'O9', message: 'the same program did something else when it ran again' };
       return unlike;
     } finally {
+      executor.card.observer = null;
       executor.exact.end();
       executor.reset();
     }

@@ -4,11 +4,11 @@
 import { describe, expect, it } from 'vitest';
 
 import { requirement } from '../requirements.ts';
-import { AdminQueue, fromLe, INVALID_FIELD, le, OK } from '../support/admin_queue.ts';
+import { AdminQueue, fromLe, header, INVALID_FIELD, le, OK, SRIOV_GROUP } from '../support/admin_queue.ts';
 import { Card, MSIX } from '../support/card.ts';
 import { DEVICE_CONFIG, VIRTIO_BAR } from '../support/common_config.ts';
 import { functionImage } from '../support/function_image.ts';
-import { LegacyCommands } from '../support/legacy_commands.ts';
+import { DEVICE_READ, LegacyCommands } from '../support/legacy_commands.ts';
 import { eachMode } from '../support/modes.ts';
 
 const MAC_OF_VF_1 = [0x02, 0x76, 0x66, 0x00, 0x00, 0x01];
@@ -49,6 +49,26 @@ eachMode((mode) => {
         }
       }
     });
+
+    it.each([0xffff_fffc, 0xffff_ffff])(
+      'a read with room for %i bytes fails, as every one past the end (CARD-04)',
+      (room) => {
+        const { admin } = ready();
+        const readable = [...header(DEVICE_READ, SRIOV_GROUP, 1), 12];
+        const at = admin.pf.memory.alloc(64, 8);
+        admin.pf.memory.u8.set(readable, at);
+
+        admin.ring.add([
+          { iova: admin.pf.memory.iova(at), length: readable.length },
+          { iova: admin.pf.memory.iova(at + 32), length: 8, isWritable: true },
+          { iova: admin.pf.memory.iova(at + 40), length: room - 8, isWritable: true },
+        ]);
+        admin.kick();
+
+        expect(admin.ring.takeUsed()).toMatchObject([{ length: 8 }]);
+        expect([...admin.pf.memory.u8.subarray(at + 32, at + 36)]).toEqual([22, 0, 3, 0]);
+      },
+    );
 
     it('writes of 1, 2 and 4 bytes at 0..40 succeed inside one field and fail elsewhere', () => {
       const commands = ready();
