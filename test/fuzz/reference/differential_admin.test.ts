@@ -184,3 +184,17 @@ describe.each([
     );
   });
 });
+
+// The pending bit outlives queue_reset, and the message comes when the vector is unmasked. Virtio 1.4 §2.6.1
+// (GEN-VQRESET-01) forbids it: with this mended, `fails` has to go.
+it.fails('a notification that was pending before queue_reset does not come after it', () => {
+  const card = new RawAdmin('functional', TOTAL_VFS, true);
+  let messages = 0;
+  card.nic.onMessage(() => messages++);
+  card.start();
+  card.nic.configWrite(0, 0x4a, 2, 0x8000);
+  card.exec(Uint8Array.of(0), 16);
+  card.nic.write(0, 2, 0x3a, 2, 1); // queue_reset
+  card.nic.write(0, 4, 16 + 12, 4, 0); // unmask vector 1
+  expect(messages).toBe(0);
+});
