@@ -14,7 +14,8 @@ import {
 import { makeAvailable, usedFault, type OutstandingChains } from '../../../src/fuzz/reference/used_ring.ts';
 import { RawAdmin } from './support/raw_admin.ts';
 
-const NUM_RUNS = Number(process.env.VIRTFN_REFERENCE_RUNS ?? 60);
+const RUNS = process.env.VIRTFN_REFERENCE_RUNS;
+const BUDGET = RUNS === undefined ? { numRuns: 20, seed: 31 } : { numRuns: Number(RUNS) };
 const TOTAL_VFS = 3;
 const NEEDS_RESET = 0x40;
 
@@ -22,7 +23,8 @@ type Step =
   | { readonly kind: 'command'; readonly bytes: Uint8Array; readonly writable: number; readonly cut: number }
   | { readonly kind: 'vfs'; readonly count: number }
   | { readonly kind: 'msix'; readonly vf: number; readonly isOn: boolean }
-  | { readonly kind: 'restart' };
+  | { readonly kind: 'restart' }
+  | { readonly kind: 'warm' };
 
 const byte = fc.oneof(fc.constantFrom(0, 1, 2, 4, 12, 16, 18, 19, 20, 22), fc.nat({ max: 0xff }));
 const word = fc.oneof({ weight: 6, arbitrary: fc.nat({ max: 7 }) }, fc.constantFrom(0x12, 0x20, 0x8000, 0xffff));
@@ -53,7 +55,26 @@ const command: fc.Arbitrary<Uint8Array> = fc
     return bytes.slice(0, one.length);
   });
 
+/** Access to legacy registers as it should be, but for offset and length. */
+const access: fc.Arbitrary<Step> = fc
+  .record({
+    opcode: fc.integer({ min: 2, max: 5 }),
+    vf: fc.integer({ min: 1, max: 2 }),
+    offset: fc.nat({ max: 31 }),
+    length: fc.integer({ min: 1, max: 6 }),
+  })
+  .map(({ opcode, vf, offset, length }) => {
+    const isWrite = opcode === 2 || opcode === 4;
+    const bytes = new Uint8Array(24 + (isWrite ? 8 + length : 1));
+    bytes.set([opcode, 0, 1], 0);
+    bytes[16] = vf;
+    bytes[24] = offset;
+    return { kind: 'command', bytes, writable: isWrite ? 8 : 8 + length, cut: 0 };
+  });
+
 const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 8, arbitrary: access },
+  { weight: 2, arbitrary: fc.constant({ kind: 'warm' as const }) },
   {
     weight: 12,
     arbitrary: fc
@@ -97,6 +118,7 @@ class Pair {
   apply(one: Step): string | null {
     if (one.kind === 'command') return this.run(one.bytes, one.writable, one.cut);
     if (one.kind === 'restart') this.restart();
+    else if (one.kind === 'warm') this.warmUp();
     else if (one.kind === 'vfs') this.setVfs(one.count);
     else if (one.vf <= this.state.numVfs) {
       this.card.setMsix(one.vf, one.isOn);
@@ -107,7 +129,8 @@ class Pair {
   }
 
   /** VFs, and all commands in use, so that commands get as far as their execution. */
-  warmUp(): void {
+  private warmUp(): void {
+    this.restart();
     this.setVfs(2);
     const use = Uint8Array.of(1, 0, 1, 0, ...Array(20).fill(0), 0x7f);
     if (this.run(use, 8, 0) !== null) throw new Error('the card does not take the list of all its commands');
@@ -153,12 +176,25 @@ describe.each([
 ] as const)('$mode card, lists without VFs: $isLenient', ({ mode, isLenient }) => {
   it('answers every command as the model allows', () => {
     fc.assert(
-      fc.property(fc.array(step, { minLength: 1, maxLength: 60 }), fc.boolean(), (steps, isWarm) => {
+      fc.property(fc.array(step, { minLength: 1, maxLength: 250, size: 'max' }), (steps) => {
         const pair = new Pair(mode, isLenient);
-        if (isWarm) pair.warmUp();
         for (const one of steps) expect(pair.apply(one)).toBeNull();
       }),
-      { numRuns: NUM_RUNS },
+      BUDGET,
     );
   });
+});
+
+// The pending bit outlives queue_reset, and the message comes when the vector is unmasked. Virtio 1.4 §2.6.1
+// (GEN-VQRESET-01) forbids it: with this mended, `fails` has to go.
+it.fails('a notification that was pending before queue_reset does not come after it', () => {
+  const card = new RawAdmin('functional', TOTAL_VFS, true);
+  let messages = 0;
+  card.nic.onMessage(() => messages++);
+  card.start();
+  card.nic.configWrite(0, 0x4a, 2, 0x8000);
+  card.exec(Uint8Array.of(0), 16);
+  card.nic.write(0, 2, 0x3a, 2, 1); // queue_reset
+  card.nic.write(0, 4, 16 + 12, 4, 0); // unmask vector 1
+  expect(messages).toBe(0);
 });

@@ -141,6 +141,35 @@ describe('switches of configuration space', () => {
   });
 });
 
+describe('a device at work', () => {
+  const enableQueue = (): void => fn.write('common', 28, 2, 1);
+
+  beforeEach(() => {
+    run(1 << 16);
+    enableQueue();
+  });
+
+  it('may raise DEVICE_NEEDS_RESET and interrupts by itself, and stays stopped', () => {
+    expect(read('common', 20, 1)).toEqual([0xf, 0xbf]);
+    expect(read('isr', 0, 1)).toEqual([0, 0xfc]);
+    expect(read('msix-pba', 0, 4)[1]).toBe(0);
+    expect(fn.check('common', 20, 1, 0x4f)).toBeNull();
+    expect(read('common', 20, 1)).toEqual([0x4f, 0xff]);
+  });
+
+  it('signals a used buffer in ISR without MSI-X, by its vector with it', () => {
+    fn.write('common', 26, 2, 2);
+    fn.signalQueue(0);
+    expect(fn.read('isr', 0, 1).value).toBe(1);
+    fn.configWrite('msix-control', 0x8000);
+    fn.signalQueue(0);
+    expect(fn.msix.pending(2)).toBe(true);
+    fn.needsReset();
+    expect(read('common', 20, 1)).toEqual([0x4f, 0xff]);
+    expect(fn.read('isr', 0, 1).value).toBe(2);
+  });
+});
+
 it('check() names the place, and takes over what the card chose', () => {
   expect(fn.check('common', 18, 2, 4)).toBe('common+0x12, 2 bytes: 0x4, expected 0x5 in bits 0xffff');
   fn.write('common', 20, 1, 3);

@@ -92,6 +92,30 @@ describe('a message', () => {
   });
 });
 
+describe('what cannot be known', () => {
+  it('has no fate after a reset or a new mapping: nothing must come', () => {
+    msix.signal(1);
+    msix.signal(0);
+    msix.withdraw();
+    expect(msix.pending(0)).toBeUndefined();
+    expect(msix.lost()).toEqual([]);
+    msix.setMask(0, false);
+    expect(msix.pending(0)).toBe(false);
+    expect(msix.lost()).toEqual([]);
+  });
+
+  it('is whether a device that works by itself left something behind a mask', () => {
+    msix.blurAll();
+    expect([0, 1, 2].map((vector) => msix.pending(vector))).toEqual([undefined, false, undefined]);
+  });
+
+  it('is the fate of a pending bit while MSI-X is off', () => {
+    msix.signal(0);
+    msix.setControl(false, false);
+    expect([0, 1].map((vector) => msix.pending(vector))).toEqual([undefined, false]);
+  });
+});
+
 it('a function level reset masks all and forgets what was pending', () => {
   msix.setMask(1, true);
   msix.signal(1);

@@ -36,7 +36,7 @@ export class RawAdmin {
     this.view = new DataView(this.memory.buffer, this.memory.byteOffset, WINDOW);
   }
 
-  /** Reset, negotiation of ADMIN_VQ and nothing else, one queue. */
+  /** Reset, negotiation of RING_RESET and ADMIN_VQ, one queue with vector 1. */
   start(): void {
     this.memory.fill(0);
     this.index = 0;
@@ -44,10 +44,11 @@ export class RawAdmin {
     write(0x14, 1, 0);
     write(0x14, 1, 3);
     write(8, 4, 1);
-    write(12, 4, (1 << 0) | (1 << 9)); // VERSION_1, ADMIN_VQ
+    write(12, 4, (1 << 0) | (1 << 8) | (1 << 9)); // with VERSION_1
     write(0x14, 1, 0xb);
     write(0x16, 2, QUEUE);
     write(0x18, 2, SIZE);
+    write(0x1a, 2, 1);
     write(0x20, 4, DESC);
     write(0x28, 4, AVAIL);
     write(0x30, 4, USED);
