@@ -13,6 +13,8 @@ import {
   CTL_SRIOV_USED_LO,
   FN_COMMON,
   FN_ISR,
+  FN_MSIX_PBA,
+  MSIX_VECTORS_MAX,
   NONE,
   PORT_ACTIVE,
   PORT_PROMISC,
@@ -113,6 +115,7 @@ export function resetDevice(f: usize): void {
   store<u8>(f, 0, FN_RX_MODE);
   store<u32>(f, 0, FN_FILTERS);
   store<u8>(f, 0, FN_ISR);
+  store<u32>(f, 0, FN_MSIX_PBA); // no notification after a reset (virtio 1.4 §2.4.1), pending ones included
   memory.fill(f + FN_DRIVER_FEATURES, 0, 16);
   const fn = load<u32>(f, FN_INDEX);
   setPort(PORT_ACTIVE, fn, false);
@@ -145,9 +148,20 @@ export function resetDevice(f: usize): void {
   updateIntx(f);
 }
 
-/** Queue back to its state after device reset; work in progress is abandoned. */
+/** Takes the pending bit of a vector away that one user has: what it would have signalled is gone. */
+function withdrawPending(f: usize, vector: u32): void {
+  const pending = load<u32>(f, FN_MSIX_PBA);
+  if (vector >= <u32>MSIX_VECTORS_MAX || (pending & (1 << vector)) == 0) return;
+  let users = <u32>load<u16>(f, FN_COMMON + COMMON_CONFIG_MSIX_VECTOR) == vector ? 1 : 0;
+  const last = load<u32>(f, FN_QUEUE_COUNT); // the admin queue, if there is one
+  for (let i: u32 = 0; i <= last; i++) if (<u32>load<u16>(queueAt(f, i), Q_VECTOR) == vector) users++;
+  if (users == 1) store<u32>(f, pending & ~(1 << vector), FN_MSIX_PBA);
+}
+
+/** Queue back to its state after device reset; work in progress is abandoned, and so is a notification that is pending. */
 export function resetQueue(q: usize, f: usize): void {
   abandonJobs(q);
+  withdrawPending(f, load<u16>(q, Q_VECTOR));
   resetQueuePosition(q, f);
   store<u64>(q, 0, Q_DESC);
   store<u64>(q, 0, Q_DRIVER);

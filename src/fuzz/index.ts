@@ -6,7 +6,7 @@ import { UsageError } from '../util/errors.ts';
 import { CARD_TARGETS, CardTarget, type CardTargetName } from './card_target.ts';
 import type { FuzzTarget } from './target.ts';
 
-export { CardTarget } from './card_target.ts';
+export { CARD_TARGETS, CardTarget } from './card_target.ts';
 export type { CardTargetName } from './card_target.ts';
 export { Fuzzer, minimise } from './engine.ts';
 export type { Finding, FuzzOptions, FuzzProgress } from './engine.ts';

@@ -185,9 +185,7 @@ describe.each([
   });
 });
 
-// The pending bit outlives queue_reset, and the message comes when the vector is unmasked. Virtio 1.4 §2.6.1
-// (GEN-VQRESET-01) forbids it: with this mended, `fails` has to go.
-it.fails('a notification that was pending before queue_reset does not come after it', () => {
+it('a notification that was pending before queue_reset does not come after it (CARD-06)', () => {
   const card = new RawAdmin('functional', TOTAL_VFS, true);
   let messages = 0;
   card.nic.onMessage(() => messages++);
