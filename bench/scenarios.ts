@@ -7,6 +7,7 @@ import type { Nic } from '../src/device/nic.ts';
 import type { NicMode } from '../src/device/profile.ts';
 import { Machine } from '../src/machine/machine.ts';
 import { AdminRing } from './admin_ring.ts';
+import { fuzzGuided, fuzzUnguided } from './fuzz.ts';
 
 /** A prepared scenario. */
 export interface Scenario {
@@ -40,6 +41,8 @@ export const SCENARIOS: Readonly<Record<string, () => Scenario>> = {
   'mmio-read-timed': mmioRead,
   'vf-scaling-1': () => transmit64('timed', 1),
   'vf-scaling-1024': () => transmit64('timed', 1024),
+  'fuzz-unguided': fuzzUnguided,
+  'fuzz-guided': fuzzGuided,
 };
 
 /** Work of fixed cost, the yardstick of the machine: 1,000 dependent multiply-adds. */

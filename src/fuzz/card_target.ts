@@ -232,7 +232,7 @@ export class CardTarget implements FuzzTarget {
           else if (count > 0) this.generator.draw(scratch, at, random);
       }
     }
-    return this.scratchBytes.slice(0, (count + 1) * OP_BYTES);
+    return this.scratchBytes.subarray(0, (count + 1) * OP_BYTES);
   }
 
   private splice(count: number, other: Uint8Array, random: Random): number {

@@ -14,7 +14,7 @@ export interface Finding extends Violation {
 export interface FuzzOptions {
   /** Random numbers begin here. Default 1. */
   readonly seed?: number;
-  /** One execution in so many is checked thoroughly, beside those that are kept. Default 256. */
+  /** One execution in so many is checked thoroughly, beside those that are kept. Default 1024. */
   readonly thoroughEvery?: number;
   /** Inputs beside the target's own seeds, from an earlier run for instance. */
   readonly corpus?: readonly Uint8Array[];
@@ -52,7 +52,7 @@ export class Fuzzer {
     this.target = target;
     this.random = new Random(options.seed ?? 1);
     this.next = () => this.random.next();
-    this.thoroughEvery = options.thoroughEvery ?? 256;
+    this.thoroughEvery = options.thoroughEvery ?? 1024;
     this.isBlind = options.isBlind ?? false;
     const inputs = [...target.seeds(), ...(options.corpus ?? [])];
     for (const input of inputs) this.admit(input);
@@ -78,7 +78,7 @@ export class Fuzzer {
       const fresh = this.isBlind ? 0 : this.target.collectNew();
       if (fresh > 0) {
         this.edges += fresh;
-        this.corpus.push(input);
+        this.corpus.push(input.slice());
       }
       if (fresh > 0 || (this.thoroughEvery > 0 && this.executions % this.thoroughEvery === 0))
         this.checkThoroughly(input);

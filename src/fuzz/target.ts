@@ -21,7 +21,10 @@ export interface FuzzTarget {
   traceHash(): string;
   /** Inputs to begin with. */
   seeds(): Uint8Array[];
-  /** A changed copy that knows the structure of inputs; `other` is another corpus entry to splice with. */
+  /**
+   * A changed copy that knows the structure of inputs; `other` is another corpus entry to splice with. The bytes are good
+   * until the next call.
+   */
   mutate(input: Uint8Array, other: Uint8Array, random: () => number): Uint8Array;
   /** Smaller versions of an input to try, the most promising first. */
   shrink(input: Uint8Array): Iterable<Uint8Array>;
