@@ -48,6 +48,8 @@ export class DeviceQueue {
   readonly work: number[] = [];
   /** The device wrote where only the driver may: what it reads there says nothing about the driver any more. */
   isTainted = false;
+  /** Ids that were returned before they were given: the driver may look at them when they have become right. */
+  private readonly early = new Set<number>();
   private readonly memory: GuardedMemory;
   private readonly others: readonly DeviceQueue[];
   private lastAvail = 0;
@@ -108,20 +110,19 @@ export class DeviceQueue {
     const element = used + VIRTQ_USED_RING + VIRTQ_USED_ELEM_SIZE * (this.usedIdx & (size - 1));
     view.setUint32(element, id, true);
     view.setUint32(element + 4, length, true);
-    // an index that goes back lets the device write elements again that count as returned
-    if (step > size) this.isTainted = true;
-    const given = step <= this.held.size ? step : 0; // no driver takes more than it has given
-    for (let i = 0; i < given; i++) {
-      const slot = used + VIRTQ_USED_RING + VIRTQ_USED_ELEM_SIZE * ((this.usedIdx + i) & (size - 1));
-      this.giveBack(view.getUint32(slot, true));
-    }
+    // elements that it did not write may name chains that it never knew it returned
+    if (step > 1) this.isTainted = true;
+    else if (step === 1) this.giveBack(id);
     this.usedIdx = (this.usedIdx + step) & 0xffff;
     view.setUint16(used + VIRTQ_USED_IDX, this.usedIdx, true);
   }
 
   private giveBack(head: number): void {
     const chain = this.held.get(head);
-    if (chain === undefined) return;
+    if (chain === undefined) {
+      this.early.add(head);
+      return;
+    }
     this.held.delete(head);
     this.returned.set(head, chain);
     const place = this.work.indexOf(head);
@@ -129,6 +130,7 @@ export class DeviceQueue {
   }
 
   private accept(chain: Chain): void {
+    if (this.early.has(chain.head)) this.isTainted = true;
     if (!this.isTainted) this.checkOverlap(chain);
     this.returned.delete(chain.head);
     this.held.set(chain.head, chain);

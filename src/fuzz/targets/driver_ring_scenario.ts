@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A split ring alone under attack, with chains of every shape and a reference of what is in flight: what takeUsed() returns
-// has to be a chain that was added and not yet taken, with a length that it can hold.
+// A split ring alone under attack, with chains of every shape, beside a reference that knows what was added, published and
+// taken: takeUsed() has to return exactly what the reference reads in the used ring, and to refuse what it refuses.
+import { VIRTQ_USED_ELEM_SIZE, VIRTQ_USED_IDX, VIRTQ_USED_RING } from '../../../assembly/abi/virtio_ring.ts';
+import { DeviceFaultError } from '../../guest/device_fault.ts';
 import { SplitRing } from '../../guest/split_ring.ts';
 import { HostileFunction } from './driver_device.ts';
 import { IOVA_BASE } from './driver_memory.ts';
@@ -19,8 +21,11 @@ export class RingScenario implements Scenario {
   private readonly options: number;
   private ring: SplitRing | null = null;
   private queue: DeviceQueue | null = null;
-  /** Writable bytes of each chain in flight, by its head. */
+  /** Writable bytes of each chain in flight, by its head: those that the device knows of, and those that it does not yet. */
   private readonly inFlight = new Map<number, number>();
+  private readonly unpublished = new Map<number, number>();
+  private taken = 0;
+  private isBroken = false;
 
   constructor(world: DriverWorld, options: number) {
     this.world = world;
@@ -58,6 +63,8 @@ export class RingScenario implements Scenario {
         this.take(ring);
         return;
       case 2:
+        for (const [head, room] of this.unpublished) this.inFlight.set(head, room);
+        this.unpublished.clear();
         if (ring.publish()) this.serve();
         return;
       case 3:
@@ -83,16 +90,43 @@ export class RingScenario implements Scenario {
     }
     const head = ring.commit();
     if (head < 0) return;
-    if (this.inFlight.has(head)) throw new Breach(`the ring gives head ${head} out while it is in flight`);
-    this.inFlight.set(head, room);
+    if (this.inFlight.has(head) || this.unpublished.has(head))
+      throw new Breach(`the ring gives head ${head} out while it is in flight`);
+    this.unpublished.set(head, room);
   }
 
   private take(ring: SplitRing): void {
-    for (let head = ring.takeUsed(); head >= 0; head = ring.takeUsed()) {
-      const room = this.inFlight.get(head);
-      if (room === undefined) throw new Breach(`the ring returns head ${head}, which is not in flight`);
+    for (;;) {
+      const expected = this.expected();
+      let head: number;
+      try {
+        head = ring.takeUsed();
+      } catch (error) {
+        if (!(error instanceof DeviceFaultError)) throw error;
+        if (expected !== 'fault') throw new Breach('the ring refuses a used element that is right');
+        this.isBroken = true;
+        throw error;
+      }
+      if (head !== expected) throw new Breach(`the ring returns head ${head} where the used ring says ${expected}`);
+      if (head < 0) return;
+      const room = this.inFlight.get(head)!;
       if (ring.usedLength > room) throw new Breach(`the ring returns ${ring.usedLength} bytes in a chain of ${room}`);
       this.inFlight.delete(head);
+      this.taken = (this.taken + 1) & 0xffff;
     }
+  }
+
+  /** What takeUsed() is to do now: a head, -1 for nothing, or a fault. */
+  private expected(): number | 'fault' {
+    if (this.isBroken) return 'fault';
+    const { view } = this.world.memory;
+    const { used, size } = this.queue!.place;
+    const count = (view.getUint16(used + VIRTQ_USED_IDX, true) - this.taken) & 0xffff;
+    if (count === 0) return -1;
+    const element = used + VIRTQ_USED_RING + VIRTQ_USED_ELEM_SIZE * (this.taken % size);
+    const head = view.getUint32(element, true);
+    const room = this.inFlight.get(head);
+    const isRight = count <= this.inFlight.size && room !== undefined && view.getUint32(element + 4, true) <= room;
+    return isRight ? head : 'fault';
   }
 }

@@ -124,8 +124,12 @@ export function driverSeeds(): Uint8Array[] {
   for (const options of [0x0c, 0x0f, 0x1e]) seeds.push([record(4, options), ...RING, ...RING]);
   LIES.forEach((lie, i) => {
     const scenario = i % 4;
-    seeds.push([record(scenario), lie, ...HONEST.slice(0, 6)]);
+    for (let each = 0; each < 4; each++) seeds.push([record(each), lie, ...HONEST.slice(0, 6)]);
     seeds.push([record((scenario + 1) % 4), operation(3), lie, ...HONEST]);
   });
+  for (const arg of [1, 2, 3, 4, 7].map((id) => (id << 3) | 1)) {
+    for (const at of [0, 1, 2 << 2, 3 << 2])
+      seeds.push([record(4, 0x0c), operation(3), record(KIND.USED, arg, at, 1), ...RING]);
+  }
   return seeds.map(encodeRecords);
 }
