@@ -4,13 +4,12 @@
 import { IOMMU_READ, IOMMU_WRITE } from '../../assembly/abi/state_map.ts';
 import type { Nic } from '../device/nic.ts';
 import { Ioas } from '../iommufd/ioas.ts';
-import type { Libc } from '../native/libc.ts';
-import { EPOLLIN, EPOLLOUT, type Poller } from '../native/poller.ts';
-import type { UnixSocket } from '../native/unix_socket.ts';
+import type { FileCalls } from '../native/libc.ts';
+import { EPOLLIN, EPOLLOUT, type DescriptorSet } from '../native/poller.ts';
 import { ERRNO, NicError, VfioError } from '../util/errors.ts';
 import type { VfioDevice } from '../vfio/vfio_device.ts';
 import { DEVICE_COMMANDS, type CommandContext } from './commands.ts';
-import { Connection, type Message } from './connection.ts';
+import { Connection, type Message, type MessageSocket } from './connection.ts';
 import { DmaMap } from './dma_map.ts';
 import { SocketDma } from './dma_messages.ts';
 import { ClientIrqs } from './irqs.ts';
@@ -58,8 +57,8 @@ function isLateReply({ flags, command }: Message): boolean {
 }
 
 export interface SessionOptions {
-  readonly libc: Libc;
-  readonly poller: Poller;
+  readonly libc: FileCalls;
+  readonly poller: DescriptorSet;
   readonly nic: Nic;
   readonly openDevice: () => VfioDevice;
 }
@@ -83,7 +82,7 @@ export class ClientSession {
   private hasEnded = false;
   private isWaitingToSend = false;
 
-  constructor(options: SessionOptions, socket: UnixSocket, onEnd: () => void) {
+  constructor(options: SessionOptions, socket: MessageSocket, onEnd: () => void) {
     this.options = options;
     this.onEnd = onEnd;
     this.connection = new Connection(options.libc, socket);
@@ -223,7 +222,7 @@ export class ClientSession {
       const agreed = negotiate(message.payload);
       const device = openDevice();
       device.open();
-      const dma = new DmaMap(libc, new SocketDma(libc, this.connection, this));
+      const dma = new DmaMap(libc, new SocketDma(this.connection, this));
       this.ioas = new Ioas(nic);
       this.foreign = nic.mapForeign(this.ioas.id, 0, ADDRESS_SPACE_BYTES, dma, IOMMU_READ | IOMMU_WRITE);
       device.attach(this.ioas);

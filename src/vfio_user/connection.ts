@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One vfio-user connection: cuts what the socket delivers into messages, with the file descriptors that belong to each,
 // and sends messages whole, keeping back what the peer does not take yet. Both ends of the protocol use it.
-import type { Libc, NativeBytes } from '../native/libc.ts';
+import type { FileCalls, NativeBytes } from '../native/libc.ts';
 import { CLOSED, type UnixSocket } from '../native/unix_socket.ts';
 import {
   FLAG_ERROR,
@@ -18,6 +18,9 @@ import {
 const FIRST_BYTES = 1 << 16;
 /** A peer that leaves more than this unread is given up. */
 const BACKLOG_MAX = 4 * MAX_MESSAGE_BYTES;
+
+/** The end of a stream that carries file descriptors, as a connection uses it. */
+export type MessageSocket = Pick<UnixSocket, 'fd' | 'received' | 'hasLostFds' | 'receive' | 'send' | 'wait' | 'close'>;
 
 /** A message. `payload` is valid until the next receive(). */
 export interface Message {
@@ -44,8 +47,8 @@ interface Ancillary {
 export class Connection {
   /** The peer is gone, or was given up. */
   isClosed = false;
-  private readonly libc: Libc;
-  private readonly socket: UnixSocket;
+  private readonly libc: Pick<FileCalls, 'bytes' | 'close'>;
+  private readonly socket: MessageSocket;
   private input: NativeBytes;
   private from = 0;
   private to = 0;
@@ -58,7 +61,7 @@ export class Connection {
   /** Descriptors of the message that waits at the front. */
   private waitFds: readonly number[] = [];
 
-  constructor(libc: Libc, socket: UnixSocket) {
+  constructor(libc: Pick<FileCalls, 'bytes' | 'close'>, socket: MessageSocket) {
     this.libc = libc;
     this.socket = socket;
     this.input = libc.bytes(FIRST_BYTES);
@@ -88,6 +91,11 @@ export class Connection {
       this.ancillaries.push({ end: this.base + this.to, fds: received, hasLost: hasLostFds });
     }
     return true;
+  }
+
+  /** Waits until receive() finds something, `timeoutMs` at most; false if it will not. */
+  wait(timeoutMs: number): boolean {
+    return this.socket.wait(timeoutMs);
   }
 
   /** The next message that is here as a whole; null if there is none. */
