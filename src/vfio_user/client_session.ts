@@ -18,9 +18,7 @@ import {
   FLAG_TYPE_COMMAND,
   FLAG_TYPE_MASK,
   FLAG_TYPE_REPLY,
-  HEADER_BYTES,
   MAX_DATA_XFER_BYTES,
-  MAX_MESSAGE_BYTES,
   VERSION_DATA,
   VFIO_USER_DEVICE_GET_INFO,
   VFIO_USER_DEVICE_GET_IRQ_INFO,
@@ -45,10 +43,6 @@ const ANSWERED_MEANWHILE: ReadonlySet<number> = new Set([
   VFIO_USER_DEVICE_GET_IRQ_INFO,
   VFIO_USER_DEVICE_SET_IRQS,
 ]);
-
-function isPossible({ size }: Message): boolean {
-  return size >= HEADER_BYTES && size <= MAX_MESSAGE_BYTES;
-}
 
 /** The reply to an access of the client's memory that was given up. */
 function isLateReply({ flags, command }: Message): boolean {
@@ -127,7 +121,7 @@ export class ClientSession {
 
   /** A command that came while the card waits for memory of the client. Order is kept: nothing overtakes a kept one. */
   meanwhile(message: Message): boolean {
-    const isCommand = isPossible(message) && (message.flags & FLAG_TYPE_MASK) === FLAG_TYPE_COMMAND;
+    const isCommand = message.isPossible && (message.flags & FLAG_TYPE_MASK) === FLAG_TYPE_COMMAND;
     const canAnswer = this.kept.length === 0 && isCommand && this.context !== null && !message.hasLostFds;
     if (canAnswer && this.context!.canAnswerMeanwhile(message.command)) {
       this.messages++;
@@ -177,7 +171,7 @@ export class ClientSession {
 
   private handle(message: Message): void {
     const { connection } = this;
-    if (!isPossible(message)) {
+    if (!message.isPossible) {
       this.refuse(message, ERRNO.EINVAL);
       connection.isClosed = true;
     } else if (this.context === null) {
@@ -242,7 +236,8 @@ export class ClientSession {
   }
 
   private refuse(message: Message, errno: number): void {
-    this.connection.replyError(message, errno);
+    const isUnwanted = (message.flags & (FLAG_TYPE_MASK | FLAG_NO_REPLY)) === (FLAG_TYPE_COMMAND | FLAG_NO_REPLY);
+    if (!isUnwanted) this.connection.replyError(message, errno);
     this.closeAll(message.fds);
   }
 

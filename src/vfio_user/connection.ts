@@ -27,8 +27,8 @@ export interface Message {
   readonly id: number;
   readonly command: number;
   readonly flags: number;
-  /** Whole message; where it is not a possible size, the rest of the stream has no meaning. */
-  readonly size: number;
+  /** False: its size cannot be. It is the last message, the rest of the stream has no meaning. */
+  readonly isPossible: boolean;
   readonly error: number;
   readonly payload: DataView;
   /** Who gets the message has to close them. */
@@ -52,6 +52,8 @@ export class Connection {
   private input: NativeBytes;
   private from = 0;
   private to = 0;
+  /** A message of an impossible size came. */
+  private isMeaningless = false;
   /** Position in the stream of input byte 0. */
   private base = 0;
   private ancillaries: Ancillary[] = [];
@@ -101,11 +103,12 @@ export class Connection {
   /** The next message that is here as a whole; null if there is none. */
   next(): Message | null {
     const available = this.to - this.from;
-    if (available < HEADER_BYTES) return null;
+    if (available < HEADER_BYTES || this.isMeaningless) return null;
     const { view, u8 } = this.input;
     const size = view.getUint32(this.from + HEADER_SIZE, true);
     const isPossible = size >= HEADER_BYTES && size <= MAX_MESSAGE_BYTES;
     if (isPossible && available < size) return null;
+    this.isMeaningless = !isPossible;
     const at = this.from;
     const end = at + (isPossible ? size : HEADER_BYTES);
     this.from = end;
@@ -120,7 +123,7 @@ export class Connection {
       id: view.getUint16(at + HEADER_ID, true),
       command: view.getUint16(at + HEADER_COMMAND, true),
       flags: view.getUint32(at + HEADER_FLAGS, true),
-      size,
+      isPossible,
       error: view.getUint32(at + HEADER_ERROR, true),
       payload: new DataView(u8.buffer, at + HEADER_BYTES, end - at - HEADER_BYTES),
       fds,

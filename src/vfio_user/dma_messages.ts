@@ -85,7 +85,7 @@ export class SocketDma implements DmaMessages {
     while (!connection.isClosed) {
       for (let message = connection.next(); message !== null; message = connection.next()) {
         const isReply = (message.flags & FLAG_TYPE_MASK) === FLAG_TYPE_REPLY;
-        if (isReply && message.id === id && message.command === command) {
+        if (message.isPossible && isReply && message.id === id && message.command === command) {
           return (message.flags & FLAG_ERROR) === 0 ? message.payload : null;
         }
         if (!handler.meanwhile(message)) return null;

@@ -4,7 +4,8 @@
 import { NicError } from '../../util/errors.ts';
 import { VFIO_PCI_INTX_IRQ_INDEX, VFIO_PCI_MSIX_IRQ_INDEX, VFIO_PCI_NUM_REGIONS } from '../../vfio/vfio_device.ts';
 import type { FuzzTarget, Violation } from '../target.ts';
-import { Breach, type DeviceQueue } from './driver_queue.ts';
+import { Breach } from './breach.ts';
+import type { DeviceQueue } from './driver_queue.ts';
 import { driverSeeds, DRIVER_GRAMMAR, KIND, KINDS } from './driver_seeds.ts';
 import { OPERATIONS, scenarioOf, SCENARIOS, type Scenario } from './driver_scenarios.ts';
 import { DriverWorld, STEP } from './driver_world.ts';
@@ -39,7 +40,7 @@ export class DriverTarget implements FuzzTarget {
         if (broken !== null) return broken;
       }
       const operation = entry.arg % OPERATIONS.length;
-      const broken = this.attempt(isOperation ? operation : OPERATIONS.length + entry.kind, () => {
+      const broken = this.attempt(isOperation ? operation : OPERATIONS.length + 1 + (entry.kind % KINDS), () => {
         if (isOperation) scenario.operate(operation, entry.at, entry.value);
         else this.lie(scenario, entry);
       });

@@ -40,7 +40,8 @@ import {
   type FunctionKind,
 } from './driver_config.ts';
 import { IOVA_BASE } from './driver_memory.ts';
-import { Breach, DeviceQueue } from './driver_queue.ts';
+import { Breach } from './breach.ts';
+import { DeviceQueue } from './driver_queue.ts';
 import { STEP, type DriverWorld } from './driver_world.ts';
 import { serveQueue } from './driver_service.ts';
 

@@ -12,10 +12,8 @@ import {
   VIRTQ_USED_IDX,
   VIRTQ_USED_RING,
 } from '../../../assembly/abi/virtio_ring.ts';
+import { Breach } from './breach.ts';
 import type { GuardedMemory } from './driver_memory.ts';
-
-/** What an execution ends with when the driver did something that it never may. */
-export class Breach extends Error {}
 
 /** A buffer of a chain, as an offset into memory. */
 export interface Segment {

@@ -2,7 +2,8 @@
 // What stands around a driver under attack: memory, time, interrupts, and the lies that the input has in store. Everything
 // that the driver asks for is a step; who takes too many of them is in an endless loop.
 import { decodeRecords, type FuzzRecord } from './records.ts';
-import { Breach, type DeviceQueue } from './driver_queue.ts';
+import { Breach } from './breach.ts';
+import type { DeviceQueue } from './driver_queue.ts';
 import { GuardedMemory } from './driver_memory.ts';
 import { Observer } from './observer.ts';
 import type { AdminResult } from '../../guest/admin_client.ts';

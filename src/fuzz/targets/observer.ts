@@ -37,11 +37,14 @@ export class Observer {
   /** A step that a text describes; numbers in it do not make it another one. */
   text(shape: number, text: string): void {
     let template = FNV_OFFSET ^ shape;
+    let isInNumber = false;
     for (let i = 0; i < text.length; i++) {
       const code = text.charCodeAt(i);
       this.hash(code);
       const isDigit = code >= 0x30 && code <= 0x39;
-      if (!isDigit) template = Math.imul(template ^ code, FNV_PRIME);
+      const isHex = (code >= 0x61 && code <= 0x66) || code === 0x78;
+      isInNumber = isDigit || (isInNumber && isHex);
+      if (!isInNumber) template = Math.imul(template ^ code, FNV_PRIME);
     }
     this.step(template >>> 0, 0);
   }

@@ -11,7 +11,7 @@ import { VirtioModern } from '../../../src/guest/virtio_modern.ts';
 import { fuzzLoop, randomFrom, shorten } from '../support/loop.ts';
 
 /** Executions of one seed; VIRTFN_FUZZ_EXECUTIONS makes it more. */
-const EXECUTIONS = Number(process.env['VIRTFN_FUZZ_EXECUTIONS'] ?? 2500);
+const EXECUTIONS = Number(process.env['VIRTFN_FUZZ_EXECUTIONS'] ?? 1500);
 const PLANTED_EXECUTIONS = 20_000;
 
 afterEach(() => {
@@ -26,7 +26,7 @@ describe('the drivers under a malicious device', () => {
 
     expect(finding === null ? [] : shorten(target, finding, RECORD_BYTES)).toEqual([]);
     expect(executions).toBe(EXECUTIONS);
-    expect(points).toBeGreaterThan(1500);
+    expect(points).toBeGreaterThan(800);
   });
 
   it('do the same for the same input, whatever was run before', () => {
