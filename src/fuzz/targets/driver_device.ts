@@ -434,12 +434,14 @@ export class HostileFunction implements VfioDevice {
     const { memory, queues } = this.world;
     const isInside = (at: number, bytes: number): boolean => memory.find(at + IOVA_BASE, bytes) >= 0;
     const isWhole = isInside(desc, 16 * size) && isInside(avail, 6 + 2 * size) && isInside(used, 6 + 8 * size);
+    if (!isWhole && this.world.isProgramWriting) return;
     if (!isWhole) throw new Breach(`queue ${index} with ${size} descriptors is not in the driver's memory`);
     this.dropRing(queue);
     // what the last ring in this place returned is gone with it
     const last = queues.findIndex((other) => other.place.desc === desc);
     if (last >= 0) queues.splice(last, 1);
     queue.ring = new DeviceQueue(memory, index, { size, desc, avail, used }, queues);
+    queue.ring.isTainted = this.world.isProgramWriting;
     queues.push(queue.ring);
   }
 

@@ -217,6 +217,22 @@ class NetScenario implements Scenario {
     const offset = at & 0xff;
     const bytes = new Uint8Array((value >>> 8) & 31).fill(value >>> 24);
     const size = (1 << ((value >>> 2) & 3)) as AccessSize;
+    this.world.isProgramWriting = true;
+    try {
+      this.accessRegister(variant, region, offset, size, value, bytes);
+    } finally {
+      this.world.isProgramWriting = false;
+    }
+  }
+
+  private accessRegister(
+    variant: VirtioVfioPci,
+    region: number,
+    offset: number,
+    size: AccessSize,
+    value: number,
+    bytes: Uint8Array,
+  ): void {
     if ((value & 3) === 0) variant.read(region, offset, size);
     else if ((value & 3) === 1) variant.write(region, offset, size, value >>> 8);
     else if ((value & 3) === 2) variant.readBytes(region, offset, bytes);

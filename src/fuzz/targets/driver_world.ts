@@ -70,6 +70,8 @@ export class DriverWorld implements Clock {
   /** Queues that are not served, a bit each. */
   silent = 0;
   behaviour = 0;
+  /** The program writes registers behind its driver's back: what they hold is not the driver's doing. */
+  isProgramWriting = false;
   private events: (() => void)[] = [];
   private steps = 0;
   private time = 0;
@@ -85,6 +87,7 @@ export class DriverWorld implements Clock {
     this.adminLies.length = 0;
     this.silent = 0;
     this.behaviour = 0;
+    this.isProgramWriting = false;
     this.events = [];
     this.time = 0;
     this.isInInterrupt = 0;
