@@ -64,7 +64,7 @@ export class DeviceQueue {
   /** Takes what the driver made available. */
   take(): void {
     const { view } = this.memory;
-    const { size, avail } = this.place;
+    const { size, avail, used } = this.place;
     const idx = view.getUint16(avail + VIRTQ_AVAIL_IDX, true);
     const count = (idx - this.lastAvail) & 0xffff;
     if (count > size) {
@@ -77,6 +77,8 @@ export class DeviceQueue {
       else if (this.held.has(head)) this.breach(`makes descriptor ${head} available while the device has it`);
       else this.accept({ head, segments: this.walk(head) });
     }
+    // the device wants to hear of the next chain; without the event index nobody looks there
+    view.setUint16(used + VIRTQ_USED_RING + VIRTQ_USED_ELEM_SIZE * size, idx, true);
   }
 
   /** The device was reset: it holds nothing; what it returned before, the driver may still look at. */

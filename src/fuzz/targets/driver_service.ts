@@ -28,7 +28,7 @@ export function serveQueue(fn: HostileFunction, index: number, ring: DeviceQueue
   if (((world.silent >>> index) & 1) === 1) return;
   const role = roleOf(fn, index);
   if (role === 'receive') {
-    if ((world.behaviour & FLOOD) !== 0) deliver(fn, index, 60, 1);
+    if ((world.behaviour & FLOOD) !== 0) for (let i = ring.work.length; i > 0; i--) deliver(fn, index, 60, 1);
     return;
   }
   while (ring.work.length > 0) {
