@@ -10,7 +10,13 @@ import {
   EXT_CAP_ARI,
   EXT_CAP_SRIOV,
 } from '../../assembly/abi/config_layout.ts';
-import { MSIX_BAR, MSIX_PBA_OFFSET, VIRTIO_BAR } from '../../assembly/abi/config_layout.ts';
+import {
+  MSIX_BAR,
+  MSIX_BAR_BYTES,
+  MSIX_PBA_OFFSET,
+  VIRTIO_BAR,
+  VIRTIO_BAR_BYTES,
+} from '../../assembly/abi/config_layout.ts';
 import type { AccessObserver, FuzzCard } from './card.ts';
 import { FUNCTIONS, QUEUE_SIZE, QUEUES } from './layout.ts';
 import {
@@ -137,11 +143,26 @@ export class Differential implements AccessObserver {
 
   read(fn: number, bar: number, offset: number, size: number, value: number): void {
     const place = BLOCKS.find(({ bar: in_, from, to }) => bar === in_ && offset >= from && offset < to);
-    if (place === undefined || this.isOpen[fn] === 1) return;
+    if (this.isOpen[fn] === 1) return;
+    if (place === undefined) {
+      this.readHole(fn, bar, offset, size, value);
+      return;
+    }
     const at = offset - place.from;
     if (this.isMacOpen[fn] === 1 && this.isAboutMac(place.block, at, size)) return;
     const fault = this.models[fn]!.check(place.block, at, size, value);
     if (fault !== null) this.broke('O8', `function ${fn}: ${fault}`);
+  }
+
+  /** Between the structures of a BAR there is nothing, and nothing reads as zero; all ones if memory is not decoded. */
+  private readHole(fn: number, bar: number, offset: number, size: number, value: number): void {
+    const isInside = (bar === VIRTIO_BAR && offset < VIRTIO_BAR_BYTES) || (bar === MSIX_BAR && offset < MSIX_BAR_BYTES);
+    const ones = size === 4 ? 0xffffffff : (1 << (8 * size)) - 1;
+    if (value === ones || (isInside && value === 0)) return;
+    this.broke(
+      'O8',
+      `function ${fn}: BAR${bar}+0x${offset.toString(16)} reads 0x${value.toString(16)}, and nothing is there`,
+    );
   }
 
   private isAboutMac(block: Block, at: number, size: number): boolean {

@@ -5,6 +5,8 @@ import type { CreateOptions } from '../device/nic.ts';
 import { UsageError } from '../util/errors.ts';
 import { CARD_TARGETS, CardTarget, type CardTargetName } from './card_target.ts';
 import type { FuzzTarget } from './target.ts';
+import { DriverTarget } from './targets/driver.ts';
+import { VfioUserTarget } from './targets/vfio_user.ts';
 
 export { CARD_TARGETS, CardTarget } from './card_target.ts';
 export type { CardTargetName } from './card_target.ts';
@@ -18,12 +20,20 @@ export { replayProgram } from './replay.ts';
 export type { ReplayedProgram } from './replay.ts';
 export type { FuzzTarget, Violation } from './target.ts';
 
+/** Targets by name. */
+const TARGETS: Readonly<Record<string, (options: CreateOptions) => FuzzTarget>> = {
+  ...Object.fromEntries(CARD_TARGETS.map((name) => [name, (options: CreateOptions) => new CardTarget(name, options)])),
+  driver: () => new DriverTarget(),
+  'vfio-user': () => new VfioUserTarget(),
+};
+
 /** Names that createFuzzTarget() takes. */
-export const FUZZ_TARGETS: readonly string[] = CARD_TARGETS;
+export const FUZZ_TARGETS: readonly string[] = Object.keys(TARGETS);
 
 /** A target by its name. Throws UsageError for another. */
 export function createFuzzTarget(name: string, options: CreateOptions = {}): FuzzTarget {
-  if (isCardTarget(name)) return new CardTarget(name, options);
+  const make = TARGETS[name];
+  if (make !== undefined) return make(options);
   throw new UsageError(`target ${name}: the targets are ${FUZZ_TARGETS.join(', ')}`);
 }
 

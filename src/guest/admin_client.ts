@@ -17,7 +17,7 @@ import {
 import { VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE, VIRTQ_DESC_SIZE } from '../../assembly/abi/virtio_ring.ts';
 import { NicError, VfioError } from '../util/errors.ts';
 import { DeviceFaultError } from './device_fault.ts';
-import type { Clock, DmaMemory } from './platform.ts';
+import { ANSWER_WAITS, type Clock, type DmaMemory } from './platform.ts';
 import type { Doorbell, SplitRing } from './split_ring.ts';
 
 const ALIGN = 8;
@@ -26,6 +26,8 @@ const FREE = 0;
 const SUBMITTED = 1;
 const EXECUTING = 2;
 const DONE = 3;
+/** Nobody waits for the answer any more. */
+const GIVEN_UP = 4;
 /**
  * What a slot keeps in one place: header, status, indirect table; 96 bytes, in 128 so that no slot lies across a page, which
  * would cost the card a request more.
@@ -40,6 +42,8 @@ export interface AdminClientOptions {
   /** Bytes set aside per command for data and for the result; larger commands get larger buffers when they come. */
   readonly dataBytes?: number;
   readonly resultBytes?: number;
+  /** Waits of exec() for one answer before the device is given up. */
+  readonly answerWaits?: number;
 }
 
 /** Outcome of exec(). One object serves all calls: read it before the next one. */
@@ -68,6 +72,7 @@ export class AdminClient {
   private readonly memory: DmaMemory;
   private readonly clock: Clock;
   private readonly doorbell: Doorbell;
+  private readonly answerWaits: number;
   private readonly u8: Uint8Array;
   private readonly u16: Uint16Array;
   private readonly u32: Uint32Array;
@@ -97,13 +102,14 @@ export class AdminClient {
   private completedCount = 0;
 
   constructor(memory: DmaMemory, clock: Clock, doorbell: Doorbell, options: AdminClientOptions = {}) {
-    const { slots = 64, dataBytes = 64, resultBytes = 64 } = options;
+    const { slots = 64, dataBytes = 64, resultBytes = 64, answerWaits = ANSWER_WAITS } = options;
     if (!Number.isInteger(slots) || slots < 1 || slots > 0x8000) {
       throw new NicError('ADMIN_SLOTS', `${slots} command slots: choose 1 to 32768`);
     }
     this.memory = memory;
     this.clock = clock;
     this.doorbell = doorbell;
+    this.answerWaits = answerWaits;
     this.u8 = memory.u8;
     this.u16 = memory.u16;
     this.u32 = memory.u32;
@@ -175,13 +181,14 @@ export class AdminClient {
     resultLength: number,
   ): AdminResult {
     let slot = this.send(opcode, groupType, memberId, data, resultLength, EXECUTING);
-    while (slot < 0) {
-      const isIdle = !this.clock.waitForEvent();
+    for (let waits = 0; slot < 0; waits++) {
+      const isIdle = waits === this.answerWaits || !this.clock.waitForEvent();
       slot = this.send(opcode, groupType, memberId, data, resultLength, EXECUTING);
       if (slot < 0 && isIdle) throw new VfioError('EAGAIN', 'no command slot or descriptor becomes free');
     }
-    while (this.state[slot] !== DONE) {
-      if (!this.clock.waitForEvent() && this.state[slot] !== DONE) {
+    for (let waits = 0; this.state[slot] !== DONE; waits++) {
+      if (waits === this.answerWaits || (!this.clock.waitForEvent() && this.state[slot] !== DONE)) {
+        this.state[slot] = GIVEN_UP;
         throw new DeviceFaultError('DEVICE_SILENT', `admin command 0x${opcode.toString(16)} is never answered`);
       }
     }
@@ -293,9 +300,11 @@ export class AdminClient {
     // A used length below 8 leaves no result, and the status what it was set to: success.
     const length = usedLength > ADMIN_RESULT_HEADER_SIZE ? usedLength - ADMIN_RESULT_HEADER_SIZE : 0;
     const wasSubmitted = this.state[slot] === SUBMITTED;
+    const isGivenUp = this.state[slot] === GIVEN_UP;
     this.written[slot] = length;
     this.state[slot] = DONE;
     if (this.status(slot) !== VIRTIO_ADMIN_STATUS_OK) this.failures++;
+    if (isGivenUp) this.release(slot);
     if (!wasSubmitted) return;
     if (this.onComplete !== null) {
       this.onComplete(slot);

@@ -9,7 +9,7 @@ import {
 } from '../../assembly/abi/virtio_net.ts';
 import { NicError } from '../util/errors.ts';
 import { DeviceFaultError } from './device_fault.ts';
-import type { Clock, DmaMemory } from './platform.ts';
+import { ANSWER_WAITS, type Clock, type DmaMemory } from './platform.ts';
 import type { Doorbell, SplitRing } from './split_ring.ts';
 
 const DATA_BYTES = 4096;
@@ -25,6 +25,7 @@ export class ControlQueue {
   private readonly u8: Uint8Array;
   private readonly clock: Clock;
   private readonly doorbell: Doorbell;
+  private readonly answerWaits: number;
   private readonly headerAt: number;
   private readonly dataAt: number;
   private readonly ackAt: number;
@@ -32,11 +33,12 @@ export class ControlQueue {
   private readonly dataIova: number;
   private readonly ackIova: number;
 
-  constructor(ring: SplitRing, memory: DmaMemory, clock: Clock, doorbell: Doorbell) {
+  constructor(ring: SplitRing, memory: DmaMemory, clock: Clock, doorbell: Doorbell, answerWaits = ANSWER_WAITS) {
     this.ring = ring;
     this.u8 = memory.u8;
     this.clock = clock;
     this.doorbell = doorbell;
+    this.answerWaits = answerWaits;
     this.headerAt = memory.alloc(VIRTIO_NET_CTRL_HDR_SIZE, 8);
     this.dataAt = memory.alloc(DATA_BYTES, 8);
     this.ackAt = memory.alloc(1, 8);
@@ -56,6 +58,9 @@ export class ControlQueue {
     if (data.length > DATA_BYTES)
       throw new NicError('CTRL_LENGTH', `${data.length} bytes of control data: at most ${DATA_BYTES}`);
     const { ring, u8 } = this;
+    // A command that was given up has the buffers until the device returns it.
+    while (ring.takeUsed() >= 0);
+    if (ring.inFlight > 0) throw new NicError('RING_FULL', 'a control command is still unanswered');
     u8[this.headerAt + VIRTIO_NET_CTRL_HDR_CLASS] = commandClass;
     u8[this.headerAt + VIRTIO_NET_CTRL_HDR_COMMAND] = command;
     u8.set(data, this.dataAt);
@@ -63,11 +68,12 @@ export class ControlQueue {
     ring.push(this.headerIova, VIRTIO_NET_CTRL_HDR_SIZE, false);
     if (data.length > 0) ring.push(this.dataIova, data.length, false);
     ring.push(this.ackIova, 1, true);
-    if (ring.commit() < 0) throw new NicError('RING_FULL', 'a control command is still unanswered');
+    if (ring.commit() < 0)
+      throw new NicError('RING_FULL', `a ring of ${ring.size} descriptors takes no control command`);
     this.commands++;
     if (ring.publish()) this.doorbell.notify(ring.queue);
-    while (ring.takeUsed() < 0) {
-      if (!this.clock.waitForEvent() && !ring.hasUsed()) {
+    for (let waits = 0; ring.takeUsed() < 0; waits++) {
+      if (waits === this.answerWaits || (!this.clock.waitForEvent() && !ring.hasUsed())) {
         throw new DeviceFaultError('DEVICE_SILENT', `control command ${commandClass}/${command} is never answered`);
       }
     }

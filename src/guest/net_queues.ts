@@ -4,12 +4,15 @@
 // per frame. Headers stay zero on transmit: no offload is used (virtio 1.4 §5.1.6).
 import { VIRTIO_NET_HDR_NUM_BUFFERS } from '../../assembly/abi/virtio_net.ts';
 import { NicError } from '../util/errors.ts';
+import { DeviceFaultError } from './device_fault.ts';
 import { alignUp, type DmaMemory } from './platform.ts';
 import type { Doorbell, SplitRing } from './split_ring.ts';
 
 const BUFFER_ALIGN = 64;
 /** Packets that Linux takes in one go; when half of them have come, the receive ring is filled up again. */
 const POLL_BUDGET = 64;
+/** Rounds of one interrupt, each with at least half a ring of packets, after which a device floods its driver. */
+const MOST_ROUNDS = 1024;
 /** Longest packet that mergeable buffers carry without offloads that are not negotiated here. */
 const MAX_MERGED_BYTES = 0x10000;
 
@@ -283,10 +286,12 @@ export class RxQueue {
     if (this.ring.publish()) this.doorbell.notify(this.ring.queue);
   }
 
-  /** Handler of the queue's interrupt: delivers everything that came. */
+  /** Handler of the queue's interrupt: delivers everything that came. Throws DeviceFaultError where that has no end. */
   readonly onUsed = (): void => {
     if (this.isPolling) return;
+    let rounds = 0;
     do {
+      if (rounds++ === MOST_ROUNDS) this.refuseFlood();
       this.ring.disableInterrupts();
       this.poll();
     } while (this.ring.enableInterrupts());
@@ -304,6 +309,11 @@ export class RxQueue {
     }
     if (this.ring.freeCount > this.refillAbove) this.fill();
     return this.frames - before;
+  }
+
+  private refuseFlood(): never {
+    const { queue } = this.ring;
+    throw new DeviceFaultError('DEVICE_FLOOD', `queue ${queue}: packets still come after ${MOST_ROUNDS} rounds`);
   }
 
   private receive(head: number): void {

@@ -28,6 +28,12 @@ export interface Clock {
   advance(cycles: number): void;
 }
 
+/**
+ * How often a driver waits for one answer before it gives the device up: far more events than come between a command and
+ * its answer, and an end where a device keeps busy and never answers.
+ */
+export const ANSWER_WAITS = 1_000_000;
+
 /** The next multiple of `alignment`, a power of two. */
 export function alignUp(value: number, alignment: number): number {
   return (value + alignment - 1) & -alignment;

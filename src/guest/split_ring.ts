@@ -80,6 +80,8 @@ export class SplitRing {
   private readonly next: Uint16Array;
   /** Of each head of a chain in flight: its last descriptor << 16 | number of descriptors. 0 for everything else. */
   private readonly inFlightAt: Uint32Array;
+  /** Of each head of a chain in flight: the available index at which it stands. */
+  private readonly exposedAt: Uint16Array;
   /** Bytes that the chain of a head takes, at most 2^32 - 1. */
   private readonly writableBytes: Uint32Array;
   private freeHead = 0;
@@ -89,6 +91,8 @@ export class SplitRing {
   private publishedIdx = 0;
   private lastUsedIdx = 0;
   private wantsInterrupts = true;
+  /** What the device got wrong first; the ring stays broken until it is cleared. */
+  private broken: DeviceFaultError | null = null;
 
   // The chain under construction.
   private readonly stagedIova: Float64Array;
@@ -141,6 +145,7 @@ export class SplitRing {
 
     this.next = new Uint16Array(size);
     this.inFlightAt = new Uint32Array(size);
+    this.exposedAt = new Uint16Array(size);
     this.writableBytes = new Uint32Array(size);
     this.stagedIova = new Float64Array(size);
     this.stagedLength = new Uint32Array(size);
@@ -177,6 +182,7 @@ export class SplitRing {
     this.publishedIdx = 0;
     this.lastUsedIdx = 0;
     this.wantsInterrupts = true;
+    this.broken = null;
     this.staged = 0;
     this.stagedReadable = 0;
   }
@@ -310,18 +316,25 @@ export class SplitRing {
     return this.u16[this.used16 + 1] !== this.lastUsedIdx;
   }
 
-  /** Takes one used element: its head, and its length in `usedLength`; -1 when there is none. Throws DeviceFaultError. */
+  /**
+   * Takes one used element: its head, and its length in `usedLength`; -1 when there is none. Throws DeviceFaultError where
+   * the element cannot be; the ring then takes nothing and returns nothing until it is cleared.
+   */
   takeUsed(): number {
+    if (this.broken !== null) throw this.broken;
     const u32 = this.u32;
     const last = this.lastUsedIdx;
+    const published = this.publishedIdx;
     const idx = this.u16[this.used16 + 1]!;
     if (idx === last) return -1;
-    if (((idx - last) & 0xffff) > this.chains) this.fault('DEVICE_USED_INDEX', 'used index', idx);
+    if (((idx - last) & 0xffff) > ((published - last) & 0xffff)) this.fault('DEVICE_USED_INDEX', 'used index', idx);
     const element = this.used32 + 1 + 2 * (last & this.mask);
     const id = u32[element]!;
     const length = u32[element + 1]!;
     const chain = id < this.size ? this.inFlightAt[id]! : 0;
-    if (chain === 0) this.fault('DEVICE_USED_ID', 'used id', id);
+    if (chain === 0 || (published !== this.availIdx && this.isUnpublished(id))) {
+      this.fault('DEVICE_USED_ID', 'used id', id);
+    }
     if (length !== 0 && this.checksUsedLength && length > this.writableBytes[id]!) {
       this.fault('DEVICE_USED_LENGTH', `used id ${id} with length`, length);
     }
@@ -367,8 +380,15 @@ export class SplitRing {
     this.free -= count;
     this.chains++;
     this.inFlightAt[head] = (tail << 16) | count;
+    this.exposedAt[head] = this.availIdx;
     this.u16[this.avail16 + 2 + (this.availIdx & this.mask)] = head;
     this.availIdx = (this.availIdx + 1) & 0xffff;
+  }
+
+  /** The device was not told of the chain in flight, and returns it all the same. */
+  private isUnpublished(head: number): boolean {
+    const ahead = (this.exposedAt[head]! - this.publishedIdx) & 0xffff;
+    return ahead < ((this.availIdx - this.publishedIdx) & 0xffff);
   }
 
   private fault(
@@ -377,6 +397,11 @@ export class SplitRing {
     value: number,
   ): never {
     const state = `${this.chains} chains in flight, ${this.lastUsedIdx} taken, size ${this.size}`;
-    throw new DeviceFaultError(code, `queue ${this.queue}: ${what} 0x${value.toString(16)} cannot be (${state})`);
+    this.broken = new DeviceFaultError(
+      code,
+      `queue ${this.queue}: ${what} 0x${value.toString(16)} cannot be (${state})`,
+    );
+    this.free = 0;
+    throw this.broken;
   }
 }

@@ -178,6 +178,10 @@ export class VirtioModern {
 
   /** Sets up and enables the queues with the best interrupts that the function gives; rings come in the order of `plans`. */
   setupQueues(memory: DmaMemory, plans: readonly QueuePlan[], onConfigChange: UsedHandler): SplitRing[] {
+    const indices = new Set(plans.map(({ index }) => index));
+    if (indices.size < plans.length) {
+      throw new VfioError('EINVAL', `queues ${plans.map(({ index }) => index).join(', ')}: one has two uses`);
+    }
     const vectors = this.layout.msix === null ? 0 : this.device.irqInfo(VFIO_PCI_MSIX_IRQ_INDEX).count;
     for (const policy of MSIX_POLICIES) {
       if (vectorsNeeded(policy, plans) > vectors) continue;

@@ -65,6 +65,8 @@ export interface VirtioNetOptions {
   readonly rxBufferBytes?: number;
   /** Interrupts for every transmitted frame, instead of only while a ring is full. */
   readonly wantsTxInterrupts?: boolean;
+  /** Waits for the answer to a control command before the device is given up. */
+  readonly answerWaits?: number;
   /** The PF's admin queue and the commands it is for. */
   readonly admin?: { readonly client: AdminClient; readonly wantedCommands: number };
 }
@@ -79,6 +81,10 @@ export class VirtioNet {
   tx: readonly TxQueue[] = [];
   control: ControlQueue | null = null;
 
+  /** Queues of an earlier start, whose memory the next one uses again. */
+  private oldRx: readonly RxQueue[] = [];
+  private oldTx: readonly TxQueue[] = [];
+  private oldControl: ControlQueue | null = null;
   private readonly memory: DmaMemory;
   private readonly clock: Clock;
   private readonly options: VirtioNetOptions;
@@ -168,6 +174,7 @@ export class VirtioNet {
     const features = [...DRIVER_FEATURES];
     if (queuePairs > 1) features.push(VIRTIO_NET_F_MQ);
     if (admin !== undefined) features.push(VIRTIO_F_ADMIN_VQ);
+    this.retire();
     transport.reset();
     transport.negotiate(features);
     this.readConfig();
@@ -185,13 +192,24 @@ export class VirtioNet {
     const rings = transport.setupQueues(this.memory, plans, this.onConfigChange);
     this.makeQueues(pairs, rings);
     if (hasControl) this.makeControl(rings[2 * pairs]!);
-    else this.control = null;
     if (hasAdmin) admin.client.start(rings[rings.length - 1]!, transport.hasFeature(VIRTIO_F_INDIRECT_DESC));
 
     transport.driverOk();
     if (hasAdmin) activateAdmin(admin.client, admin.wantedCommands);
     if (pairs > 1) this.command(VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET, [pairs & 0xff, pairs >>> 8]);
     for (const queue of this.rx) queue.fill();
+  }
+
+  /** Nobody may use a queue until its ring is set up again, be it that this start fails. */
+  private retire(): void {
+    if (this.tx.length > 0) {
+      this.oldRx = this.rx;
+      this.oldTx = this.tx;
+    }
+    this.oldControl = this.control ?? this.oldControl;
+    this.rx = [];
+    this.tx = [];
+    this.control = null;
   }
 
   private readConfig(): void {
@@ -230,18 +248,19 @@ export class VirtioNet {
     const rx: RxQueue[] = [];
     const tx: TxQueue[] = [];
     for (let pair = 0; pair < pairs; pair++) {
-      const queue = RxQueue.over(this.rx[pair], rings[2 * pair]!, memory, transport, rxOptions);
+      const queue = RxQueue.over(this.oldRx[pair], rings[2 * pair]!, memory, transport, rxOptions);
       queue.onReceive = options.onReceive ?? null;
       rx.push(queue);
-      tx.push(TxQueue.over(this.tx[pair], rings[2 * pair + 1]!, memory, transport, txOptions));
+      tx.push(TxQueue.over(this.oldTx[pair], rings[2 * pair + 1]!, memory, transport, txOptions));
     }
     this.rx = rx;
     this.tx = tx;
   }
 
   private makeControl(ring: SplitRing): void {
+    this.control = this.oldControl;
     if (this.control?.ring === ring) this.control.start();
-    else this.control = new ControlQueue(ring, this.memory, this.clock, this.transport);
+    else this.control = new ControlQueue(ring, this.memory, this.clock, this.transport, this.options.answerWaits);
   }
 
   private readonly onConfigChange = (): void => {

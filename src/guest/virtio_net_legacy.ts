@@ -59,6 +59,8 @@ export interface VirtioNetLegacyOptions {
   /** Bytes of a receive buffer with its header. */
   readonly rxBufferBytes?: number;
   readonly wantsTxInterrupts?: boolean;
+  /** Waits for the answer to a control command before the device is given up. */
+  readonly answerWaits?: number;
 }
 
 /** The legacy network driver of one function. */
@@ -70,6 +72,10 @@ export class VirtioNetLegacy {
   tx: TxQueue | null = null;
   control: ControlQueue | null = null;
 
+  /** Queues of an earlier start, whose memory the next one uses again. */
+  private oldRx: RxQueue | null = null;
+  private oldTx: TxQueue | null = null;
+  private oldControl: ControlQueue | null = null;
   private readonly memory: DmaMemory;
   private readonly clock: Clock;
   private readonly options: VirtioNetLegacyOptions;
@@ -134,6 +140,7 @@ export class VirtioNetLegacy {
   private bringUp(): void {
     const { transport, options } = this;
     const refused = options.refusedFeatures ?? [];
+    this.retire();
     transport.reset();
     transport.negotiate(DRIVER_FEATURES.filter((bit) => !refused.includes(bit)));
     // As Linux: the configuration is read before the vectors are set up, so at 20.
@@ -155,6 +162,16 @@ export class VirtioNetLegacy {
     this.makeQueues(rings);
     transport.driverOk();
     this.rx!.fill();
+  }
+
+  /** Nobody may use a queue until its ring is set up again, be it that this start fails. */
+  private retire(): void {
+    this.oldRx = this.rx ?? this.oldRx;
+    this.oldTx = this.tx ?? this.oldTx;
+    this.oldControl = this.control ?? this.oldControl;
+    this.rx = null;
+    this.tx = null;
+    this.control = null;
   }
 
   private readConfig(): void {
@@ -184,21 +201,22 @@ export class VirtioNetLegacy {
     const isMergeable = transport.hasFeature(VIRTIO_NET_F_MRG_RXBUF);
     const headerBytes = isMergeable ? VIRTIO_NET_HDR_SIZE : VIRTIO_NET_HDR_SIZE_LEGACY;
     const framing = { headerBytes, hasSeparateHeader: !transport.hasFeature(VIRTIO_F_ANY_LAYOUT) };
-    this.rx = RxQueue.over(this.rx ?? undefined, rings[RX_QUEUE]!, memory, transport, {
+    this.rx = RxQueue.over(this.oldRx ?? undefined, rings[RX_QUEUE]!, memory, transport, {
       ...framing,
       isMergeable,
       bufferBytes: options.rxBufferBytes ?? headerBytes + MAX_FRAME_BYTES,
     });
     this.rx.onReceive = options.onReceive ?? null;
-    this.tx = TxQueue.over(this.tx ?? undefined, rings[TX_QUEUE]!, memory, transport, {
+    this.tx = TxQueue.over(this.oldTx ?? undefined, rings[TX_QUEUE]!, memory, transport, {
       ...framing,
       maxFrameBytes: MAX_FRAME_BYTES,
       wantsInterrupts: options.wantsTxInterrupts ?? false,
     });
     const controlRing = rings[CONTROL_QUEUE];
-    if (controlRing === undefined) this.control = null;
-    else if (this.control?.ring === controlRing) this.control.start();
-    else this.control = new ControlQueue(controlRing, memory, this.clock, transport);
+    if (controlRing === undefined) return;
+    this.control = this.oldControl;
+    if (this.control?.ring === controlRing) this.control.start();
+    else this.control = new ControlQueue(controlRing, memory, this.clock, transport, options.answerWaits);
   }
 
   private readonly onConfigChange = (): void => {

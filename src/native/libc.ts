@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // System calls that Node does not offer: sockets that carry file descriptors, shared memory, eventfds, epoll. koffi, an
 // optional package, makes them; it is loaded when somebody asks, so everything else works without it. Linux only.
+import { fstatSync, readlinkSync } from 'node:fs';
+
 import { NicError } from '../util/errors.ts';
 
 type Koffi = (typeof import('koffi'))['default'];
@@ -28,6 +30,8 @@ export const EINTR = 4;
 export const EAGAIN = 11;
 export const EEXIST = 17;
 export const ECONNREFUSED = 111;
+
+const EVENTFD_LINK = 'anon_inode:[eventfd]';
 
 /** Address of memory, as koffi hands it out. */
 export type Address = bigint;
@@ -65,11 +69,31 @@ export interface Libc {
   epoll_ctl(epoll: number, operation: number, fd: number, event: Uint8Array): number;
   epoll_wait(epoll: number, events: Address, count: number, timeoutMs: number): number;
   poll(fds: Uint8Array, count: number, timeoutMs: number): number;
+  /** Size of a regular file; -1 for what is none. */
+  fileSize(fd: number): number;
+  isEventfd(fd: number): boolean;
   /** Zeroed bytes of ours with their address. */
   bytes(length: number): NativeBytes;
   /** Mapped memory as bytes of JavaScript; at most 4 GiB. Nobody may look at them after munmap. */
   view(address: Address, length: number): Uint8Array;
 }
+
+/** The calls that a server of functions needs beside its sockets. */
+export type FileCalls = Pick<
+  Libc,
+  | 'bytes'
+  | 'close'
+  | 'fcntl'
+  | 'fileSize'
+  | 'isEventfd'
+  | 'mmap'
+  | 'munmap'
+  | 'pread'
+  | 'pwrite'
+  | 'read'
+  | 'view'
+  | 'write'
+>;
 
 export const MAP_FAILED: Address = 0xffff_ffff_ffff_ffffn;
 
@@ -126,10 +150,25 @@ async function load(): Promise<Libc> {
   return {
     ...(Object.fromEntries(calls) as unknown as Libc),
     errno: () => koffi.errno(),
+    fileSize,
+    isEventfd,
     bytes: (length) => {
       const u8 = new Uint8Array(new ArrayBuffer(length));
       return { u8, view: new DataView(u8.buffer), address: koffi.address(u8) };
     },
     view: (address, length) => new Uint8Array(koffi.view(address, length)),
   };
+}
+
+function fileSize(fd: number): number {
+  const file = fstatSync(fd);
+  return file.isFile() ? file.size : -1;
+}
+
+function isEventfd(fd: number): boolean {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`) === EVENTFD_LINK;
+  } catch {
+    return false;
+  }
 }

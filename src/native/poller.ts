@@ -28,6 +28,9 @@ const SPIN_MS = 0.06;
 /** Called when the descriptor is ready; `events` are EPOLL bits. */
 export type ReadyHandler = (events: number) => void;
 
+/** What who waits for a descriptor needs of the poller. */
+export type DescriptorSet = Pick<Poller, 'add' | 'modify' | 'remove' | 'soon'>;
+
 /** A set of file descriptors that are waited for. */
 export class Poller {
   private readonly libc: Libc;

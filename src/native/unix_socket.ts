@@ -15,6 +15,7 @@ import {
   type Libc,
   type NativeBytes,
 } from './libc.ts';
+import { POLLIN, waitFor } from './wait.ts';
 
 const PATH_MAX = 107; // sun_path less its NUL
 const BACKLOG = 8;
@@ -100,6 +101,11 @@ export class UnixSocket {
     const count = this.libc.sendmsg(this.fd, this.scratch.address, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (count >= 0) return count;
     return this.isRetry() ? WOULD_BLOCK : CLOSED;
+  }
+
+  /** True as soon as the peer has sent something or is gone; false after `timeoutMs`. */
+  wait(timeoutMs: number): boolean {
+    return waitFor(this.libc, this.fd, POLLIN, timeoutMs);
   }
 
   close(): void {

@@ -68,6 +68,8 @@ export class VfioPci implements VfioDevice {
   private readonly vectors: number;
   private readonly handlers: (IrqHandler | null)[];
   private isMsixOn = false;
+  /** What the next user is to find in the command register, whatever this one writes there. */
+  private commandAtOpen: number | null = null;
 
   constructor(nic: Nic, fn: number, bus: BusLayout, view: ConfigViewKind = 'vfio') {
     if (!nic.isPresent(fn)) {
@@ -201,13 +203,14 @@ export class VfioPci implements VfioDevice {
 
   open(): void {
     this.reset();
-    const command = this.nic.configRead(this.fn, PCI_COMMAND, 2);
-    this.nic.configWrite(this.fn, PCI_COMMAND, 2, command & ~PCI_COMMAND_MASTER);
+    this.commandAtOpen = this.nic.configRead(this.fn, PCI_COMMAND, 2) & ~PCI_COMMAND_MASTER;
+    this.nic.configWrite(this.fn, PCI_COMMAND, 2, this.commandAtOpen);
   }
 
   close(): void {
     this.disableIrqs(VFIO_PCI_MSIX_IRQ_INDEX);
     this.reset();
+    if (this.commandAtOpen !== null) this.nic.configWrite(this.fn, PCI_COMMAND, 2, this.commandAtOpen);
   }
 
   private regionSize(index: number): number {

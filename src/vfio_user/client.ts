@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The other end of the protocol: a function that somebody serves over vfio-user, as a VfioDevice. Calls are synchronous:
 // each sends its command and waits for the reply, answering the server's DMA meanwhile.
-import { waitFor, POLLIN } from '../native/wait.ts';
 import { EFD_CLOEXEC, EFD_NONBLOCK, type Libc } from '../native/libc.ts';
 import { connectUnix } from '../native/unix_socket.ts';
 import { ERRNO, NicError, VfioError, type ErrnoName } from '../util/errors.ts';
@@ -246,7 +245,7 @@ export class VfioUserClient implements VfioDevice {
       }
       connection.flush();
       this.pump?.();
-      if (this.pump !== null || waitFor(this.libc, connection.fd, POLLIN, deadline - performance.now())) {
+      if (this.pump !== null || connection.wait(deadline - performance.now())) {
         connection.receive();
       }
     }

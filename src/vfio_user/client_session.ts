@@ -4,13 +4,12 @@
 import { IOMMU_READ, IOMMU_WRITE } from '../../assembly/abi/state_map.ts';
 import type { Nic } from '../device/nic.ts';
 import { Ioas } from '../iommufd/ioas.ts';
-import type { Libc } from '../native/libc.ts';
-import { EPOLLIN, EPOLLOUT, type Poller } from '../native/poller.ts';
-import type { UnixSocket } from '../native/unix_socket.ts';
+import type { FileCalls } from '../native/libc.ts';
+import { EPOLLIN, EPOLLOUT, type DescriptorSet } from '../native/poller.ts';
 import { ERRNO, NicError, VfioError } from '../util/errors.ts';
 import type { VfioDevice } from '../vfio/vfio_device.ts';
 import { DEVICE_COMMANDS, type CommandContext } from './commands.ts';
-import { Connection, type Message } from './connection.ts';
+import { Connection, type Message, type MessageSocket } from './connection.ts';
 import { DmaMap } from './dma_map.ts';
 import { SocketDma } from './dma_messages.ts';
 import { ClientIrqs } from './irqs.ts';
@@ -19,9 +18,7 @@ import {
   FLAG_TYPE_COMMAND,
   FLAG_TYPE_MASK,
   FLAG_TYPE_REPLY,
-  HEADER_BYTES,
   MAX_DATA_XFER_BYTES,
-  MAX_MESSAGE_BYTES,
   VERSION_DATA,
   VFIO_USER_DEVICE_GET_INFO,
   VFIO_USER_DEVICE_GET_IRQ_INFO,
@@ -47,10 +44,6 @@ const ANSWERED_MEANWHILE: ReadonlySet<number> = new Set([
   VFIO_USER_DEVICE_SET_IRQS,
 ]);
 
-function isPossible({ size }: Message): boolean {
-  return size >= HEADER_BYTES && size <= MAX_MESSAGE_BYTES;
-}
-
 /** The reply to an access of the client's memory that was given up. */
 function isLateReply({ flags, command }: Message): boolean {
   const isReply = (flags & FLAG_TYPE_MASK) === FLAG_TYPE_REPLY;
@@ -58,8 +51,8 @@ function isLateReply({ flags, command }: Message): boolean {
 }
 
 export interface SessionOptions {
-  readonly libc: Libc;
-  readonly poller: Poller;
+  readonly libc: FileCalls;
+  readonly poller: DescriptorSet;
   readonly nic: Nic;
   readonly openDevice: () => VfioDevice;
 }
@@ -83,7 +76,7 @@ export class ClientSession {
   private hasEnded = false;
   private isWaitingToSend = false;
 
-  constructor(options: SessionOptions, socket: UnixSocket, onEnd: () => void) {
+  constructor(options: SessionOptions, socket: MessageSocket, onEnd: () => void) {
     this.options = options;
     this.onEnd = onEnd;
     this.connection = new Connection(options.libc, socket);
@@ -128,7 +121,7 @@ export class ClientSession {
 
   /** A command that came while the card waits for memory of the client. Order is kept: nothing overtakes a kept one. */
   meanwhile(message: Message): boolean {
-    const isCommand = isPossible(message) && (message.flags & FLAG_TYPE_MASK) === FLAG_TYPE_COMMAND;
+    const isCommand = message.isPossible && (message.flags & FLAG_TYPE_MASK) === FLAG_TYPE_COMMAND;
     const canAnswer = this.kept.length === 0 && isCommand && this.context !== null && !message.hasLostFds;
     if (canAnswer && this.context!.canAnswerMeanwhile(message.command)) {
       this.messages++;
@@ -178,7 +171,7 @@ export class ClientSession {
 
   private handle(message: Message): void {
     const { connection } = this;
-    if (!isPossible(message)) {
+    if (!message.isPossible) {
       this.refuse(message, ERRNO.EINVAL);
       connection.isClosed = true;
     } else if (this.context === null) {
@@ -223,7 +216,7 @@ export class ClientSession {
       const agreed = negotiate(message.payload);
       const device = openDevice();
       device.open();
-      const dma = new DmaMap(libc, new SocketDma(libc, this.connection, this));
+      const dma = new DmaMap(libc, new SocketDma(this.connection, this));
       this.ioas = new Ioas(nic);
       this.foreign = nic.mapForeign(this.ioas.id, 0, ADDRESS_SPACE_BYTES, dma, IOMMU_READ | IOMMU_WRITE);
       device.attach(this.ioas);
@@ -243,7 +236,8 @@ export class ClientSession {
   }
 
   private refuse(message: Message, errno: number): void {
-    this.connection.replyError(message, errno);
+    const isUnwanted = (message.flags & (FLAG_TYPE_MASK | FLAG_NO_REPLY)) === (FLAG_TYPE_COMMAND | FLAG_NO_REPLY);
+    if (!isUnwanted) this.connection.replyError(message, errno);
     this.closeAll(message.fds);
   }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One vfio-user connection: cuts what the socket delivers into messages, with the file descriptors that belong to each,
 // and sends messages whole, keeping back what the peer does not take yet. Both ends of the protocol use it.
-import type { Libc, NativeBytes } from '../native/libc.ts';
+import type { FileCalls, NativeBytes } from '../native/libc.ts';
 import { CLOSED, type UnixSocket } from '../native/unix_socket.ts';
 import {
   FLAG_ERROR,
@@ -19,13 +19,16 @@ const FIRST_BYTES = 1 << 16;
 /** A peer that leaves more than this unread is given up. */
 const BACKLOG_MAX = 4 * MAX_MESSAGE_BYTES;
 
+/** The end of a stream that carries file descriptors, as a connection uses it. */
+export type MessageSocket = Pick<UnixSocket, 'fd' | 'received' | 'hasLostFds' | 'receive' | 'send' | 'wait' | 'close'>;
+
 /** A message. `payload` is valid until the next receive(). */
 export interface Message {
   readonly id: number;
   readonly command: number;
   readonly flags: number;
-  /** Whole message; where it is not a possible size, the rest of the stream has no meaning. */
-  readonly size: number;
+  /** False: its size cannot be. It is the last message, the rest of the stream has no meaning. */
+  readonly isPossible: boolean;
   readonly error: number;
   readonly payload: DataView;
   /** Who gets the message has to close them. */
@@ -44,11 +47,13 @@ interface Ancillary {
 export class Connection {
   /** The peer is gone, or was given up. */
   isClosed = false;
-  private readonly libc: Libc;
-  private readonly socket: UnixSocket;
+  private readonly libc: Pick<FileCalls, 'bytes' | 'close'>;
+  private readonly socket: MessageSocket;
   private input: NativeBytes;
   private from = 0;
   private to = 0;
+  /** A message of an impossible size came. */
+  private isMeaningless = false;
   /** Position in the stream of input byte 0. */
   private base = 0;
   private ancillaries: Ancillary[] = [];
@@ -58,7 +63,7 @@ export class Connection {
   /** Descriptors of the message that waits at the front. */
   private waitFds: readonly number[] = [];
 
-  constructor(libc: Libc, socket: UnixSocket) {
+  constructor(libc: Pick<FileCalls, 'bytes' | 'close'>, socket: MessageSocket) {
     this.libc = libc;
     this.socket = socket;
     this.input = libc.bytes(FIRST_BYTES);
@@ -90,14 +95,20 @@ export class Connection {
     return true;
   }
 
+  /** Waits until receive() finds something, `timeoutMs` at most; false if it will not. */
+  wait(timeoutMs: number): boolean {
+    return this.socket.wait(timeoutMs);
+  }
+
   /** The next message that is here as a whole; null if there is none. */
   next(): Message | null {
     const available = this.to - this.from;
-    if (available < HEADER_BYTES) return null;
+    if (available < HEADER_BYTES || this.isMeaningless) return null;
     const { view, u8 } = this.input;
     const size = view.getUint32(this.from + HEADER_SIZE, true);
     const isPossible = size >= HEADER_BYTES && size <= MAX_MESSAGE_BYTES;
     if (isPossible && available < size) return null;
+    this.isMeaningless = !isPossible;
     const at = this.from;
     const end = at + (isPossible ? size : HEADER_BYTES);
     this.from = end;
@@ -112,7 +123,7 @@ export class Connection {
       id: view.getUint16(at + HEADER_ID, true),
       command: view.getUint16(at + HEADER_COMMAND, true),
       flags: view.getUint32(at + HEADER_FLAGS, true),
-      size,
+      isPossible,
       error: view.getUint32(at + HEADER_ERROR, true),
       payload: new DataView(u8.buffer, at + HEADER_BYTES, end - at - HEADER_BYTES),
       fds,

@@ -2,8 +2,6 @@
 // The client's memory as the card sees it: the ranges that DMA_MAP brought, each reached in one of three ways. A file
 // that cannot shrink (F_SEAL_SHRINK) is mapped. Any other file is read and written, since touching a mapping behind a
 // new end of file would end this process. A range without a file is asked for by messages.
-import { fstatSync } from 'node:fs';
-
 import type { ForeignMemory } from '../device/foreign.ts';
 import {
   F_GET_SEALS,
@@ -13,7 +11,7 @@ import {
   PROT_READ,
   PROT_WRITE,
   type Address,
-  type Libc,
+  type FileCalls,
 } from '../native/libc.ts';
 import { VfioError } from '../util/errors.ts';
 
@@ -57,14 +55,14 @@ interface Range {
 
 /** The DMA ranges of one client. */
 export class DmaMap implements ForeignMemory {
-  private readonly libc: Libc;
+  private readonly libc: FileCalls;
   private readonly messages: DmaMessages;
   /** Sorted by address. */
   private readonly ranges: Range[] = [];
   private last: Range | null = null;
   private messageRanges = 0;
 
-  constructor(libc: Libc, messages: DmaMessages) {
+  constructor(libc: FileCalls, messages: DmaMessages) {
     this.libc = libc;
     this.messages = messages;
   }
@@ -179,8 +177,7 @@ export class DmaMap implements ForeignMemory {
   }
 
   private checkFile({ fd, fileOffset, size }: DmaMapRequest): void {
-    const file = fstatSync(fd);
-    if (!file.isFile() || !Number.isSafeInteger(fileOffset) || fileOffset + size > file.size) {
+    if (!Number.isSafeInteger(fileOffset) || fileOffset + size > this.libc.fileSize(fd)) {
       throw new VfioError('EINVAL', `the file does not hold ${size} bytes from ${fileOffset} on`);
     }
   }
@@ -199,12 +196,12 @@ interface Window {
  * Atomics.store puts a barrier between them.
  */
 class MappedFile implements ForeignMemory {
-  private readonly libc: Libc;
+  private readonly libc: FileCalls;
   private readonly address: Address;
   private readonly bytes: number;
   private windows: Window[] = [];
 
-  private constructor(libc: Libc, address: Address, bytes: number) {
+  private constructor(libc: FileCalls, address: Address, bytes: number) {
     this.libc = libc;
     this.address = address;
     this.bytes = bytes;
@@ -215,7 +212,7 @@ class MappedFile implements ForeignMemory {
   }
 
   /** Null where the kernel does not map it: an offset inside a page, no right to. */
-  static map(libc: Libc, { size, isWritable, fd, fileOffset }: DmaMapRequest): MappedFile | null {
+  static map(libc: FileCalls, { size, isWritable, fd, fileOffset }: DmaMapRequest): MappedFile | null {
     const protection = isWritable ? PROT_READ | PROT_WRITE : PROT_READ;
     const address = libc.mmap(null, size, protection, MAP_SHARED, fd, fileOffset);
     return address === MAP_FAILED ? null : new MappedFile(libc, address, size);
@@ -263,11 +260,11 @@ class MappedFile implements ForeignMemory {
 
 /** Memory in a file that may change its size at any time. */
 class FileMemory implements ForeignMemory {
-  private readonly libc: Libc;
+  private readonly libc: FileCalls;
   private readonly fd: number;
   private readonly base: number;
 
-  constructor(libc: Libc, fd: number, base: number) {
+  constructor(libc: FileCalls, fd: number, base: number) {
     this.libc = libc;
     this.fd = fd;
     this.base = base;

@@ -3,8 +3,6 @@
 // process. While it waits, the client may wait too, for an answer of ours, and then its memory does not answer. What can
 // be answered in between is; for the rest the access fails, as an access of a device does when nobody completes it. An
 // exchange is not begun while the client waits for the very message under way.
-import { POLLIN, waitFor } from '../native/wait.ts';
-import type { Libc } from '../native/libc.ts';
 import type { Connection, Message } from './connection.ts';
 import type { DmaMessages } from './dma_map.ts';
 import {
@@ -34,13 +32,11 @@ export interface MeanwhileHandler {
 }
 
 export class SocketDma implements DmaMessages {
-  private readonly libc: Libc;
   private readonly connection: Connection;
   private readonly handler: MeanwhileHandler;
   private nextId = 0;
 
-  constructor(libc: Libc, connection: Connection, handler: MeanwhileHandler) {
-    this.libc = libc;
+  constructor(connection: Connection, handler: MeanwhileHandler) {
     this.connection = connection;
     this.handler = handler;
   }
@@ -89,14 +85,14 @@ export class SocketDma implements DmaMessages {
     while (!connection.isClosed) {
       for (let message = connection.next(); message !== null; message = connection.next()) {
         const isReply = (message.flags & FLAG_TYPE_MASK) === FLAG_TYPE_REPLY;
-        if (isReply && message.id === id && message.command === command) {
+        if (message.isPossible && isReply && message.id === id && message.command === command) {
           return (message.flags & FLAG_ERROR) === 0 ? message.payload : null;
         }
         if (!handler.meanwhile(message)) return null;
       }
       connection.flush();
       const leftMs = deadline - performance.now();
-      if (leftMs <= 0 || !waitFor(this.libc, connection.fd, POLLIN, leftMs)) break;
+      if (leftMs <= 0 || !connection.wait(leftMs)) break;
       connection.receive();
     }
     handler.abandon();

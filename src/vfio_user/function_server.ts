@@ -6,7 +6,7 @@ import type { Libc } from '../native/libc.ts';
 import type { Poller } from '../native/poller.ts';
 import { UnixListener } from '../native/unix_socket.ts';
 import type { VfioDevice } from '../vfio/vfio_device.ts';
-import { ClientSession } from './client_session.ts';
+import { ClientSlot } from './client_slot.ts';
 
 export interface FunctionServerOptions {
   readonly libc: Libc;
@@ -19,48 +19,42 @@ export interface FunctionServerOptions {
 
 export class FunctionServer {
   readonly path: string;
-  /** Clients that came so far. */
-  clients = 0;
-  private readonly options: FunctionServerOptions;
+  private readonly poller: Poller;
   private readonly listener: UnixListener;
-  private session: ClientSession | null = null;
+  private readonly slot: ClientSlot;
 
   /** Throws NicError SOCKET where the path is taken. */
   constructor(options: FunctionServerOptions) {
-    this.options = options;
     this.path = options.path;
+    this.poller = options.poller;
+    this.slot = new ClientSlot(options);
     this.listener = new UnixListener(options.libc, options.path);
     options.poller.add(this.listener.fd, () => this.accept());
   }
 
   get isConnected(): boolean {
-    return this.session !== null;
+    return this.slot.isConnected;
+  }
+
+  /** Clients that came so far. */
+  get clients(): number {
+    return this.slot.clients;
   }
 
   /** Messages of the present client. */
   get messages(): number {
-    return this.session?.messages ?? 0;
+    return this.slot.messages;
   }
 
   /** Drops the client and takes the path away. */
   close(): void {
-    this.session?.end();
-    this.options.poller.remove(this.listener.fd);
+    this.slot.end();
+    this.poller.remove(this.listener.fd);
     this.listener.close();
   }
 
   private accept(): void {
     const socket = this.listener.accept();
-    if (socket === null) return;
-    // the one before may be gone without our having read so
-    this.session?.serve();
-    if (this.session !== null) {
-      socket.close(); // one device, one client
-      return;
-    }
-    this.clients++;
-    this.session = new ClientSession(this.options, socket, () => {
-      this.session = null;
-    });
+    if (socket !== null) this.slot.take(socket);
   }
 }

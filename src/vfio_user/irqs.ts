@@ -2,11 +2,9 @@
 // Interrupts of one function to one client: the eventfds that SET_IRQS brings, by index and vector, and what an interrupt
 // does when there is none. MSI-X: the client takes all vectors away and hands them out again whenever it enables one more,
 // so what arrives in between is remembered. INTx: signalled once, then masked until the client unmasks it.
-import { readlinkSync } from 'node:fs';
-
 import { PCI_STATUS, PCI_STATUS_INTERRUPT } from '../../assembly/abi/pci_header.ts';
-import { F_GETFL, F_SETFL, O_NONBLOCK, type Libc } from '../native/libc.ts';
-import type { Poller } from '../native/poller.ts';
+import { F_GETFL, F_SETFL, O_NONBLOCK, type FileCalls } from '../native/libc.ts';
+import type { DescriptorSet } from '../native/poller.ts';
 import { VfioError } from '../util/errors.ts';
 import {
   VFIO_IRQ_INFO_MASKABLE,
@@ -28,7 +26,6 @@ import {
 } from './protocol.ts';
 
 const ONE = new Uint8Array([1, 0, 0, 0, 0, 0, 0, 0]);
-const EVENTFD_LINK = 'anon_inode:[eventfd]';
 const NO_FD = -1;
 
 /** SET_IRQS as the client sent it. */
@@ -51,8 +48,8 @@ interface Line {
 }
 
 export class ClientIrqs {
-  private readonly libc: Libc;
-  private readonly poller: Poller;
+  private readonly libc: FileCalls;
+  private readonly poller: DescriptorSet;
   private readonly device: VfioDevice;
   private readonly callDevice: (call: () => void) => void;
   private readonly lines: Line[][] = Array.from({ length: VFIO_PCI_NUM_IRQS }, () => []);
@@ -63,7 +60,7 @@ export class ClientIrqs {
   private isMsixOffPending = false;
 
   /** `callDevice` calls back as soon as the device may be changed. */
-  constructor(libc: Libc, poller: Poller, device: VfioDevice, callDevice: (call: () => void) => void) {
+  constructor(libc: FileCalls, poller: DescriptorSet, device: VfioDevice, callDevice: (call: () => void) => void) {
     this.libc = libc;
     this.poller = poller;
     this.device = device;
@@ -145,7 +142,7 @@ export class ClientIrqs {
       throw new VfioError('ENOTTY', 'an eventfd that masks is not offered');
     }
     for (const fd of fds) {
-      if (linkOf(fd) !== EVENTFD_LINK) throw new VfioError('EINVAL', 'a file descriptor that is no eventfd');
+      if (!this.libc.isEventfd(fd)) throw new VfioError('EINVAL', 'a file descriptor that is no eventfd');
     }
   }
 
@@ -222,13 +219,5 @@ export class ClientIrqs {
   private replace(line: Line, fd: number): void {
     if (line.fd !== NO_FD) this.libc.close(line.fd);
     line.fd = fd;
-  }
-}
-
-function linkOf(fd: number): string {
-  try {
-    return readlinkSync(`/proc/self/fd/${fd}`);
-  } catch {
-    return '';
   }
 }

@@ -250,3 +250,22 @@ describe('many commands in flight', () => {
     expect(admin.client.poll()).toBe(-1);
   });
 });
+
+describe('a device that means no good', () => {
+  it('DRV-03: keeps busy and never answers: the command is given up, and its slot is free when the answer comes late', () => {
+    const admin = ready({ slots: 1, answerWaits: 5 });
+    admin.clock.pending.push(...Array.from({ length: 100 }, () => () => undefined));
+
+    expect(() => admin.client.exec(LEGACY_READ, 1, 1, null, 1)).toThrow(
+      expect.objectContaining({ code: 'DEVICE_SILENT' }),
+    );
+    expect(admin.clock.waits).toBe(5);
+    expect(() => admin.client.exec(LEGACY_READ, 1, 1, null, 1)).toThrow(expect.objectContaining({ code: 'EAGAIN' }));
+
+    admin.device.answer(admin.take()!.chain, answerBytes(0, 0, [7]));
+    admin.client.onUsed();
+    admin.clock.pending.length = 0;
+    admin.onWait(() => answerBytes(0, 0, [9]));
+    expect(admin.client.exec(LEGACY_READ, 1, 1, null, 1).result[0]).toBe(9);
+  });
+});

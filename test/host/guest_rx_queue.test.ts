@@ -159,3 +159,23 @@ describe('receive with mergeable buffers', () => {
     expect(queue.ring.inFlight).toBeGreaterThan(0);
   });
 });
+
+describe('a device that means no good', () => {
+  it('DRV-08: returns every buffer in the moment in which it gets it: the interrupt ends all the same', () => {
+    const { device, queue, memory, ring } = receive();
+    const flooded = new RxQueue(
+      ring,
+      memory,
+      {
+        notify: () => {
+          for (const chain of device.takeAll()) device.answer(chain, [...header(), 1]);
+        },
+      },
+      { ...MODERN_FRAMING, isMergeable: false, bufferBytes: 112 },
+    );
+    for (const chain of device.takeAll()) device.answer(chain, [...header(), 1]);
+
+    expect(() => flooded.onUsed()).toThrow(expect.objectContaining({ code: 'DEVICE_FLOOD' }));
+    expect(queue.frames).toBe(0);
+  });
+});

@@ -127,3 +127,37 @@ describe('a lying device', () => {
     );
   });
 });
+
+describe('a ring and what it was told', () => {
+  it('DRV-06: returns a chain that it was not told of: a fault', () => {
+    const { ring, device } = setup();
+    add(ring, [50]); // head 3, not published
+
+    device.complete(3, 0);
+
+    expect(() => ring.takeUsed()).toThrow(expect.objectContaining({ code: 'DEVICE_USED_ID' }));
+  });
+
+  it('DRV-06: returns more chains than it was told of: a fault', () => {
+    const { ring, device } = setup();
+    add(ring, [50]);
+    device.usedIdx = 3;
+
+    expect(() => ring.takeUsed()).toThrow(expect.objectContaining({ code: 'DEVICE_USED_INDEX' }));
+  });
+
+  it('DRV-07: a ring with a fault takes and returns nothing until it is cleared, even if the id becomes right', () => {
+    const { ring, device } = setup();
+    device.complete(0, 1);
+    device.complete(0, 1);
+    expect(ring.takeUsed()).toBe(0);
+    expect(() => ring.takeUsed()).toThrow(DeviceFaultError);
+
+    expect(add(ring, [10])).toBe(-1);
+    expect(() => ring.takeUsed()).toThrow(DeviceFaultError);
+
+    ring.clear();
+    expect(add(ring, [10])).toBe(0);
+    expect(ring.takeUsed()).toBe(-1);
+  });
+});

@@ -225,3 +225,13 @@ describe('queues', () => {
     expect(() => setup().transport.adminQueueIndex()).toThrow(error('EINVAL'));
   });
 });
+
+describe('a device that means no good', () => {
+  it('DRV-05: says that a data queue is its admin queue: no ring gets two users', () => {
+    const { transport, memory } = setup((function_) => Object.assign(function_, { adminIndex: 1 }));
+    transport.negotiate([]);
+    const admin: QueuePlan = { index: 1, onUsed: nothing, isAdmin: true };
+
+    expect(() => transport.setupQueues(memory, [...NET_PLANS, admin], nothing)).toThrow(error('EINVAL'));
+  });
+});

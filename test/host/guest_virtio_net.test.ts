@@ -250,3 +250,51 @@ describe('start-up of a PF', () => {
     expect(pf.admin.supportedCommands).toBe(0);
   });
 });
+
+describe('a device that means no good', () => {
+  function silentControl() {
+    const bench = setup({ answerWaits: 5 });
+    bench.driver.start();
+    bench.clock.pending.push(...Array.from({ length: 100 }, () => () => undefined)); // busy, and no answer
+    return bench;
+  }
+
+  it('DRV-01: keeps busy and never answers a control command: it is given up', () => {
+    const { clock, driver } = silentControl();
+
+    expect(() => driver.setReceiveMode(true, false)).toThrow(expect.objectContaining({ code: 'DEVICE_SILENT' }));
+    expect(clock.waits).toBe(5);
+  });
+
+  it('DRV-02: a control command that was given up keeps its buffers until the device returns it', () => {
+    const { device, memory, driver } = silentControl();
+    const ring = device.ring(memory, 2);
+    expect(() => driver.setReceiveMode(true, false)).toThrow(expect.objectContaining({ code: 'DEVICE_SILENT' }));
+    const late = ring.takeAll();
+
+    expect(() => driver.setReceiveMode(true, false)).toThrow(expect.objectContaining({ code: 'RING_FULL' }));
+    expect(ring.takeAll()).toEqual([]);
+
+    ring.answer(late[0]!, [0]);
+    expect(() => driver.setReceiveMode(true, false)).toThrow(expect.objectContaining({ code: 'DEVICE_SILENT' }));
+    expect(ring.takeAll()).toHaveLength(1);
+  });
+
+  it('DRV-04: fails in a second start: no queue of the first can be used', () => {
+    const { device, memory, driver } = setup();
+    driver.start();
+    device.queues[1]!.size = 0;
+    expect(() => driver.start()).toThrow(expect.objectContaining({ code: 'ENOENT' }));
+    device.notified.length = 0;
+
+    expect(() => driver.send(new Uint8Array(60))).toThrow(expect.objectContaining({ code: 'QUEUE_PAIR' }));
+    expect(driver.poll()).toBe(0);
+    expect(device.notified).toEqual([]);
+
+    device.queues[1]!.size = 16;
+    const { used } = memory;
+    driver.start();
+    expect(driver.send(new Uint8Array(60))).toBe(true);
+    expect(memory.used).toBe(used);
+  });
+});

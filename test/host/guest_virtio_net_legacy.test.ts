@@ -228,3 +228,19 @@ describe('legacy frames', () => {
     ]);
   });
 });
+
+describe('a legacy device that means no good', () => {
+  it('DRV-04: fails in a second start: no queue of the first can be used', () => {
+    const { device, driver } = setup();
+    driver.start();
+    device.queues[1]!.size = 0;
+    expect(() => driver.start()).toThrow(expect.objectContaining({ code: 'ENOENT' }));
+
+    expect(() => driver.send(new Uint8Array(60))).toThrow(expect.objectContaining({ code: 'DRIVER_STATE' }));
+    expect(driver.poll()).toBe(0);
+
+    device.queues[1]!.size = 16;
+    driver.start();
+    expect(driver.send(new Uint8Array(60))).toBe(true);
+  });
+});

@@ -2,6 +2,9 @@
 // Function level reset: PCI Express Base §6.6.2, §9.2.2.2 and §9.2.2.3 for VFs and PFs with VFs; bad-driver case R11.
 import { describe, expect, it } from 'vitest';
 
+import { enumerate } from '../../../src/device/bus.ts';
+import { createNic } from '../../../src/device/nic.ts';
+import { VfioPci } from '../../../src/vfio/vfio_pci.ts';
 import { Card, EXPRESS, MSIX, SRIOV } from '../support/card.ts';
 import { CommonConfig, ISR, VIRTIO_BAR } from '../support/common_config.ts';
 import { eachFunction, eachMode, eachPath } from '../support/modes.ts';
@@ -215,5 +218,24 @@ eachPath((kind) => {
     card.path(kind, 2).configWrite(DEVCTL, 2, FLR);
 
     expect(new CommonConfig(card.direct(2)).status).toBe(0);
+  });
+});
+
+describe('a user of vfio who goes', () => {
+  it('VFU-03: leaves nothing of its command register to the next one', () => {
+    const nic = createNic({ mode: 'functional', totalVfs: 1 });
+    const bus = enumerate(nic);
+    const opened = (): VfioPci => {
+      const device = new VfioPci(nic, 0, bus);
+      device.open();
+      return device;
+    };
+    const first = opened();
+    const found = first.read(7, 0x04, 2);
+    first.write(7, 0x04, 2, 0x0547); // I/O, bus mastering, parity, SERR, INTx off
+    expect(first.read(7, 0x04, 2)).not.toBe(found);
+    first.close();
+
+    expect(opened().read(7, 0x04, 2)).toBe(found);
   });
 });

@@ -99,6 +99,19 @@ describe('a message', () => {
   });
 });
 
+describe('a message that wants no reply', () => {
+  it('VFU-02: gets none when it lost file descriptors', () => {
+    const client = served.greeted();
+    const fd = client.eventfd();
+    const ranges = fields([4, 20], [4, 36], [4, 2], [4, 0], [4, 1]);
+    const fds = Array.from({ length: 17 }, () => fd);
+    client.send(COMMAND.DEVICE_SET_IRQS, ranges, NO_REPLY, fds);
+
+    expect(client.receive()).toBeNull();
+    expect(worksOn(client)).toBe(true);
+  });
+});
+
 describe('a client that vanishes', () => {
   it.each([
     ['before VERSION', 0],
