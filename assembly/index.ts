@@ -2,7 +2,6 @@
 // The pins of the chip: everything that the host can do to the core. Numbers are u32 or f64 (cycles and addresses, exact
 // up to 2^53), because a u64 at the boundary costs three times the call.
 import { ARENA_BASE, CTL_MEMORY_BYTES, CTL_NOW, CTL_WINDOW_BASE, CTL_WINDOW_BYTES, NONE } from './abi/state_map.ts';
-import { FN_IOAS } from './abi/function_state.ts';
 import { functionAt } from './mem/arena.ts';
 import { createCard, memoryBytes } from './nic/topology.ts';
 import {
@@ -111,7 +110,6 @@ export function dmaDirty(ioas: u32, iova: f64, clear: bool): bool {
 /** Binds the function's requester id to an address space, once what it sent by now is in effect; NONE detaches it. */
 export function attachIoas(fn: u32, ioas: u32): void {
   const f = functionAt(fn);
-  if (load<u32>(f, FN_IOAS) == ioas) return;
   settleRequests(f, NONE);
   bindFunction(fn, ioas);
 }

@@ -13,7 +13,6 @@ import {
   FN_STRIDE,
   FRAME_BYTES_MAX,
   FUNCTIONS,
-  IOMMU_FOREIGN,
   IOAS_STRIDE,
   MSIX_VECTORS_MAX,
   NONE,
@@ -379,23 +378,12 @@ export class Nic {
     return Boolean(this.pins.dmaMap(ioas, iova, length, offset, permissions));
   }
 
-  /** Makes memory that only the caller can reach known to the card; returns a handle for mapIoas() and forgetForeign(). */
+  /**
+   * Makes memory that only the caller can reach known to the card; returns a handle for mapIoas() and forgetForeign(). A
+   * snapshot holds mappings and not the memory: restore it into a card that has the same handles.
+   */
   addForeign(memory: ForeignMemory): number {
     return this.foreign.add(memory);
-  }
-
-  /**
-   * Maps `length` bytes at `iova` to memory that only the caller can reach; returns a handle for forgetForeign(). A
-   * snapshot holds the mapping and not the memory: restore it into a card that has the same handles.
-   */
-  mapForeign(ioas: number, iova: number, length: number, memory: ForeignMemory, permissions: number): number {
-    const handle = this.addForeign(memory);
-    if (this.mapIoas(ioas, iova, length, handle, permissions | IOMMU_FOREIGN)) return handle;
-    this.foreign.remove(handle);
-    throw new NicError(
-      'EEXIST',
-      `foreign memory at iova 0x${iova.toString(16)} overlaps or finds no room; unmap first`,
-    );
   }
 
   /** Forgets foreign memory; where it is still mapped, every access faults. */
