@@ -229,9 +229,9 @@ const COMMANDS: Readonly<Record<string, readonly Case[]>> = {
       'EADDRINUSE',
       (at) => (at.context.ioasAllowIovas(at.ioas, [range(MSI, PAGE)]), at.device.attach(at.ioas)),
     ],
-    ['not for PASIDs, one is attached', 'EINVAL', (at) => (pasid(at), at.device.attach(at.hwpt))],
-    ['an IOAS, a PASID is attached', 'EINVAL', (at) => (pasid(at), at.device.attach(at.ioas))],
-    ['for PASIDs, one is attached', 'number', (at) => (pasid(at), typeof at.device.attach(at.forPasid))],
+    ['not for PASIDs, one is attached', 'EINVAL', (at) => (withPasid(at), at.device.attach(at.hwpt))],
+    ['an IOAS, a PASID is attached', 'EINVAL', (at) => (withPasid(at), at.device.attach(at.ioas))],
+    ['for PASIDs, one is attached', 'number', (at) => (withPasid(at), typeof at.device.attach(at.forPasid))],
     ['replace: not attached', 'EINVAL', (at) => at.device.replace(at.hwpt)],
     ['replace: no such page table', 'ENOENT', (at) => (at.device.attach(at.hwpt), at.device.replace(NOTHING))],
     ['replace: the same', 'same', (at) => at.device.attach(at.hwpt) === at.device.replace(at.hwpt) && 'same'],
@@ -254,9 +254,9 @@ const COMMANDS: Readonly<Record<string, readonly Case[]>> = {
       'EINVAL',
       (at) => (at.device.attach(at.hwpt), at.device.attachPasid(at.port(5), at.forPasid)),
     ],
-    ['attached', 'EINVAL', (at) => (pasid(at), at.device.attachPasid(at.port(5), at.forPasid))],
+    ['attached', 'EINVAL', (at) => (withPasid(at), at.device.attachPasid(at.port(5), at.forPasid))],
     ['replace: not attached', 'EINVAL', (at) => at.device.replacePasid(5, at.forPasid)],
-    ['replace: not for PASIDs', 'EINVAL', (at) => (pasid(at), at.device.replacePasid(5, at.hwpt))],
+    ['replace: not for PASIDs', 'EINVAL', (at) => (withPasid(at), at.device.replacePasid(5, at.hwpt))],
     ['the largest', 'number', (at) => typeof at.device.attachPasid(at.port(0xf_ffff), at.forPasid)],
   ],
   iommufd_access_attach: [
@@ -340,7 +340,7 @@ function unmap(at: Fixture): void {
   errno(() => at.context.ioasUnmapAll(at.ioas));
 }
 
-function pasid(at: Fixture): void {
+function withPasid(at: Fixture): void {
   at.device.attachPasid(at.port(5), at.forPasid);
 }
 
