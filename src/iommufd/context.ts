@@ -13,7 +13,7 @@ import type { MapOptions } from './ioas.ts';
 import { PAGE_BYTES } from './memory_source.ts';
 import { IommufdObject, ObjectTable } from './object_table.ts';
 
-/** IOMMU_IOAS_COPY. */
+/** IOMMU_IOAS_COPY; `read` and `write` are off if left out. */
 export interface IoasCopy extends MapOptions {
   readonly srcIoas: number;
   readonly srcIova: number;

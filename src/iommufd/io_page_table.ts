@@ -23,7 +23,7 @@ import { IommufdObject, type ObjectTable } from './object_table.ts';
 /** Where x86 hosts take message signalled interrupts: no memory for a device that is attached. */
 export const MSI_WINDOW: IovaRange = { start: 0xfee0_0000, last: 0xfeef_ffff };
 
-/** A mapping to make. */
+/** A mapping to make. `read` and `write` are IOMMU_IOAS_MAP_READABLE and WRITEABLE: off if left out. */
 export interface IoasMap extends MapOptions {
   readonly length: number;
   readonly source: MemorySource;
