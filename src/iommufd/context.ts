@@ -195,6 +195,8 @@ export class IommufdContext {
     if (owner !== undefined) {
       throw new VfioError(owner === this ? 'EINVAL' : 'EPERM', `requester ${requesterId} is bound; unbind it first`);
     }
+    port.attach(null);
+    port.takeFaults(); // those of an earlier owner
     bound.set(requesterId, this);
     return new IommufdDevice(this.objects, this.nic, port, () => bound.delete(requesterId));
   }

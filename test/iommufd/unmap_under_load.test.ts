@@ -152,26 +152,43 @@ describe('the IO-TLB', () => {
 });
 
 describe('foreign memory that is asked in the middle of the work', () => {
-  it('may not unmap in timed mode, where the card would have to wait for itself', () => {
-    const bench = new IommufdBench(1, { mode: 'timed' });
-    const ioas = bench.context.ioasAlloc();
+  it('may not take anything away in timed mode, where the card would have to wait for itself', () => {
+    const bench = new IommufdBench(2, { mode: 'timed' });
+    const { context } = bench;
+    const ioas = context.ioasAlloc();
+    const device = bench.bind(1);
+    const spare = context.hwptAlloc({ device: device.id, pt: ioas });
+    const calls = [
+      () => context.ioasUnmapAll(ioas),
+      () => device.detach(),
+      () => device.replace(spare),
+      () => device.unbind(),
+      () => bench.bind(2),
+      () => context.destroy(spare),
+    ];
     const codes: string[] = [];
     const foreign = {
       read: () => {
-        try {
-          bench.context.ioasUnmapAll(ioas);
-        } catch (error) {
-          codes.push((error as NicError).code);
+        for (const call of calls) {
+          try {
+            call();
+          } catch (error) {
+            codes.push((error as NicError).code);
+          }
         }
         return true;
       },
       write: () => false,
     };
-    bench.context.ioasMap(ioas, { iova: IOVA, length: PAGE, source: { foreign }, ...RW });
-    bench.bind(1).attach(ioas);
+    context.ioasMap(ioas, { iova: IOVA, length: PAGE, source: { foreign }, ...RW });
+    const table = device.attach(ioas);
+    const objects = context.objectCount;
     bench.read(1, IOVA);
 
-    expect(codes).toEqual(['REENTRY']);
-    expect(bench.context.ioasUnmapAll(ioas)).toBe(PAGE);
+    expect(codes).toEqual(calls.map(() => 'REENTRY'));
+    expect([device.attached, context.objectCount]).toEqual([table, objects]);
+    bench.bind(2).attach(spare);
+    context.close();
+    expect([context.objectCount, bench.nic.iommu.allocated()]).toEqual([0, 0]);
   });
 });
