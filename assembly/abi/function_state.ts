@@ -36,6 +36,8 @@ export const FN_TLB_AT = 0x1078; // u32: its address in linear memory
 export const FN_READY_HEAD = 0x107c; // u32: queues that wait for a visit
 export const FN_READY_TAIL = 0x1080;
 export const FN_NEXT_READY = 0x1084; // u32: next function with such queues
+export const FN_FAULT_COUNT = 0x10f0; // u32: records in FN_FAULTS
+export const FN_FAULTS_LOST = 0x10f4; // u32: faults for which there was no room
 
 export const RX_MODE_PROMISC = 1;
 export const RX_MODE_ALLMULTI = 2;

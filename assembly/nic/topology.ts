@@ -18,6 +18,7 @@ import {
   FUNCTIONS,
   IOAS_EXTRA,
   IOAS_STRIDE,
+  IOMMU_POOL_BYTES,
   IOMMU_READ,
   IOMMU_WRITE,
   JOB_STRIDE,
@@ -57,7 +58,8 @@ import { P_SEED } from '../abi/timing_param.ts';
 import { config, functionAt, param } from '../mem/arena.ts';
 import { initConfigMasks, resetConfigImage } from '../pci/config_image.ts';
 import { resetMsix } from '../pci/msix.ts';
-import { ioasMap } from '../pcie/iommu.ts';
+import { initAddressSpace, ioasMap } from '../pcie/address_space.ts';
+import { initPool } from '../pcie/pool.ts';
 import { initTags } from '../pcie/requests.ts';
 import { initScheduler } from '../sim/scheduler.ts';
 import { initOfferedFeatures } from '../virtio/features.ts';
@@ -68,7 +70,8 @@ import { queueAt } from '../virtio/queue.ts';
 /** Bytes of memory that a card of this configuration needs. */
 export function memoryBytes(totalVfs: u32, windowBytes: u32): u32 {
   const functions = totalVfs + 1;
-  return pageAlign(FUNCTIONS + functions * FN_STRIDE + (functions + IOAS_EXTRA) * IOAS_STRIDE) + windowBytes;
+  const spaces = (functions + IOAS_EXTRA) * IOAS_STRIDE + IOMMU_POOL_BYTES;
+  return pageAlign(FUNCTIONS + functions * FN_STRIDE + spaces) + windowBytes;
 }
 
 function pageAlign(bytes: u32): u32 {
@@ -91,6 +94,8 @@ export function createCard(): bool {
   store<u32>(CTL_WINDOW_BASE, total - windowBytes);
   store<u32>(CTL_WINDOW_BYTES, windowBytes);
   store<u32>(CTL_WIRE_LINK_UP, 1);
+  for (let ioas: u32 = 0; ioas < functions + IOAS_EXTRA; ioas++) initAddressSpace(ioas);
+  initPool(ioasBase + (functions + IOAS_EXTRA) * IOAS_STRIDE);
   initScheduler();
   initJobs();
   initTags();

@@ -1,6 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // What-ifs that this card has no reason for: answers of administration commands, and completions that go wrong.
-import { READ_FAULT_LOST, READ_FAULT_POISONED, READ_FAULT_UNSUPPORTED } from '../../assembly/abi/state_map.ts';
+import {
+  CTL_INJECT_COUNT,
+  CTL_INJECT_OPCODE,
+  CTL_INJECT_STATUS,
+  CTL_READ_FAULT_KIND,
+  CTL_READ_FAULTS,
+  NONE,
+  READ_FAULT_LOST,
+  READ_FAULT_POISONED,
+  READ_FAULT_UNSUPPORTED,
+} from '../../assembly/abi/state_map.ts';
+import type { CoreInstance } from '../core/instance.ts';
+import { NicError } from '../util/errors.ts';
 
 /** An answer to put into the mouth of the card. */
 export interface AdminInjection {
@@ -16,8 +28,26 @@ export interface AdminInjection {
 export type ReadFault = 'unsupported' | 'poisoned' | 'lost';
 
 /** READ_FAULT_* of the core by name. */
-export const READ_FAULTS: Readonly<Record<ReadFault, number>> = {
+const READ_FAULTS: Readonly<Record<ReadFault, number>> = {
   unsupported: READ_FAULT_UNSUPPORTED,
   poisoned: READ_FAULT_POISONED,
   lost: READ_FAULT_LOST,
 };
+
+/** Has the next commands answered so. Throws NicError ADMIN_STATUS for what does not fit 16 bits. */
+export function putAdminInjection({ u32 }: CoreInstance, answer: AdminInjection): void {
+  const { opcode = NONE, status, qualifier = 0, count = 1 } = answer;
+  for (const [name, value] of Object.entries({ status, qualifier })) {
+    if (Number.isInteger(value) && value >= 0 && value <= 0xffff) continue;
+    throw new NicError('ADMIN_STATUS', `${name} = ${value} does not fit 16 bits`);
+  }
+  u32[CTL_INJECT_OPCODE >> 2] = opcode;
+  u32[CTL_INJECT_STATUS >> 2] = status + qualifier * 0x10000;
+  u32[CTL_INJECT_COUNT >> 2] = count;
+}
+
+/** Has the next `count` completions spoilt. */
+export function putReadFault({ u32 }: CoreInstance, fault: ReadFault, count: number): void {
+  u32[CTL_READ_FAULT_KIND >> 2] = READ_FAULTS[fault];
+  u32[CTL_READ_FAULTS >> 2] = count;
+}
