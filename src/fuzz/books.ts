@@ -11,7 +11,7 @@ const VECTORS = 32;
 const CTRL_VQ = 1 << VIRTIO_NET_F_CTRL_VQ;
 const ADMIN_VQ = 1 << (VIRTIO_F_ADMIN_VQ - 32);
 const BYTES =
-  COUNT * (4 + 4 + 2 + 2 + 1 + 1 + 1) + COUNT * QUEUE_SIZE * (4 + 1) + 4 + FUNCTIONS * (8 + (VECTORS + 1) * 2);
+  COUNT * (4 + 4 + 2 + 2 + 1 + 1 + 1) + COUNT * QUEUE_SIZE * (4 + 1) + 4 + FUNCTIONS * (8 + 1 + (VECTORS + 1) * 2);
 
 /** Messages of the function may have been lost for good: MSI-X was switched, or the function reset. */
 export const MSIX_TOUCHED = 1;
@@ -46,6 +46,8 @@ export class Books {
   readonly trusted: Uint8Array;
   /** 1: chains are what the executor made them, so their writable bytes are known. */
   readonly roomKnown: Uint8Array;
+  /** 1: the function's memory is not mapped for reading and writing, so what it writes is lost. */
+  readonly isCutOff: Uint8Array;
   /** Descriptor that the next chain begins with. */
   readonly next: Uint8Array;
   /** How often a head was made available. */
@@ -75,6 +77,7 @@ export class Books {
     this.trusted = take(Uint8Array, 1, COUNT);
     this.roomKnown = take(Uint8Array, 1, COUNT);
     this.next = take(Uint8Array, 1, COUNT);
+    this.isCutOff = take(Uint8Array, 1, FUNCTIONS);
     this.heads = take(Uint8Array, 1, COUNT * QUEUE_SIZE);
   }
 

@@ -87,12 +87,17 @@ export class FuzzCard {
     this.slices = windowBase;
     this.bus = enumerate(this.nic);
     for (let fn = 0; fn < FUNCTIONS; fn++) {
-      const ioas = this.nic.allocateIoas();
-      this.nic.mapIoas(ioas, SLICE_IOVA, MAPPED_BYTES, fn * SLICE_BYTES, IOMMU_READ | IOMMU_WRITE);
-      this.nic.attachIoas(fn, ioas);
+      this.nic.allocateIoas(); // number fn
+      this.mapSlice(fn);
     }
     pins.forgetSeen();
     this.keep();
+  }
+
+  /** Maps a function's slice in its address space, and attaches it. */
+  mapSlice(fn: number): void {
+    this.pins.dmaMap(fn, SLICE_IOVA, MAPPED_BYTES, fn * SLICE_BYTES, IOMMU_READ | IOMMU_WRITE);
+    this.pins.attachIoas(fn, fn);
   }
 
   /** Takes the state as the one that every execution starts from. */

@@ -119,7 +119,7 @@ export function describeOperation({ name, fn, a, b, offset, value, value2 }: Ope
     case 'readFault':
       return `the next ${b & 3} completions: ${['unsupported request', 'poisoned', 'lost'][a % 3]}`;
     case 'attach':
-      return `${who}: ${(a & 1) === 0 ? 'attached to its' : 'detached from its'} address space`;
+      return `${who}: memory ${['mapped', 'detached', 'mapped read-only', 'not mapped'][a & 3]}`;
     case 'fill':
       return `${who}: memory that is filled as it is read, seed ${hex(value)}`;
     case 'region':

@@ -163,7 +163,8 @@ export class FuzzDriver {
     this.exact.allowRing(fn, q);
     if ((a & 3) !== 0) this.exact.loseTrack(fn);
     if (!wasEnabled) {
-      this.books.trusted[queue] = isEnabled && (a & 3) === 0 && this.books.hasQueue(queue) ? 1 : 0;
+      this.books.trusted[queue] =
+        isEnabled && (a & 3) === 0 && this.books.hasQueue(queue) ? 1 - this.books.isCutOff[fn]! : 0;
       this.books.vector[queue] = card.read(fn, VIRTIO_BAR, COMMON_QUEUE_MSIX_VECTOR, 2);
     }
     return isEnabled;

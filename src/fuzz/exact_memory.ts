@@ -26,6 +26,9 @@ export class ExactMemory {
   private readonly allowed = new Uint8Array(FUNCTIONS * SLICE_BYTES);
   /** Bit n: nothing is known of function n's rings, so all of its slice is allowed. */
   private unknown = 0;
+  /** Bit n: nothing of function n's slice may be written, whatever its descriptors say. */
+  private forbidden = 0;
+  private found: Violation | null = null;
   private isOn = false;
 
   constructor(card: FuzzCard) {
@@ -36,6 +39,8 @@ export class ExactMemory {
   begin(): void {
     this.isOn = true;
     this.unknown = 0;
+    this.forbidden = 0;
+    this.found = null;
     this.shadow.set(this.slices);
     this.allowed.fill(0);
     for (let fn = 0; fn < FUNCTIONS; fn++) for (let q = 0; q < QUEUES; q++) this.allowRing(fn, q);
@@ -80,11 +85,33 @@ export class ExactMemory {
     this.unknown |= 1 << fn;
   }
 
+  /** The mapping was taken away, or allows reads alone, and nothing is under way. */
+  forbid(fn: number): void {
+    if (!this.isOn) return;
+    this.found ??= this.checkFunction(fn);
+    this.sync(fn);
+    this.forbidden |= 1 << fn;
+  }
+
+  /** The mapping is back. */
+  permit(fn: number): void {
+    if (!this.isOn) return;
+    this.found ??= this.checkFunction(fn);
+    this.sync(fn);
+    this.forbidden &= ~(1 << fn);
+  }
+
+  private sync(fn: number): void {
+    const at = fn * SLICE_BYTES;
+    this.shadow.set(this.slices.subarray(at, at + SLICE_BYTES), at);
+  }
+
   /** The function was reset, and the driver has seen it: from here on nothing may be written. */
   freeze(fn: number): void {
     if (!this.isOn) return;
     const at = fn * SLICE_BYTES;
-    this.shadow.set(this.slices.subarray(at, at + SLICE_BYTES), at);
+    this.found ??= this.checkFunction(fn);
+    this.sync(fn);
     this.allowed.fill(0, at, at + SLICE_BYTES);
     this.unknown &= ~(1 << fn);
   }
@@ -97,19 +124,22 @@ export class ExactMemory {
     this.allowed.fill(0, at, at + USED_RING_BYTES);
   }
 
-  /** The first byte that the card had no right to write. */
+  /** The first byte found that the card had no right to write. */
   check(): Violation | null {
-    for (let fn = 0; fn < FUNCTIONS; fn++) {
-      if ((this.unknown & (1 << fn)) !== 0) continue;
-      const end = (fn + 1) * SLICE_BYTES;
-      for (let at = fn * SLICE_BYTES; at < end; at++) {
-        if (this.slices[at] === this.shadow[at] || this.allowed[at] === 1) continue;
-        const where = `0x${(at - fn * SLICE_BYTES).toString(16)}`;
-        return {
-          oracle: 'O4',
-          message: `guest memory of function ${fn} changed at ${where}, where no buffer was offered`,
-        };
-      }
+    for (let fn = 0; fn < FUNCTIONS; fn++) this.found ??= this.checkFunction(fn);
+    return this.found;
+  }
+
+  private checkFunction(fn: number): Violation | null {
+    const bit = 1 << fn;
+    const isForbidden = (this.forbidden & bit) !== 0;
+    if (!isForbidden && (this.unknown & bit) !== 0) return null;
+    const end = (fn + 1) * SLICE_BYTES;
+    for (let at = fn * SLICE_BYTES; at < end; at++) {
+      if (this.slices[at] === this.shadow[at] || (!isForbidden && this.allowed[at] === 1)) continue;
+      const where = `0x${(at - fn * SLICE_BYTES).toString(16)}`;
+      const why = isForbidden ? 'while it was not mapped for writing' : 'where no buffer was offered';
+      return { oracle: 'O4', message: `guest memory of function ${fn} changed at ${where}, ${why}` };
     }
     return null;
   }

@@ -19,6 +19,7 @@ import {
   CTL_WIRE_TAIL,
   IOMMU_FOREIGN,
   IOMMU_READ,
+  IOMMU_WRITE,
   NONE,
   OUT_A,
   OUT_B,
@@ -84,9 +85,7 @@ export class Executor {
     this.rings = new GuestRings(card, this.books, this.exact);
     this.driver = new FuzzDriver(card, this.books, this.rings, this.exact);
     this.fillMemory = new FillMemory((at, bytes) => card.pins.willWrite(at, bytes));
-    // mapped once to get a handle, and taken away again: programs map it where they want it
-    this.fillHandle = card.nic.mapForeign(0, SLICE_IOVA + SLICE_BYTES, SLICE_BYTES, this.fillMemory, IOMMU_READ);
-    card.nic.unmapIoas(0, SLICE_IOVA + SLICE_BYTES, SLICE_BYTES);
+    this.fillHandle = card.nic.addForeign(this.fillMemory);
     this.driver.setVfs(FUNCTIONS - 1);
     for (let fn = 0; fn < FUNCTIONS; fn++) this.driver.masterOn(fn);
     this.devices = Array.from({ length: FUNCTIONS }, (_, fn) => new VfioPci(card.nic, fn, card.bus, 'hardware'));
@@ -265,9 +264,7 @@ export class Executor {
         this.card.u32[CTL_READ_FAULTS >> 2] = b & 3;
         return;
       case OP.attach:
-        books.actAll();
-        this.lose(fn); // writes under way may be lost, and nobody is told
-        pins.attachIoas(fn, (a & 1) === 0 ? fn : NONE);
+        this.remap(fn, a & 3);
         return;
       case OP.fill:
         books.actAll();
@@ -379,6 +376,20 @@ export class Executor {
       this.books.available[queue]! += jump - 128;
     }
     this.rings.makeAvailable(fn, q, head, 0);
+  }
+
+  /** What the host does to the address space: 0 whole and attached, 1 detached, 2 read-only, 3 not mapped. */
+  private remap(fn: number, how: number): void {
+    const { pins } = this.card;
+    this.books.actAll();
+    this.lose(fn); // what is under way may be lost, and nobody is told
+    pins.attachIoas(fn, how === 1 ? NONE : fn);
+    if (how !== 1) pins.dmaUnmap(fn, SLICE_IOVA, SLICE_BYTES);
+    const permissions = how === 2 ? IOMMU_READ : IOMMU_READ | IOMMU_WRITE;
+    if (how === 0 || how === 2) pins.dmaMap(fn, SLICE_IOVA, MAPPED_BYTES, fn * SLICE_BYTES, permissions);
+    this.books.isCutOff[fn] = how === 0 ? 0 : 1;
+    if (how === 0) this.exact.permit(fn);
+    else this.exact.forbid(fn);
   }
 
   private region(fn: number, a: number, b: number, offset: number, value: number): void {

@@ -159,6 +159,16 @@ const RINGS: readonly OperationFields[][] = [
   ],
   [{ name: 'readFault', a: 0, b: 1 }, { name: 'transmit', fn: 1, a: 0, offset: 60 }, ...bringUp(1)],
   [
+    { name: 'attach', fn: 1, a: 2 },
+    { name: 'transmit', fn: 1, a: 0, offset: 60 },
+    { name: 'attach', fn: 1, a: 0 },
+  ],
+  [
+    { name: 'transmit', fn: 1, a: 0, offset: 60 },
+    { name: 'attach', fn: 1, a: 3 },
+    { name: 'kick', fn: 1, b: QUEUE_TX },
+  ],
+  [
     { name: 'attach', fn: 1, a: 1 },
     { name: 'transmit', fn: 1, a: 0, offset: 60 },
     { name: 'attach', fn: 1, a: 0 },

@@ -124,8 +124,8 @@ export class ThoroughCheck {
     };
     card.u32[CTL_READ_FAULTS >> 2] = 0;
     for (let fn = 0; fn < FUNCTIONS; fn++) {
-      card.pins.dmaUnmap(fn, SLICE_IOVA + SLICE_BYTES, SLICE_BYTES);
-      card.pins.attachIoas(fn, fn);
+      card.pins.dmaUnmap(fn, SLICE_IOVA, 2 * SLICE_BYTES);
+      card.mapSlice(fn);
     }
     executor.settle();
     driver.flr(0);

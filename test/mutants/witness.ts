@@ -57,6 +57,6 @@ export function foreignPage(fn: RawFunction, page: Uint8Array, fill: (reads: num
     },
     write: () => true,
   };
-  fn.card.nic.mapForeign(fn.ioas.id, iova, page.length, memory, 3);
+  fn.ioas.map(iova, page.length, { foreign: memory });
   return iova;
 }
