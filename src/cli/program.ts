@@ -14,6 +14,7 @@ import { replayCommand } from './replay.ts';
 import { serveCommand } from './serve.ts';
 import { startCommand } from './start.ts';
 import { traceCommand } from './trace.ts';
+import { villainCommand } from './villain.ts';
 
 function makeProgram(): Command {
   const program = new Command('virtfn')
@@ -27,6 +28,7 @@ function makeProgram(): Command {
     .addCommand(serveCommand())
     .addCommand(lspciCommand())
     .addCommand(regsCommand())
+    .addCommand(villainCommand())
     .addHelpText(
       'after',
       `
