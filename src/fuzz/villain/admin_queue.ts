@@ -77,6 +77,11 @@ export class AdminQueue {
     return this.pf.ring(this.index);
   }
 
+  /** The ring is a fresh one: chains begin at its first descriptor again. */
+  rewind(): void {
+    this.nextDescriptor = 0;
+  }
+
   /** Puts every command that the device lists for the SR-IOV group into use. */
   useAll(): void {
     const list = this.command(VIRTIO_ADMIN_CMD_LIST_QUERY, SRIOV, 0, [], BITMAP_BYTES);

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // The corpus: every case, in the order of its ids.
 import type { Case } from '../verdict.ts';
+import { ADMIN_COMMAND_CASES } from './admin_commands.ts';
+import { ADMIN_FLIGHT_CASES } from './admin_flight.ts';
 import { CHAIN_CASES } from './chains.ts';
 import { DMA_CASES } from './dma.ts';
 import { DOORBELL_CASES } from './doorbells.ts';
+import { MSIX_CASES } from './msix.ts';
 import { NET_CONTROL_CASES } from './net_control.ts';
 import { PACKET_CASES } from './packets.ts';
+import { PCI_CASES, POWER_CASES } from './pci.ts';
 import { QUEUE_SETUP_CASES } from './queue_setup.ts';
+import { HOST_API_CASES, REGISTER_CASES } from './registers.ts';
 import { RING_CASES } from './rings.ts';
 
 /** A group of the corpus. */
@@ -16,11 +21,23 @@ export interface Group {
   readonly cases: readonly Case[];
 }
 
-export const GROUPS: readonly Group[] = [
-  { letter: 'Q', title: 'Queues', cases: [...QUEUE_SETUP_CASES, ...DOORBELL_CASES] },
+/** In the order of their numbers; those of one number stay as they are. */
+function ordered(...lists: readonly (readonly Case[])[]): Case[] {
+  const numberOf = ({ id }: Case): number => Number(id.slice(1, 3));
+  return lists.flat().sort((one, other) => numberOf(one) - numberOf(other));
+}
 
-  { letter: 'D', title: 'Descriptors', cases: [...CHAIN_CASES, ...RING_CASES, ...DMA_CASES] },
-  { letter: 'N', title: 'Network: commands and packets', cases: [...NET_CONTROL_CASES, ...PACKET_CASES] },
+export const GROUPS: readonly Group[] = [
+  {
+    letter: 'R',
+    title: 'Registers and configuration',
+    cases: ordered(REGISTER_CASES, PCI_CASES, MSIX_CASES, POWER_CASES, HOST_API_CASES),
+  },
+  { letter: 'Q', title: 'Queues', cases: ordered(QUEUE_SETUP_CASES, DOORBELL_CASES) },
+
+  { letter: 'D', title: 'Descriptors', cases: ordered(CHAIN_CASES, RING_CASES, DMA_CASES) },
+  { letter: 'A', title: 'Administration commands', cases: ordered(ADMIN_COMMAND_CASES, ADMIN_FLIGHT_CASES) },
+  { letter: 'N', title: 'Network: commands and packets', cases: ordered(NET_CONTROL_CASES, PACKET_CASES) },
 ];
 
 export const CORPUS: readonly Case[] = GROUPS.flatMap(({ cases }) => cases);
