@@ -13,6 +13,8 @@ import { columns, counted, jsonText, print, withSteps } from './output.ts';
 
 const SCHEMA = 'virtfn/villain/1';
 const VERDICT_WIDTH = Math.max(...VERDICTS.map((verdict) => verdict.length));
+/** Cases that the last line names. */
+const NAMES_MAX = 4;
 const BAD: ReadonlySet<Verdict> = new Set<Verdict>(['FAIL', 'WEDGED']);
 
 interface VillainArguments {
@@ -26,7 +28,7 @@ interface VillainArguments {
 /** The verb. */
 export function villainCommand(): Command {
   return new Command('villain')
-    .description('named cases of bad drivers: what does the card make of them?')
+    .description('named cases of bad drivers, directly and over vfio-user')
     .option('--filter <patterns>', 'cases whose ids begin so: D, D09, D09-nested; * is anything, commas separate')
     .addOption(
       new Option('--path <path>', 'how the functions are reached')
@@ -68,8 +70,10 @@ Examples:
       else print(reportText(results, drivers, counts));
       const bad = results.filter(({ verdict }) => BAD.has(verdict));
       if (bad.length === 0) return;
-      const names = bad.map(({ id, path: by }) => `${id} (${by})`).join(', ');
-      throw new NicError('VILLAIN', `${counted(bad.length, 'case')} ended in FAIL or WEDGED: ${names}`);
+      const names = bad.slice(0, NAMES_MAX).map(({ id, path: by }) => `${id} ${by}`);
+      const more = bad.length > NAMES_MAX ? [`${bad.length - NAMES_MAX} more`] : [];
+      const what = `${counted(bad.length, 'verdict')} FAIL or WEDGED`;
+      throw new NicError('VILLAIN', `${what}: ${[...names, ...more].join(', ')}; the report has the reasons`);
     });
 }
 

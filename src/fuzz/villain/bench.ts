@@ -13,7 +13,13 @@ import {
   PCI_SRIOV_CTRL_VFE,
   PCI_SRIOV_NUM_VF,
 } from '../../../assembly/abi/pci_sriov.ts';
+import {
+  VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ,
+  VIRTIO_ADMIN_GROUP_TYPE_SRIOV,
+  VIRTIO_ADMIN_STATUS_OK,
+} from '../../../assembly/abi/virtio_admin.ts';
 import { VIRTIO_F_ADMIN_VQ, VIRTIO_F_SR_IOV } from '../../../assembly/abi/virtio_features.ts';
+import { LEGACY_DEVICE_STATUS } from '../../../assembly/abi/virtio_pci_legacy.ts';
 import { COMMON_NUM_QUEUES } from '../../../assembly/abi/virtio_pci_common.ts';
 import { enumerate } from '../../device/bus.ts';
 import type { NicConfig } from '../../device/config.ts';
@@ -54,6 +60,7 @@ export class Bench implements Rig {
   private readonly badFunction: RawFunction | null = null;
   private readonly adminQueue: AdminQueue | null = null;
   private readonly legacyFunction: LegacyFunction | null = null;
+  private legacyPlace: Endpoint | null = null;
   private bystanderImage = new Uint8Array(0);
   /** Frames that had left before the act. */
   sentBefore = 0;
@@ -115,6 +122,11 @@ export class Bench implements Rig {
 
   get legacy(): LegacyFunction {
     return given(this.legacyFunction, 'a legacy function');
+  }
+
+  /** The function behind legacy's registers, as its driver holds it. */
+  get legacyEndpoint(): Endpoint {
+    return given(this.legacyPlace, 'a legacy function');
   }
 
   /** Number of the function that the case maltreats. */
@@ -188,9 +200,16 @@ export class Bench implements Rig {
     this.watchBystander();
   }
 
-  /** What the bystander has noticed of the act; null: nothing. */
+  /** What the bystander, or the PF where it is good, has noticed of the act; null: nothing. */
   bystanderFault(): string | null {
     const { bystander } = this;
+    const { pfAdmin } = this.card;
+    if (pfAdmin !== null) {
+      const data = Uint8Array.of(LEGACY_DEVICE_STATUS);
+      const opcode = VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ;
+      const { status } = pfAdmin.exec(opcode, VIRTIO_ADMIN_GROUP_TYPE_SRIOV, BYSTANDER_VF, data, 1);
+      if (status !== VIRTIO_ADMIN_STATUS_OK) return `the PF answers a command for it with ${status}`;
+    }
     if (Buffer.compare(bystander.memory.u8, this.bystanderImage) !== 0) return 'its memory was written';
     if (!bystander.isRunning) return `its status is 0x${bystander.status.toString(16)}`;
     return serviceFault(this, bystander);
@@ -215,7 +234,8 @@ export class Bench implements Rig {
   }
 
   private openLegacy(): LegacyFunction {
-    const { device, memory } = this.path.open(BAD_VF, 'transitional');
+    this.legacyPlace = this.path.open(BAD_VF, 'transitional');
+    const { device, memory } = this.legacyPlace;
     device.write(CONFIG, PCI_COMMAND, 2, PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
     device.setIrqs(VFIO_PCI_MSIX_IRQ_INDEX, 0, [() => {}, () => {}]);
     return new LegacyFunction(this, barRegisters(device), memory);

@@ -23,7 +23,7 @@ import { GuestMemory } from './guest_memory.ts';
 import type { PathName } from './verdict.ts';
 
 /** Guest memory of one function. */
-export const MEMORY_BYTES: number = 256 << 10;
+export const MEMORY_BYTES: number = 512 << 10;
 /** Clients' memories lie apart, so that an address of one says nothing to another. */
 const CLIENT_MEMORY_STRIDE = 0x1000_0000;
 
