@@ -9,7 +9,7 @@ import { runCase } from '../../../src/fuzz/villain/runner.ts';
 export function corpusSuite(driver: PathDriver): void {
   describe.each(['timed', 'functional'] as const)(`${driver.name}, %s`, (mode) => {
     describe.each(GROUPS)('$letter $title', ({ cases }) => {
-      it.each(cases)('$id a driver $act', (one) => {
+      it.each(cases.map((one) => [`${one.id} a driver ${one.act}`, one] as const))('%s', (_title, one) => {
         const { verdict, detail } = runCase(one, driver, { mode, build: 'debug' });
 
         expect({ verdict, detail }).toEqual({ verdict: expect.stringMatching(/^(PASS|REJECT|SKIP)$/), detail });

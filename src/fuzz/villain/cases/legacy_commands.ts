@@ -23,11 +23,13 @@ import {
   LEGACY_DEVICE_STATUS,
   LEGACY_DRIVER_FEATURES,
   LEGACY_ISR_STATUS,
+  LEGACY_PAGE_SHIFT,
   LEGACY_QUEUE_ADDRESS,
   LEGACY_QUEUE_SELECT,
   LEGACY_SIZE_WITH_MSIX,
   LEGACY_SIZE_WITHOUT_MSIX,
 } from '../../../../assembly/abi/virtio_pci_legacy.ts';
+import { COMMON_QUEUE_DESC } from '../../../../assembly/abi/virtio_pci_common.ts';
 import { VFIO_PCI_INTX_IRQ_INDEX } from '../../../vfio/vfio_device.ts';
 import { fromLe, outcomeOf, SRIOV, type AdminQueue } from '../admin_queue.ts';
 import { BAD_VF, type Bench } from '../bench.ts';
@@ -153,7 +155,7 @@ const RANGES: readonly Case[] = [
   ),
 ];
 
-const BESIDE = 'virtio 1.4 §2.12.1.2: the owner is to leave a member alone whose driver is modern';
+const BESIDE = 'ADM-LEG-05; what it does to a member whose driver is modern is open';
 
 /** A case that writes a legacy register of a VF whose modern driver runs. */
 function besideModern(
@@ -215,7 +217,7 @@ const NEIGHBOURS: readonly Case[] = [
       fn.select(TX);
       fn.registers.write(LEGACY_QUEUE_ADDRESS, 4, 0x77);
     },
-    (member) => member.queue(TX, 0x20, 4) === 0x77000,
+    (member) => member.queue(TX, COMMON_QUEUE_DESC, 4) === 0x77 * 2 ** LEGACY_PAGE_SHIFT,
   ),
   command(
     'L04-entries',

@@ -21,25 +21,23 @@ const PARTS: Missing = {
     (fromLe(admin.command(VIRTIO_ADMIN_CMD_LIST_QUERY, SRIOV, 0, [], 8).result) & COMMANDS) !== 0,
 };
 
-const ACTS: readonly (readonly [id: string, act: string])[] = [
-  ['M01-running', 'gets parts of a VF that runs'],
-  ['M01-stopped', 'gets parts of a VF that is stopped'],
-  ['M02-order', 'sets parts in another order than they came'],
-  ['M02-twice', 'sets a part twice'],
-  ['M02-missing', 'leaves parts out'],
-  ['M02-type', 'sets a part of a type that there is not'],
-  ['M02-size', 'sets a part of the wrong size'],
-  ['M02-selector', 'sets parts of queues that there are not'],
-  ['M03-sum', 'sets parts whose sizes sum up beyond every limit'],
-  ['M04-cut', 'cuts the stream of parts at every byte'],
-  ['M05-twice', 'stops a VF twice'],
-  ['M05-clear', 'resumes a VF that was not stopped'],
-  ['M06-kick', 'restores a VF and rings at once'],
-  ['M07-rings', 'restores rings that lie where there is no memory'],
-  ['M08-source', 'lets the source go on while its parts are read'],
-  ['M09-mismatch', 'restores parts of a device with other features'],
+const ACTS: readonly (readonly [id: string, act: string, clause: string])[] = [
+  ['M01-running', 'gets parts of a VF that runs', 'ADM-PARTS-02'],
+  ['M01-stopped', 'gets parts of a VF that is stopped', 'ADM-PARTS-02, ADM-PARTS-18'],
+  ['M02-order', 'sets parts in another order than they came', 'ADM-PARTS-27, ADM-PARTS-29'],
+  ['M02-twice', 'sets a part twice', 'ADM-PARTS-05'],
+  ['M02-missing', 'leaves parts out', 'ADM-PARTS-05, ADM-CMD-09'],
+  ['M02-type', 'sets a part of a type that there is not', 'ADM-PARTS-09'],
+  ['M02-size', 'sets a part of the wrong size', 'ADM-PARTS-06'],
+  ['M02-selector', 'sets parts of queues that there are not', 'ADM-CMD-07'],
+  ['M03-sum', 'sets parts whose sizes sum up beyond every limit', 'ADM-CMD-07, ADM-VQ-07'],
+  ['M04-cut', 'cuts the stream of parts at every byte', 'ADM-VQ-01, ADM-PARTS-06'],
+  ['M05-twice', 'stops a VF twice', 'ADM-PARTS-23'],
+  ['M05-clear', 'resumes a VF that was not stopped', 'ADM-PARTS-24'],
+  ['M06-kick', 'restores a VF and rings at once', 'ADM-PARTS-13, ADM-PARTS-18'],
+  ['M07-rings', 'restores rings that lie where there is no memory', 'GEN-STATUS-02'],
+  ['M08-source', 'lets the source go on while its parts are read', 'ADM-PARTS-02'],
+  ['M09-mismatch', 'restores parts of a device with other features', 'ADM-PARTS-08'],
 ];
 
-export const MIGRATION_CASES: readonly Case[] = ACTS.map(([id, act]) =>
-  waiting(id, act, 'virtio 1.4 §2.12.1.5', PARTS),
-);
+export const MIGRATION_CASES: readonly Case[] = ACTS.map(([id, act, clause]) => waiting(id, act, clause, PARTS));

@@ -359,7 +359,7 @@ const RESETS: readonly Case[] = [
   {
     id: 'R11-pf',
     act: 'resets the PF while a VF sends',
-    clause: `${RESET}; PCIe 6.0 §9.2.2.2: its VFs are gone with it`,
+    clause: `${RESET}; PCIe 6.0 §9.2.2.3: its VFs are gone with it`,
     allowed: ['served'],
     setup: 'admin',
     isTimed: true,
