@@ -23,7 +23,7 @@ import { VfioError } from '../../util/errors.ts';
 import type { VfioDevice } from '../../vfio/vfio_device.ts';
 import { fromLe, le, SRIOV, type AdminQueue, type Answer } from './admin_queue.ts';
 import type { Bench } from './bench.ts';
-import { portFault } from './frames.ts';
+import { frame, packet, portFault, STRANGER } from './frames.ts';
 import type { GuestMemory } from './guest_memory.ts';
 import { RX, TX } from './raw_function.ts';
 import { RawRing } from './raw_ring.ts';
@@ -126,6 +126,13 @@ export class LegacyFunction {
     this.addQueue(RX);
     this.addQueue(TX);
     this.status = READY | STATUS_DRIVER_OK;
+  }
+
+  /** A good frame in the next descriptor, not announced yet. */
+  addFrame(): void {
+    const ring = this.ring(TX);
+    const bytes = packet(frame(STRANGER, this.registers.mac()), new Uint8Array(VIRTIO_NET_HDR_SIZE_LEGACY));
+    ring.offer(ring.chain([{ addr: this.memory.place(bytes, 8), len: bytes.length }], ring.availIdx % ring.size));
   }
 
   kick(queue: number): void {

@@ -51,13 +51,6 @@ export interface Rig {
   settle(): void;
 }
 
-export interface QueueOptions {
-  readonly size?: number;
-  /** MSI-X vector, default queue index + 1 as far as there are vectors. */
-  readonly vector?: number;
-  readonly ring?: RawRing;
-}
-
 /** One function and the memory of its driver. */
 export class RawFunction {
   readonly fn: number;
@@ -179,15 +172,13 @@ export class RawFunction {
     if ((this.status & STATUS_FEATURES_OK) === 0) throw new Wedged(`features ${features.join()} are refused`);
   }
 
-  /** Places a ring, tells the device and enables the queue. */
-  addQueue(index: number, options: QueueOptions = {}): RawRing {
-    const size = options.ring?.size ?? options.size ?? this.queue(index, COMMON_QUEUE_SIZE);
-    const ring = options.ring ?? new RawRing(this.memory, size);
-    this.setQueue(index, COMMON_QUEUE_SIZE, size);
+  /** Tells the device of a ring, of a new one if none is given, and enables the queue. */
+  addQueue(index: number, ring = new RawRing(this.memory, this.queue(index, COMMON_QUEUE_SIZE))): RawRing {
+    this.setQueue(index, COMMON_QUEUE_SIZE, ring.size);
     this.setQueueAddress(index, COMMON_QUEUE_DESC, ring.iovas.desc);
     this.setQueueAddress(index, COMMON_QUEUE_DRIVER, ring.iovas.avail);
     this.setQueueAddress(index, COMMON_QUEUE_DEVICE, ring.iovas.used);
-    this.setQueue(index, COMMON_QUEUE_MSIX_VECTOR, options.vector ?? Math.min(index + 1, this.vectors - 1));
+    this.setQueue(index, COMMON_QUEUE_MSIX_VECTOR, Math.min(index + 1, this.vectors - 1));
     this.setQueue(index, COMMON_QUEUE_ENABLE, 1);
     this.rings.set(index, ring);
     return ring;

@@ -2,7 +2,6 @@
 // A split virtqueue by hand (virtio 1.4 §2.7). It checks nothing of what the bad driver puts into it, and everything of
 // what the device puts into its used ring.
 import {
-  VIRTQ_AVAIL_F_NO_INTERRUPT,
   VIRTQ_AVAIL_IDX,
   VIRTQ_AVAIL_RING,
   VIRTQ_DESC_F_NEXT,
@@ -137,11 +136,6 @@ export class RawRing {
   /** Writes the available index as it is given. */
   publish(idx: number): void {
     this.memory.put16(this.places.avail + VIRTQ_AVAIL_IDX, idx);
-  }
-
-  /** Asks the device for no interrupts. */
-  muteInterrupts(): void {
-    this.memory.put16(this.places.avail, VIRTQ_AVAIL_F_NO_INTERRUPT);
   }
 
   get usedIdx(): number {

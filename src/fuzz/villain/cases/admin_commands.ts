@@ -21,9 +21,10 @@ import {
 import { PCI_SRIOV_CTRL } from '../../../../assembly/abi/pci_sriov.ts';
 import { LEGACY_QUEUE_ADDRESS, LEGACY_QUEUE_SIZE } from '../../../../assembly/abi/virtio_pci_legacy.ts';
 import { fromLe, header, le, outcomeOf, PATTERN, SELF, SRIOV, type AdminQueue, type Answer } from '../admin_queue.ts';
-import { BAD_VF, NUM_VFS, QUEUE_SIZE, type Bench } from '../bench.ts';
+import { BAD_VF, NUM_VFS, QUEUE_SIZE } from '../bench.ts';
 import { WRITE } from '../raw_ring.ts';
 import { must, type Case, type Outcome } from '../verdict.ts';
+import { adminCase } from './steps.ts';
 
 const NOWHERE = 0x7777_0000;
 const QUERY = header(VIRTIO_ADMIN_CMD_LIST_QUERY, SRIOV, 0);
@@ -34,27 +35,6 @@ const READ_SIZE = [...header(VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ, SRIOV, BAD
 const READ_SIZE_BYTES = ADMIN_RESULT_HEADER_SIZE + 2;
 const WRITE_PREFIX = [0, 0, 0, 0, 0, 0, 0];
 const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, i) => from + i);
-
-/** A case on a PF that uses every command that it has. */
-function admin(
-  id: string,
-  act: string,
-  clause: string,
-  allowed: readonly Outcome[],
-  run: (admin: AdminQueue, bench: Bench) => Outcome,
-): Case {
-  return {
-    id,
-    act,
-    clause,
-    allowed,
-    setup: 'admin',
-    run: (bench) => {
-      bench.admin.useAll();
-      return run(bench.admin, bench);
-    },
-  };
-}
 
 function mustBeOk({ status, qualifier }: Answer, what: string): void {
   must(status === VIRTIO_ADMIN_STATUS_OK, `${what}: status ${status}, qualifier ${qualifier}`);
@@ -74,7 +54,7 @@ function allRefused(answers: readonly Answer[], qualifier: number): Outcome {
 }
 
 const LENGTHS: readonly Case[] = [
-  admin(
+  adminCase(
     'A01-short',
     'cuts the header of LIST_QUERY to every length from 0 bytes on',
     'ADM-VQ-01',
@@ -90,24 +70,29 @@ const LENGTHS: readonly Case[] = [
       return 'served';
     },
   ),
-  admin('A01-member', 'cuts a command for a VF before its member id', 'ADM-VQ-01, ADM-CMD-04', ['refused'], (queue) =>
-    allRefused(
-      range(3, 16).map((length) => queue.send(READ_SIZE.slice(0, length), READ_SIZE_BYTES)),
-      VIRTIO_ADMIN_STATUS_Q_INVALID_MEMBER,
-    ),
+  adminCase(
+    'A01-member',
+    'cuts a command for a VF before its member id',
+    'ADM-VQ-01, ADM-CMD-04',
+    ['refused'],
+    (queue) =>
+      allRefused(
+        range(3, 16).map((length) => queue.send(READ_SIZE.slice(0, length), READ_SIZE_BYTES)),
+        VIRTIO_ADMIN_STATUS_Q_INVALID_MEMBER,
+      ),
   ),
-  admin('A02-header', 'cuts a command in two at every byte', 'ADM-VQ-01; SPLIT-FRAME-01', ['served'], (queue) => {
+  adminCase('A02-header', 'cuts a command in two at every byte', 'ADM-VQ-01; SPLIT-FRAME-01', ['served'], (queue) => {
     for (const cut of range(1, READ_SIZE.length - 1)) {
       mustBeSize(queue.send(READ_SIZE, READ_SIZE_BYTES, { readable: [cut] }), `cut behind ${cut} bytes`);
     }
     return 'served';
   }),
-  admin('A02-bytes', 'sends a command in descriptors of one byte', 'SPLIT-FRAME-01', ['served'], (queue) => {
+  adminCase('A02-bytes', 'sends a command in descriptors of one byte', 'SPLIT-FRAME-01', ['served'], (queue) => {
     const ones = { readable: READ_SIZE.slice(1).map(() => 1), writable: range(2, READ_SIZE_BYTES).map(() => 1) };
     mustBeSize(queue.send(READ_SIZE, READ_SIZE_BYTES, ones), 'bytes');
     return 'served';
   }),
-  admin('A02-data', 'cuts the data of a register write at every byte', 'SPLIT-FRAME-01', ['served'], (queue) => {
+  adminCase('A02-data', 'cuts the data of a register write at every byte', 'SPLIT-FRAME-01', ['served'], (queue) => {
     const opcode = VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE;
     const whole = [...header(opcode, SRIOV, BAD_VF), LEGACY_QUEUE_ADDRESS, ...WRITE_PREFIX, ...le(0, 4)];
     for (const cut of range(ADMIN_CMD_HEADER_SIZE, whole.length - 1)) {
@@ -115,20 +100,26 @@ const LENGTHS: readonly Case[] = [
     }
     return 'served';
   }),
-  admin('A02-answer', 'cuts the room for an answer at every byte', 'ADM-VQ-05; SPLIT-FRAME-01', ['served'], (queue) => {
-    const expected = queue.send(NOTIFY_INFO, NOTIFY_INFO_BYTES).bytes;
-    for (const cut of range(1, NOTIFY_INFO_BYTES - 1)) {
-      const { bytes, length } = queue.send(NOTIFY_INFO, NOTIFY_INFO_BYTES, { writable: [cut] });
-      must(length === NOTIFY_INFO_BYTES, `cut behind ${cut} bytes: ${length} were written`);
-      must(Buffer.compare(bytes, expected) === 0, `cut behind ${cut} bytes: another answer`);
-    }
-    return 'served';
-  }),
+  adminCase(
+    'A02-answer',
+    'cuts the room for an answer at every byte',
+    'ADM-VQ-05; SPLIT-FRAME-01',
+    ['served'],
+    (queue) => {
+      const expected = queue.send(NOTIFY_INFO, NOTIFY_INFO_BYTES).bytes;
+      for (const cut of range(1, NOTIFY_INFO_BYTES - 1)) {
+        const { bytes, length } = queue.send(NOTIFY_INFO, NOTIFY_INFO_BYTES, { writable: [cut] });
+        must(length === NOTIFY_INFO_BYTES, `cut behind ${cut} bytes: ${length} were written`);
+        must(Buffer.compare(bytes, expected) === 0, `cut behind ${cut} bytes: another answer`);
+      }
+      return 'served';
+    },
+  ),
 ];
 
 /** A case whose opcodes are all refused as such. */
 function badOpcode(id: string, act: string, opcodes: readonly number[], group = SRIOV): Case {
-  return admin(`A03-${id}`, act, 'ADM-CMD-03, ADM-CMD-17', ['refused'], (queue) =>
+  return adminCase(`A03-${id}`, act, 'ADM-CMD-03, ADM-CMD-17', ['refused'], (queue) =>
     allRefused(
       opcodes.map((opcode) => queue.command(opcode, group, BAD_VF, [0], 8)),
       VIRTIO_ADMIN_STATUS_Q_INVALID_OPCODE,
@@ -138,7 +129,7 @@ function badOpcode(id: string, act: string, opcodes: readonly number[], group = 
 
 /** A case that addresses members which are none. */
 function badMember(id: string, act: string, members: readonly (number | bigint)[]): Case {
-  return admin(`A04-${id}`, act, 'ADM-CMD-04, ADM-CMD-24', ['refused'], (queue) =>
+  return adminCase(`A04-${id}`, act, 'ADM-CMD-04, ADM-CMD-24', ['refused'], (queue) =>
     allRefused(
       members.map((member) => queue.command(VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ, SRIOV, member, [0], 4)),
       VIRTIO_ADMIN_STATUS_Q_INVALID_MEMBER,
@@ -167,7 +158,7 @@ const ADDRESSES: readonly Case[] = [
         VIRTIO_ADMIN_STATUS_Q_INVALID_OPCODE,
       ),
   },
-  admin('A04-group', 'sends commands to groups that there are not', 'ADM-CMD-02', ['refused'], (queue) =>
+  adminCase('A04-group', 'sends commands to groups that there are not', 'ADM-CMD-02', ['refused'], (queue) =>
     allRefused(
       [2, 3, 0x101, 0xffff].map((group) => queue.command(VIRTIO_ADMIN_CMD_LIST_QUERY, group, 0, [], 8)),
       VIRTIO_ADMIN_STATUS_Q_INVALID_GROUP,
@@ -176,7 +167,7 @@ const ADDRESSES: readonly Case[] = [
   badMember('zero', 'addresses member 0', [0]),
   badMember('over', 'addresses members above NumVFs', [NUM_VFS + 1, 0xffff]),
   badMember('wide', 'addresses members whose low 32 bits are those of a VF', [2n ** 32n + 1n, 2n ** 63n + 1n]),
-  admin('A04-removed', 'addresses a VF that was just taken away', 'ADM-CMD-24', ['refused'], (queue, bench) => {
+  adminCase('A04-removed', 'addresses a VF that was just taken away', 'ADM-CMD-24', ['refused'], (queue, bench) => {
     bench.writeSriov(PCI_SRIOV_CTRL, 0);
     bench.enableVfs(1);
     const answer = queue.command(VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ, SRIOV, NUM_VFS, [0], 4);
@@ -185,7 +176,7 @@ const ADDRESSES: readonly Case[] = [
     bench.restartBystander();
     return outcomeOf(answer, VIRTIO_ADMIN_STATUS_Q_INVALID_MEMBER);
   }),
-  admin('A04-none', 'addresses VFs while VF Enable is clear', 'ADM-CMD-23', ['refused'], (queue, bench) => {
+  adminCase('A04-none', 'addresses VFs while VF Enable is clear', 'ADM-CMD-23', ['refused'], (queue, bench) => {
     bench.writeSriov(PCI_SRIOV_CTRL, 0);
     const answer = queue.command(VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ, SRIOV, BAD_VF, [0], 4);
     bench.enableVfs();
@@ -202,22 +193,26 @@ function refusedList(queue: AdminQueue, bitmap: readonly number[]): Outcome {
 }
 
 const LISTS: readonly Case[] = [
-  admin('A05-unknown', 'puts commands into use that are not listed', 'ADM-CMD-07, ADM-CMD-11', ['refused'], (queue) =>
-    refusedList(queue, [0xff, 0xff, 0xff]),
+  adminCase(
+    'A05-unknown',
+    'puts commands into use that are not listed',
+    'ADM-CMD-07, ADM-CMD-11',
+    ['refused'],
+    (queue) => refusedList(queue, [0xff, 0xff, 0xff]),
   ),
-  admin(
+  adminCase(
     'A05-far',
     'puts a command into use whose bit lies behind the bitmap',
     'ADM-CMD-07, ADM-VQ-03',
     ['refused', 'served'],
     (queue) => refusedList(queue, [0x7f, ...range(1, 30).map(() => 0), 1]),
   ),
-  admin('A06-twice', 'puts the same list into use twice', 'ADM-CMD-15', ['served'], (queue) => {
+  adminCase('A06-twice', 'puts the same list into use twice', 'ADM-CMD-15', ['served'], (queue) => {
     for (let i = 0; i < 2; i++) queue.useAll();
     mustBeSize(queue.send(READ_SIZE, READ_SIZE_BYTES), 'after it');
     return 'served';
   }),
-  admin(
+  adminCase(
     'A06-narrow',
     'takes the list commands themselves out of use',
     'ADM-CMD-15, ADM-CMD-17, AMB-36',
@@ -228,7 +223,7 @@ const LISTS: readonly Case[] = [
       return outcomeOf(queue.send(QUERY, 16), VIRTIO_ADMIN_STATUS_Q_INVALID_OPCODE);
     },
   ),
-  admin(
+  adminCase(
     'A06-flight',
     'shortens the list between commands that are on the way',
     'ADM-CMD-15, ADM-VQ-10',
@@ -265,10 +260,10 @@ function answerTo(queue: AdminQueue, addr: number, len: number, flags = WRITE): 
 const NO_ANSWER = 'GEN-STATUS-02, GEN-STATUS-03';
 
 const ANSWERS: readonly Case[] = [
-  admin('A07-readable', 'leaves no room for the status', NO_ANSWER, ['needs-reset'], (queue) =>
+  adminCase('A07-readable', 'leaves no room for the status', NO_ANSWER, ['needs-reset'], (queue) =>
     answerTo(queue, queue.pf.memory.space(16), 16, 0),
   ),
-  admin(
+  adminCase(
     'A07-small',
     'leaves room for a part of the status',
     'ADM-VQ-02, ADM-VQ-05',
@@ -285,11 +280,17 @@ const ANSWERS: readonly Case[] = [
       return 'served';
     },
   ),
-  admin('A07-straddle', 'cuts the status over two descriptors', 'ADM-VQ-09; SPLIT-FRAME-01', ['served'], (queue) => {
-    for (const cut of range(1, 7)) mustBeOk(queue.send(QUERY, 16, { writable: [cut] }), `cut behind ${cut} bytes`);
-    return 'served';
-  }),
-  admin(
+  adminCase(
+    'A07-straddle',
+    'cuts the status over two descriptors',
+    'ADM-VQ-09; SPLIT-FRAME-01',
+    ['served'],
+    (queue) => {
+      for (const cut of range(1, 7)) mustBeOk(queue.send(QUERY, 16, { writable: [cut] }), `cut behind ${cut} bytes`);
+      return 'served';
+    },
+  ),
+  adminCase(
     'A07-first',
     'puts the status in front of the command',
     `virtio 1.4 §2.7.4.2; ${NO_ANSWER}`,
@@ -305,14 +306,14 @@ const ANSWERS: readonly Case[] = [
       return queue.outcomeSince(before);
     },
   ),
-  admin(
+  adminCase(
     'A07-unmapped',
     'puts the status where there is no memory',
     'PCIe 6.0 §2.4: posted writes are lost',
     ['served', 'needs-reset'],
     (queue) => answerTo(queue, NOWHERE, 16),
   ),
-  admin(
+  adminCase(
     'A08-short',
     'leaves room for a part of the result, of every length',
     'ADM-VQ-02, ADM-VQ-05, ADM-VQ-07',
@@ -327,7 +328,7 @@ const ANSWERS: readonly Case[] = [
       return 'served';
     },
   ),
-  admin('A08-large', 'leaves far more room than the result takes', 'ADM-VQ-04, ADM-VQ-05', ['served'], (queue) => {
+  adminCase('A08-large', 'leaves far more room than the result takes', 'ADM-VQ-04, ADM-VQ-05', ['served'], (queue) => {
     const { bytes, length } = queue.send(NOTIFY_INFO, 4096);
     must(length === NOTIFY_INFO_BYTES, `used length ${length}`);
     must(
@@ -336,20 +337,20 @@ const ANSWERS: readonly Case[] = [
     );
     return 'served';
   }),
-  admin('A08-huge', 'leaves 2^32 - 1 bytes of room', 'ADM-VQ-04, ADM-VQ-07', ['served', 'needs-reset'], (queue) =>
+  adminCase('A08-huge', 'leaves 2^32 - 1 bytes of room', 'ADM-VQ-04, ADM-VQ-07', ['served', 'needs-reset'], (queue) =>
     answerTo(queue, queue.pf.memory.space(64), 0xffff_ffff),
   ),
-  admin('A09-long', 'sends 30,000 bytes behind a command', 'ADM-VQ-03, ADM-VQ-07', ['served'], (queue) => {
+  adminCase('A09-long', 'sends 30,000 bytes behind a command', 'ADM-VQ-03, ADM-VQ-07', ['served'], (queue) => {
     mustBeOk(queue.send([...QUERY, ...range(1, 30_000).map(() => 0xff)], 16), 'the long command');
     return 'served';
   }),
-  admin('A09-short', 'leaves the data of a register write out', 'ADM-VQ-01, AMB-09', ['refused'], (queue) =>
+  adminCase('A09-short', 'leaves the data of a register write out', 'ADM-VQ-01, AMB-09', ['refused'], (queue) =>
     outcomeOf(
       queue.command(VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE, SRIOV, BAD_VF),
       VIRTIO_ADMIN_STATUS_Q_INVALID_FIELD,
     ),
   ),
-  admin(
+  adminCase(
     'A09-reserved',
     'fills the reserved bytes of the header',
     'ADM-VQ-03; virtio 1.4 §2.12.1',
@@ -359,7 +360,7 @@ const ANSWERS: readonly Case[] = [
       return 'served';
     },
   ),
-  admin(
+  adminCase(
     'A09-sum',
     'sends lengths that sum up to more than 2^32',
     `virtio 1.4 §2.7.5.2; ${NO_ANSWER}`,

@@ -15,8 +15,9 @@ import { fromLe, header, le, outcomeOf, SRIOV, type AdminQueue, type Answer, typ
 import { BAD_VF, BYSTANDER_VF, QUEUE_SIZE, type Bench } from '../bench.ts';
 import { WRITE } from '../raw_ring.ts';
 import { must, type Case, type Outcome } from '../verdict.ts';
+import { adminCase, delays } from './steps.ts';
 
-const DELAYS: readonly number[] = Array.from({ length: 30 }, (_, i) => 40 * i);
+const DELAYS: readonly number[] = delays(30, 40);
 const NO_LATE = 'GEN-RESET-02';
 const BATCH = 8;
 const WRITE_PREFIX = [0, 0, 0, 0, 0, 0, 0];
@@ -53,30 +54,8 @@ function mustBeSizes(all: readonly Answer[]): void {
 const batch = (member = BAD_VF): number[][] =>
   Array.from({ length: BATCH }, () => readRegister(member, LEGACY_QUEUE_SIZE));
 
-function admin(
-  id: string,
-  act: string,
-  clause: string,
-  allowed: readonly Outcome[],
-  run: (queue: AdminQueue, bench: Bench) => Outcome,
-  more: Partial<Case> = {},
-): Case {
-  return {
-    id,
-    act,
-    clause,
-    allowed,
-    setup: 'admin',
-    ...more,
-    run: (bench) => {
-      bench.admin.useAll();
-      return run(bench.admin, bench);
-    },
-  };
-}
-
 const QUEUED: readonly Case[] = [
-  admin('A10-many', 'sends commands for several VFs at once', 'ADM-VQ-10', ['served'], (queue, bench) => {
+  adminCase('A10-many', 'sends commands for several VFs at once', 'ADM-VQ-10', ['served'], (queue, bench) => {
     const commands = Array.from({ length: BATCH }, (_, i) =>
       readRegister(i % 2 === 0 ? BAD_VF : BYSTANDER_VF, LEGACY_QUEUE_SIZE),
     );
@@ -85,7 +64,7 @@ const QUEUED: readonly Case[] = [
     mustBeSizes(answers(queue, pending));
     return 'served';
   }),
-  admin(
+  adminCase(
     'A10-same',
     'writes one register of one VF many times at once',
     'ADM-VQ-10, ADM-LEG-05',
@@ -109,14 +88,14 @@ const QUEUED: readonly Case[] = [
       return 'served';
     },
   ),
-  admin('A10-kicks', 'rings many times for one command', 'virtio 1.4 §2.7.13', ['served'], (queue, bench) => {
+  adminCase('A10-kicks', 'rings many times for one command', 'virtio 1.4 §2.7.13', ['served'], (queue, bench) => {
     const pending = submit(queue, [readRegister(BAD_VF, LEGACY_QUEUE_SIZE)]);
     for (let i = 0; i < 20; i++) queue.pf.notify(queue.index);
     bench.settle();
     mustBeSizes(answers(queue, pending));
     return 'served';
   }),
-  admin('A14-full', 'fills the whole admin queue', 'ADM-VQ-10', ['served'], (queue, bench) => {
+  adminCase('A14-full', 'fills the whole admin queue', 'ADM-VQ-10', ['served'], (queue, bench) => {
     queue.pf.start(); // a fresh ring, so that all of it is free
     queue.rewind();
     const commands = Array.from({ length: queue.ring.size / 2 }, () => header(VIRTIO_ADMIN_CMD_LIST_QUERY, SRIOV, 0));
@@ -125,7 +104,7 @@ const QUEUED: readonly Case[] = [
     for (const { status } of answers(queue, pending)) must(status === VIRTIO_ADMIN_STATUS_OK, `status ${status}`);
     return 'served';
   }),
-  admin(
+  adminCase(
     'A14-over',
     'makes more commands available than the admin queue has descriptors',
     'virtio 1.4 §2.7.6; GEN-STATUS-02, GEN-STATUS-03',
@@ -137,7 +116,7 @@ const QUEUED: readonly Case[] = [
       return queue.pf.needsReset ? 'needs-reset' : 'ignored';
     },
   ),
-  admin(
+  adminCase(
     'A15-number',
     "writes another queue's number to the admin queue's doorbell",
     'virtio 1.4 §4.1.5.2',
@@ -212,7 +191,7 @@ function meddling(
 const FLIGHT: Partial<Case> = { isTimed: true };
 
 const LIVES: readonly Case[] = [
-  admin(
+  adminCase(
     'A11-pf-reset',
     'resets the PF while commands are on the way',
     NO_LATE,
@@ -220,7 +199,7 @@ const LIVES: readonly Case[] = [
     (queue, bench) => stopping(queue, bench, () => queue.pf.reset(), true),
     FLIGHT,
   ),
-  admin(
+  adminCase(
     'A11-vf-reset',
     'resets the VF that commands on the way are for',
     'ADM-CMD-05, ADM-VQ-10',
@@ -235,7 +214,7 @@ const LIVES: readonly Case[] = [
       ),
     FLIGHT,
   ),
-  admin(
+  adminCase(
     'A11-vf-disable',
     'disables the VFs while commands for them are on the way',
     'ADM-CMD-23, ADM-VQ-10',
@@ -253,7 +232,7 @@ const LIVES: readonly Case[] = [
     },
     FLIGHT,
   ),
-  admin(
+  adminCase(
     'A12-death',
     'dies with commands on the way: the PF is reset, and its memory taken away at once',
     NO_LATE,
@@ -271,7 +250,7 @@ const LIVES: readonly Case[] = [
       ),
     FLIGHT,
   ),
-  admin(
+  adminCase(
     'A12-unmap',
     'dies with commands on the way: its memory is taken away, and the PF is reset later',
     `${NO_LATE}, GEN-STATUS-02`,
@@ -293,7 +272,7 @@ function ownBar({ card }: Bench): number {
 }
 
 const BARS: readonly Case[] = [
-  admin(
+  adminCase(
     'A13-data',
     "puts a command into the PF's own BAR",
     'GEN-STATUS-02, GEN-STATUS-03',
@@ -308,7 +287,7 @@ const BARS: readonly Case[] = [
       return queue.outcomeSince(before);
     },
   ),
-  admin(
+  adminCase(
     'A13-answer',
     "has the answer written into the PF's own MSI-X table",
     'PCIe 6.0 §2.4: posted writes are lost',

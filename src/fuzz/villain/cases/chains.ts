@@ -6,6 +6,7 @@ import { frame, goodPacket, HEADER, macOf, packet, STRANGER } from '../frames.ts
 import { RX, TX, type RawFunction } from '../raw_function.ts';
 import { NEXT, WRITE, type Descriptor } from '../raw_ring.ts';
 import { must, type Case, type Outcome } from '../verdict.ts';
+import { mustHaveKept, mustHaveLeft } from './steps.ts';
 import { missingFeature, waiting } from './not_offered.ts';
 
 /** "A driver MUST NOT add a chain that ..."; a device that meets one is in an error state. */
@@ -30,7 +31,7 @@ function offerRaw(bad: RawFunction, queue: number, table: Readonly<Record<number
 /** Nothing may leave of a chain that stops the function. */
 function stoppedUnsent(bench: Bench, queue = TX): Outcome {
   const outcome = bench.bad.outcomeOf(queue);
-  must(bench.wire.length === bench.sentBefore, 'a frame left the card');
+  mustHaveKept(bench);
   return outcome;
 }
 
@@ -60,10 +61,8 @@ function droppedOnReceive(bench: Bench): Outcome {
 /** The frame of a good packet left, once and as it was. */
 function sentAsIs(bench: Bench, whole: Uint8Array): Outcome {
   const outcome = bench.bad.outcomeOf(TX);
-  if (outcome !== 'served') return outcome;
-  const left = bench.wire.slice(bench.sentBefore);
-  must(left.length === 1 && Buffer.compare(left[0]!, whole.subarray(HEADER)) === 0, 'the frame did not leave as it is');
-  return 'served';
+  if (outcome === 'served') mustHaveLeft(bench, bench.sentBefore, whole.subarray(HEADER));
+  return outcome;
 }
 
 function slices(bytes: Uint8Array, count: number): Uint8Array[] {
@@ -308,7 +307,6 @@ const ORDERS: readonly Case[] = DIRECTIONS.map(([id, act, queue, flags]) => ({
     const { bad } = bench;
     const whole = packet(frame(queue === TX ? STRANGER : macOf(bad), STRANGER));
     const addr = bad.memory.place(whole);
-    const before = bench.wire.length;
     bad.submit(
       queue,
       flags.map((one) => ({ addr, len: whole.length, flags: one })),
@@ -316,7 +314,7 @@ const ORDERS: readonly Case[] = DIRECTIONS.map(([id, act, queue, flags]) => ({
     if (queue === RX) arrive(bench);
     must(Buffer.compare(bad.memory.bytesAt(addr, whole.length), whole) === 0, 'a readable buffer was written');
     const outcome = bad.outcomeOf(queue);
-    if (outcome === 'needs-reset') must(bench.wire.length === before, 'the frame left all the same');
+    if (outcome === 'needs-reset') mustHaveKept(bench);
     return outcome;
   },
 }));

@@ -6,12 +6,13 @@ import { frame, goodPacket, HEADER, macOf, STRANGER } from '../frames.ts';
 import { RX, TX, type RawFunction } from '../raw_function.ts';
 import { NEXT, RawRing, WRITE, type Descriptor } from '../raw_ring.ts';
 import { must, type Case, type Outcome } from '../verdict.ts';
+import { delays, mustHaveKept } from './steps.ts';
 
 const ERROR_STATE = 'GEN-STATUS-02, GEN-STATUS-03; PCIe 6.0 §2.3.1';
 const SHARED = 'virtio 1.4 §2.7.13; GEN-STATUS-02';
 const NOWHERE = 0x7777_0000;
 /** Delays in cycles that reach over all of a frame's life. */
-const DELAYS: readonly number[] = Array.from({ length: 64 }, (_, i) => 15 * i);
+const DELAYS: readonly number[] = delays(64, 15);
 
 /** One frame sent for each delay, with `meddle` in the middle of it; each ends as one of `endings`, or in NEEDS_RESET. */
 function eachDelay(
@@ -127,7 +128,7 @@ function elsewhere(id: string, act: string, chain: (bench: Bench) => readonly De
     setup: 'net',
     run: (bench) => {
       bench.bad.submit(TX, chain(bench));
-      must(bench.wire.length === bench.sentBefore, 'a frame left the card');
+      mustHaveKept(bench);
       return bench.bad.outcomeOf(TX);
     },
   };
@@ -147,7 +148,7 @@ function areaElsewhere(area: 'desc' | 'avail'): Case {
       bad.prepare();
       const places = { ...good.places, [area]: NOWHERE - bad.memory.iova(0) };
       const ring = new RawRing(bad.memory, good.size, places);
-      bad.addQueue(TX, { ring });
+      bad.addQueue(TX, ring);
       bad.setDriverOk();
       if (area === 'desc') ring.offer(0);
       bad.kick(TX);
@@ -216,7 +217,7 @@ const FAULTS: readonly Case[] = [
       bad.endpoint.setMapped(false);
       bad.kick(TX);
       bad.endpoint.setMapped(true);
-      must(bench.wire.length === bench.sentBefore, 'a frame left the card');
+      mustHaveKept(bench);
       return bad.outcomeOf(TX);
     },
   },

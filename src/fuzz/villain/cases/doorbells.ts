@@ -9,11 +9,12 @@ import type { Bench } from '../bench.ts';
 import { frame, goodPacket, HEADER, macOf, STRANGER } from '../frames.ts';
 import { RX, TX } from '../raw_function.ts';
 import { must, type Case, type Outcome } from '../verdict.ts';
+import { delays, mustHaveKept, mustHaveLeft } from './steps.ts';
 
 const TOO_EARLY = 'GEN-STATUS-01, GEN-RESET-02';
 const DOORBELL = 'virtio 1.4 §4.1.5.2; AMB-39';
 const QUEUE_RESET = 'GEN-VQRESET-01, GEN-VQRESET-02, PCI-COMMON-11, PCI-COMMON-13';
-const DELAYS: readonly number[] = Array.from({ length: 40 }, (_, i) => 25 * i);
+const DELAYS: readonly number[] = delays(40, 25);
 
 /** Makes a good frame available on the transmit queue, whatever state it is in. */
 function prepareFrame({ bad }: Bench): void {
@@ -24,7 +25,7 @@ function prepareFrame({ bad }: Bench): void {
 /** Nothing was fetched, sent or told for what was made available. */
 function untouched(bench: Bench, interrupts: number): Outcome {
   const { bad } = bench;
-  must(bench.wire.length === bench.sentBefore, 'a frame left the card');
+  mustHaveKept(bench);
   must(bad.ring(TX).usedIdx === 0, 'a buffer was taken');
   must(bench.interrupts(bad.fn) === interrupts, 'an interrupt was raised');
   return 'ignored';
@@ -161,8 +162,7 @@ function servesAgain(bench: Bench): void {
   const whole = goodPacket(bad);
   const before = bench.wire.length;
   bad.submit(TX, bad.readable(whole));
-  const left = bench.wire.slice(before);
-  must(left.length === 1 && Buffer.compare(left[0]!, whole.subarray(HEADER)) === 0, 'the queue does not serve again');
+  mustHaveLeft(bench, before, whole.subarray(HEADER));
 }
 
 const RESETS: readonly Case[] = [

@@ -7,7 +7,7 @@ import {
   PCI_COMMAND_MASTER,
   PCI_COMMAND_MEMORY,
 } from '../../../../assembly/abi/pci_header.ts';
-import { VIRTIO_NET_HDR_SIZE_LEGACY, VIRTIO_NET_MAC_SIZE } from '../../../../assembly/abi/virtio_net.ts';
+import { VIRTIO_NET_MAC_SIZE } from '../../../../assembly/abi/virtio_net.ts';
 import {
   LEGACY_DEVICE_FEATURES,
   LEGACY_DRIVER_FEATURES,
@@ -19,20 +19,19 @@ import {
   LEGACY_SIZE_WITH_MSIX,
   LEGACY_SIZE_WITHOUT_MSIX,
 } from '../../../../assembly/abi/virtio_pci_legacy.ts';
-import { VfioError, type ErrnoName } from '../../../util/errors.ts';
 import { VFIO_PCI_MSIX_IRQ_INDEX } from '../../../vfio/vfio_device.ts';
 import type { Bench } from '../bench.ts';
-import { frame, packet, STRANGER } from '../frames.ts';
 import type { LegacyFunction } from '../legacy_function.ts';
 import { CONFIG, RX, TX } from '../raw_function.ts';
 import { NEXT, RawRing } from '../raw_ring.ts';
-import { must, Violation, type Case, type Outcome } from '../verdict.ts';
+import { must, type Case, type Outcome } from '../verdict.ts';
+import { delays, mustRefuse } from './steps.ts';
 
 const BAR0 = 0;
 const BAR0_BYTES = 32;
 const VARIANT = 'Linux, virtio_vfio_pci';
 const FIELDS = 'ADM-LEG-03, AMB-38';
-const DELAYS: readonly number[] = Array.from({ length: 25 }, (_, i) => 60 * i);
+const DELAYS: readonly number[] = delays(25, 60);
 
 /** A case on a VF whose legacy driver runs. */
 function legacy(
@@ -57,20 +56,6 @@ function legacy(
   };
 }
 
-/** Every call has to be refused with this errno. */
-function refused(code: ErrnoName, calls: readonly (() => unknown)[]): Outcome {
-  calls.forEach((call, i) => {
-    try {
-      call();
-    } catch (error) {
-      if (error instanceof VfioError && error.code === code) return;
-      throw error;
-    }
-    throw new Violation(`access ${i + 1} is not refused with ${code}`);
-  });
-  return 'error';
-}
-
 function bytesAt({ device }: Bench['legacyEndpoint'], offset: number, length: number): Uint8Array {
   const data = new Uint8Array(length);
   device.readBytes(BAR0, offset, data);
@@ -84,12 +69,13 @@ const ACCESSES: readonly Case[] = [
     `${VARIANT}: EINVAL`,
     ['error'],
     (_fn, { legacyEndpoint: { device } }) =>
-      refused('EINVAL', [
+      mustRefuse(
+        'EINVAL',
         () => device.readBytes(BAR0, BAR0_BYTES - 2, new Uint8Array(4)),
         () => device.writeBytes(BAR0, BAR0_BYTES - 2, new Uint8Array(4)),
         () => device.readBytes(BAR0, BAR0_BYTES, new Uint8Array(1)),
         () => device.readBytes(BAR0, 2 ** 40, new Uint8Array(1)),
-      ]),
+      ),
   ),
   legacy(
     'L01-wide',
@@ -97,10 +83,11 @@ const ACCESSES: readonly Case[] = [
     `${VARIANT}: one command; ADM-LEG-03`,
     ['error'],
     (_fn, { legacyEndpoint: { device } }) =>
-      refused('EINVAL', [
+      mustRefuse(
+        'EINVAL',
         () => device.readBytes(BAR0, 0, new Uint8Array(16)),
         () => device.writeBytes(BAR0, 0, new Uint8Array(16)),
-      ]),
+      ),
   ),
   legacy(
     'L01-all',
@@ -108,7 +95,7 @@ const ACCESSES: readonly Case[] = [
     `${VARIANT}: one command; ADM-LEG-03`,
     ['error'],
     (_fn, { legacyEndpoint: { device } }) =>
-      refused('EINVAL', [() => device.readBytes(BAR0, 0, new Uint8Array(BAR0_BYTES))]),
+      mustRefuse('EINVAL', () => device.readBytes(BAR0, 0, new Uint8Array(BAR0_BYTES))),
   ),
   legacy('L01-three', 'reads three bytes of a register', FIELDS, ['served', 'error'], (_fn, bench) => {
     const whole = bytesAt(bench.legacyEndpoint, LEGACY_DEVICE_FEATURES, 4);
@@ -137,7 +124,7 @@ const ACCESSES: readonly Case[] = [
     `${VARIANT}; ADM-LEG-03`,
     ['error'],
     (_fn, { legacyEndpoint: { device } }) =>
-      refused('EINVAL', [() => device.readBytes(BAR0, LEGACY_SIZE_WITH_MSIX - 2, new Uint8Array(4))]),
+      mustRefuse('EINVAL', () => device.readBytes(BAR0, LEGACY_SIZE_WITH_MSIX - 2, new Uint8Array(4))),
   ),
   legacy(
     'L04-width',
@@ -145,11 +132,12 @@ const ACCESSES: readonly Case[] = [
     `${VARIANT}: EINVAL`,
     ['error'],
     (_fn, { legacyEndpoint: { device } }) =>
-      refused('EINVAL', [
+      mustRefuse(
+        'EINVAL',
         () => device.writeBytes(BAR0, LEGACY_QUEUE_NOTIFY, Uint8Array.of(TX)),
         () => device.writeBytes(BAR0, LEGACY_QUEUE_NOTIFY, Uint8Array.of(TX, 0, 0, 0)),
         () => device.readBytes(BAR0, LEGACY_QUEUE_NOTIFY, new Uint8Array(1)),
-      ]),
+      ),
   ),
   legacy(
     'L04-decode',
@@ -159,10 +147,11 @@ const ACCESSES: readonly Case[] = [
     (_fn, { legacyEndpoint: { device } }) => {
       const command = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
       device.write(CONFIG, PCI_COMMAND, 2, command);
-      const outcome = refused('EIO', [
+      const outcome = mustRefuse(
+        'EIO',
         () => device.readBytes(BAR0, LEGACY_DEVICE_FEATURES, new Uint8Array(4)),
         () => device.writeBytes(BAR0, LEGACY_QUEUE_NOTIFY, Uint8Array.of(TX, 0)),
-      ]);
+      );
       device.write(CONFIG, PCI_COMMAND, 2, command | PCI_COMMAND_IO);
       return outcome;
     },
@@ -172,13 +161,6 @@ const ACCESSES: readonly Case[] = [
     return 'ignored';
   }),
 ];
-
-/** A good frame, with the header of a legacy driver, in the descriptors from 0 on. */
-function makeFrame(fn: LegacyFunction): void {
-  const ring = fn.ring(TX);
-  const bytes = packet(frame(STRANGER, fn.registers.mac()), new Uint8Array(VIRTIO_NET_HDR_SIZE_LEGACY));
-  ring.offer(ring.chain([{ addr: fn.memory.place(bytes, 8), len: bytes.length }], ring.availIdx % ring.size));
-}
 
 function stopped(fn: LegacyFunction): Outcome {
   return (fn.status & STATUS_DEVICE_NEEDS_RESET) === 0 ? 'served' : 'needs-reset';
@@ -191,7 +173,7 @@ const QUEUES: readonly Case[] = [
     'virtio 1.4 §4.1.4.10; LEG-VQ-01',
     ['ignored'],
     (fn, bench) => {
-      makeFrame(fn);
+      fn.addFrame();
       fn.select(TX);
       fn.registers.write(LEGACY_QUEUE_ADDRESS, 4, 0);
       fn.kick(TX);
@@ -201,9 +183,9 @@ const QUEUES: readonly Case[] = [
     },
   ),
   legacy('L05-twice', 'moves a queue that is in use', 'virtio 1.4 §4.1.4.10; LEG-VQ-01', ['served'], (fn, bench) => {
-    makeFrame(fn);
+    fn.addFrame();
     fn.addQueue(TX);
-    makeFrame(fn);
+    fn.addFrame();
     fn.kick(TX);
     must(bench.wire.length === bench.sentBefore + 1, 'the frame in the new ring is not the one that was sent');
     return 'served';
@@ -274,7 +256,7 @@ const LIVES: readonly Case[] = [
     (fn, bench) => {
       for (const cycles of DELAYS) {
         fn.start();
-        for (let i = 0; i < 8; i++) makeFrame(fn);
+        for (let i = 0; i < 8; i++) fn.addFrame();
         fn.registers.write(LEGACY_QUEUE_NOTIFY, 2, TX);
         bench.advance(cycles);
         const { memory } = fn;
@@ -295,7 +277,7 @@ const LIVES: readonly Case[] = [
     ['served'],
     (fn, bench) => {
       const { device } = bench.legacyEndpoint;
-      makeFrame(fn);
+      fn.addFrame();
       device.reset();
       device.write(CONFIG, PCI_COMMAND, 2, PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
       must(fn.status === 0, `the status is 0x${fn.status.toString(16)}`);

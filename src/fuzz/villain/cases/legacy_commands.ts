@@ -18,7 +18,6 @@ import {
   VIRTIO_ADMIN_STATUS_Q_INVALID_MEMBER,
   VIRTIO_ADMIN_STATUS_Q_INVALID_OPCODE,
 } from '../../../../assembly/abi/virtio_admin.ts';
-import { VIRTIO_NET_HDR_SIZE_LEGACY } from '../../../../assembly/abi/virtio_net.ts';
 import {
   LEGACY_DEVICE_STATUS,
   LEGACY_DRIVER_FEATURES,
@@ -33,35 +32,16 @@ import { COMMON_QUEUE_DESC } from '../../../../assembly/abi/virtio_pci_common.ts
 import { VFIO_PCI_INTX_IRQ_INDEX } from '../../../vfio/vfio_device.ts';
 import { fromLe, outcomeOf, SRIOV, type AdminQueue } from '../admin_queue.ts';
 import { BAD_VF, type Bench } from '../bench.ts';
-import { frame, packet, serviceFault, STRANGER } from '../frames.ts';
+import { serviceFault } from '../frames.ts';
 import { commandRegisters, LegacyFunction } from '../legacy_function.ts';
 import { CONFIG, RawFunction, RX, TX } from '../raw_function.ts';
 import { must, Skip, Violation, type Case, type Outcome } from '../verdict.ts';
+import { adminCase } from './steps.ts';
 
 const READ = VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ;
 const WRITE = VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE;
 const WRITE_PREFIX = [0, 0, 0, 0, 0, 0, 0];
 const FIELD = VIRTIO_ADMIN_STATUS_Q_INVALID_FIELD;
-
-function command(
-  id: string,
-  act: string,
-  clause: string,
-  allowed: readonly Outcome[],
-  run: (queue: AdminQueue, bench: Bench) => Outcome,
-): Case {
-  return {
-    id,
-    act,
-    clause,
-    allowed,
-    setup: 'admin',
-    run: (bench) => {
-      bench.admin.useAll();
-      return run(bench.admin, bench);
-    },
-  };
-}
 
 /** An access of `bytes` bytes at `offset`, by the command that reads and by the one that writes. */
 function refusedBoth(
@@ -98,14 +78,8 @@ function startModern(bench: Bench): RawFunction {
   return member;
 }
 
-function makeFrame(fn: LegacyFunction): void {
-  const ring = fn.ring(TX);
-  const bytes = packet(frame(STRANGER, fn.registers.mac()), new Uint8Array(VIRTIO_NET_HDR_SIZE_LEGACY));
-  ring.offer(ring.chain([{ addr: fn.memory.place(bytes, 8), len: bytes.length }]));
-}
-
 const RANGES: readonly Case[] = [
-  command(
+  adminCase(
     'L01-command',
     'accesses the common part of a VF beyond its end and over its fields',
     'ADM-LEG-03',
@@ -123,7 +97,7 @@ const RANGES: readonly Case[] = [
         [255, 1],
       ]),
   ),
-  command(
+  adminCase(
     'L01-device',
     'accesses the device part of a VF beyond its end and over its fields',
     'ADM-LEG-04',
@@ -137,7 +111,7 @@ const RANGES: readonly Case[] = [
         [255, 1],
       ]),
   ),
-  command(
+  adminCase(
     'L02-vectors',
     'accesses the vector registers of a VF without and with MSI-X',
     'AMB-38',
@@ -165,7 +139,7 @@ function besideModern(
   write: (fn: LegacyFunction) => void,
   isServed: (member: RawFunction) => boolean,
 ): Case {
-  return command(`L03-${id}`, act, BESIDE, allowed, (queue, bench) => {
+  return adminCase(`L03-${id}`, act, BESIDE, allowed, (queue, bench) => {
     const member = startModern(bench);
     write(new LegacyFunction(bench, commandRegisters(queue, BAD_VF), bench.member!.memory));
     bench.settle();
@@ -219,7 +193,7 @@ const NEIGHBOURS: readonly Case[] = [
     },
     (member) => member.queue(TX, COMMON_QUEUE_DESC, 4) === 0x77 * 2 ** LEGACY_PAGE_SHIFT,
   ),
-  command(
+  adminCase(
     'L04-entries',
     'asks where to notify, and takes every usable entry for good',
     'ADM-LEG-13, ADM-LEG-14, ADM-LEG-15',
@@ -248,20 +222,20 @@ const NEIGHBOURS: readonly Case[] = [
       return 'served';
     },
   ),
-  command('L04-member', 'asks where to notify a VF that is not there', 'ADM-CMD-24', ['refused'], (queue) =>
+  adminCase('L04-member', 'asks where to notify a VF that is not there', 'ADM-CMD-24', ['refused'], (queue) =>
     outcomeOf(
       queue.command(VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO, SRIOV, 0, [], ADMIN_NOTIFY_INFO_RESULT_SIZE),
       VIRTIO_ADMIN_STATUS_Q_INVALID_MEMBER,
     ),
   ),
-  command(
+  adminCase(
     'L04-other',
     "rings for one VF in the other VF's BAR",
     'ADM-LEG-11; PCIe 6.0 §9.2.1: a VF is a function of its own',
     ['ignored'],
     (queue, bench) => {
       const fn = startLegacy(queue, bench);
-      makeFrame(fn);
+      fn.addFrame();
       bench.bystander.kick(TX);
       must(bench.wire.length === bench.sentBefore && fn.ring(TX).usedIdx === 0, 'the frame of another VF was sent');
       fn.kick(TX);
@@ -269,7 +243,7 @@ const NEIGHBOURS: readonly Case[] = [
       return 'ignored';
     },
   ),
-  command('L06-only', 'resets one VF by its legacy status', 'ADM-LEG-05, ADM-CMD-12', ['served'], (queue, bench) => {
+  adminCase('L06-only', 'resets one VF by its legacy status', 'ADM-LEG-05, ADM-CMD-12', ['served'], (queue, bench) => {
     const fn = startLegacy(queue, bench);
     fn.reset();
     for (const index of [RX, TX]) {
@@ -279,22 +253,22 @@ const NEIGHBOURS: readonly Case[] = [
     must(bench.bad.isRunning, 'the PF is reset as well');
     return 'served'; // the neighbour is looked at behind every case
   }),
-  command('L07-clear', 'reads the ISR status twice', 'PCI-ISR-05, ADM-LEG-06', ['served'], (queue, bench) => {
+  adminCase('L07-clear', 'reads the ISR status twice', 'PCI-ISR-05, ADM-LEG-06', ['served'], (queue, bench) => {
     const fn = startLegacy(queue, bench);
-    makeFrame(fn);
+    fn.addFrame();
     fn.kick(TX);
     const seen = [0, 1].map(() => fn.registers.read(LEGACY_ISR_STATUS, 1));
     must(seen.join() === '1,0', `the ISR status reads ${seen.join(', then ')}`);
     return 'served';
   }),
-  command(
+  adminCase(
     'L07-failed',
     'reads the ISR status together with its neighbour, which fails',
     'ADM-CMD-07',
     ['refused'],
     (queue, bench) => {
       const fn = startLegacy(queue, bench);
-      makeFrame(fn);
+      fn.addFrame();
       fn.kick(TX);
       const outcome = outcomeOf(queue.command(READ, SRIOV, BAD_VF, [LEGACY_DEVICE_STATUS], 2), FIELD);
       must(fn.registers.read(LEGACY_ISR_STATUS, 1) === 1, 'a read that failed cleared the ISR status');

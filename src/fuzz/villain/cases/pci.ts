@@ -32,30 +32,19 @@ import {
   COMMON_QUEUE_ENABLE,
   VIRTIO_MSI_NO_VECTOR,
 } from '../../../../assembly/abi/virtio_pci_common.ts';
-import { VfioError, type ErrnoName } from '../../../util/errors.ts';
 import { BAD_VF, NUM_VFS, TOTAL_VFS, type Bench } from '../bench.ts';
 import { frame, goodPacket, macOf, STRANGER } from '../frames.ts';
 import { CONFIG, RawFunction, RX, TX } from '../raw_function.ts';
 import { WRITE } from '../raw_ring.ts';
-import { must, Violation, type Case, type Outcome } from '../verdict.ts';
+import { must, type Case, type Outcome } from '../verdict.ts';
+import { delays, mustHaveKept, mustRefuse } from './steps.ts';
 
 const ALL_ONES = 0xffff_ffff;
 const DECODE = 'PCIe 6.0 §7.5.1.1.3, §9.3.3.3.4';
 const SRIOV_RULES = 'PCIe 6.0 §9.3.3: must not change while VF Enable is set';
 const RESET = 'PCIe 6.0 §6.6.2; GEN-RESET-02';
-const DELAYS: readonly number[] = Array.from({ length: 40 }, (_, i) => 25 * i);
+const DELAYS: readonly number[] = delays(40, 25);
 const ABSENT_VF: number = NUM_VFS + 1;
-
-/** `call` has to be refused with this errno. */
-function mustRefuse(code: ErrnoName, call: () => unknown): Outcome {
-  try {
-    call();
-  } catch (error) {
-    if (error instanceof VfioError && error.code === code) return 'error';
-    throw error;
-  }
-  throw new Violation(`not refused with ${code}`);
-}
 
 /** Writes ones to dwords of configuration space and puts back what was there. */
 function size({ bad: { device } }: Bench, registers: readonly number[]): number[] {
@@ -153,7 +142,7 @@ const SPACES: readonly Case[] = [
       const ring = bad.ring(TX);
       ring.offer(ring.chain(bad.readable(goodPacket(bad))));
       bad.kick(TX);
-      must(bench.wire.length === bench.sentBefore, 'a frame was fetched without bus mastering');
+      mustHaveKept(bench);
       must(bench.nic.counters()['dma_writes'] === dma_writes, 'memory was written without bus mastering');
       bad.device.write(CONFIG, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
       bad.kick(TX);
@@ -424,7 +413,7 @@ const POWER: readonly Case[] = [
         bad.device.writeBytes(VIRTIO_BAR, NOTIFY_BAR_OFFSET, Uint8Array.of(TX, 0)),
       );
       bench.settle();
-      must(bench.wire.length === bench.sentBefore, 'a frame was sent in D3hot');
+      mustHaveKept(bench);
       power(bench, PCI_PM_D0);
       return outcome;
     },

@@ -22,6 +22,7 @@ import { goodPacket, HEADER } from '../frames.ts';
 import { RX, TX, type RawFunction } from '../raw_function.ts';
 import { RawRing, type RingPlaces } from '../raw_ring.ts';
 import { must, type Case, type Outcome } from '../verdict.ts';
+import { mustHaveKept, mustHaveLeft } from './steps.ts';
 
 /** The driver's rules for the queue fields; what a device does with a bad value is open. */
 const SETUP = 'virtio 1.4 §4.1.4.3.2; AMB-39';
@@ -34,8 +35,7 @@ function sendOne(bench: Bench): void {
   const whole = goodPacket(bad);
   const before = bench.wire.length;
   bad.submit(TX, bad.readable(whole));
-  const left = bench.wire.slice(before);
-  must(left.length === 1 && Buffer.compare(left[0]!, whole.subarray(HEADER)) === 0, 'a good frame is not sent');
+  mustHaveLeft(bench, before, whole.subarray(HEADER));
 }
 
 function badSize(id: string, value: number): Case {
@@ -52,7 +52,7 @@ function badSize(id: string, value: number): Case {
       bad.setQueue(TX, COMMON_QUEUE_SIZE, value);
       const kept = bad.queue(TX, COMMON_QUEUE_SIZE);
       must(kept > 0 && kept <= QUEUE_SIZE && (kept & (kept - 1)) === 0, `queue_size reads ${kept}`);
-      bad.addQueue(TX, { ring: new RawRing(bad.memory, kept) });
+      bad.addQueue(TX, new RawRing(bad.memory, kept));
       bad.setDriverOk();
       sendOne(bench);
       return kept === value ? 'served' : 'ignored';
@@ -304,7 +304,7 @@ export const QUEUE_SETUP_CASES: readonly Case[] = [
       bad.memory.putWide(ring.places.desc, 8, 0xffff_ffff_ffff_ffc0n);
       ring.offer(0);
       bad.kick(TX);
-      must(bench.wire.length === bench.sentBefore, 'a frame left the card');
+      mustHaveKept(bench);
       return bad.outcomeOf(TX);
     },
   },

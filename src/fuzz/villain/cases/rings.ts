@@ -7,6 +7,7 @@ import { frame, goodPacket, HEADER, macOf, STRANGER } from '../frames.ts';
 import { RX, TX } from '../raw_function.ts';
 import { NEXT, type Descriptor } from '../raw_ring.ts';
 import { must, type Case, type Outcome } from '../verdict.ts';
+import { mustHaveKept, mustHaveLeft } from './steps.ts';
 import { missingFeature, waiting } from './not_offered.ts';
 
 const INDIRECT: number = VIRTQ_DESC_F_INDIRECT;
@@ -21,12 +22,8 @@ function sent(bench: Bench): Uint8Array[] {
 /** The frames of `count` chains left as they were, or none of a function that stopped. */
 function outcome(bench: Bench, whole: Uint8Array, count = 1): Outcome {
   const seen = bench.bad.outcomeOf(TX, count);
-  const left = sent(bench);
-  if (seen === 'needs-reset') must(left.length === 0, `${left.length} frames left the card`);
-  else {
-    const isWhole = left.every((one) => Buffer.compare(one, whole.subarray(HEADER)) === 0);
-    must(left.length === count && isWhole, `${left.length} frames left, and ${count} were sent`);
-  }
+  if (seen === 'needs-reset') mustHaveKept(bench);
+  else mustHaveLeft(bench, bench.sentBefore, whole.subarray(HEADER), count);
   return seen;
 }
 
