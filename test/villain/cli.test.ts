@@ -70,7 +70,7 @@ describe('virtfn villain', () => {
       clause: expect.stringContaining('AMB-39') as string,
       verdict: 'REJECT',
       outcome: 'ignored',
-      detail: 'ignored',
+      detail: '',
     });
   });
 

@@ -3,9 +3,9 @@
 // nothing, the function does what its status says, nothing comes late after a reset, and a good request is served again.
 import { NicError } from '../../util/errors.ts';
 import { Bench } from './bench.ts';
-import { CONFIG_VECTOR } from './raw_function.ts';
 import { serviceFault } from './frames.ts';
 import type { PathDriver } from './path.ts';
+import { CONFIG_VECTOR } from './raw_function.ts';
 import {
   must,
   Skip,
@@ -59,7 +59,8 @@ export function runCase(one: Case, driver: PathDriver, options: RunOptions): Cas
     outcome = one.run(bench);
     examine(one, bench, outcome);
     const verdict = verdictOn(one, outcome);
-    return report(verdict, outcome, verdict === 'PASS' ? '' : explain(one, outcome, verdict));
+    const allowed = one.allowed.join(', ');
+    return report(verdict, outcome, verdict === 'FAIL' ? `${outcome}, and only ${allowed} is allowed` : '');
   } catch (error) {
     if (error instanceof Skip) return report('SKIP', outcome, error.message);
     if (error instanceof Wedged) return report('WEDGED', outcome, error.message);
@@ -85,26 +86,19 @@ function reasonToSkip(one: Case, driver: PathDriver, options: RunOptions): strin
   return null;
 }
 
-function explain({ allowed }: Case, outcome: Outcome, verdict: Verdict): string {
-  return verdict === 'FAIL' ? `${outcome}, and only ${allowed.join(', ')} is allowed` : outcome;
-}
-
 /** Everything that has to hold whatever the case is about. */
 function examine(one: Case, bench: Bench, outcome: Outcome): void {
   bench.settle();
-  nothingIsWrong(bench.trespass());
-  for (const [index, ring] of bench.rings) {
-    const fault = ring.fault();
-    must(fault === null, `queue ${index}: ${fault}`);
-  }
-  const noticed = bench.bystanderFault();
-  must(noticed === null, `the neighbour: ${noticed}`);
+  mustBeFine('', bench.trespass());
+  for (const [index, ring] of bench.rings) mustBeFine(`queue ${index}: `, ring.fault());
+  mustBeFine('the neighbour: ', bench.bystanderFault());
   if (bench.isLegacy) examineLegacy(one, bench, outcome);
   else examineModern(one, bench, outcome);
 }
 
-function nothingIsWrong(fault: string | null): void {
-  if (fault !== null) throw new Violation(fault);
+/** Throws Violation for a fault that a look at something has found. */
+function mustBeFine(where: string, fault: string | null): void {
+  if (fault !== null) throw new Violation(`${where}${fault}`);
 }
 
 function examineModern(one: Case, bench: Bench, outcome: Outcome): void {
@@ -115,8 +109,7 @@ function examineModern(one: Case, bench: Bench, outcome: Outcome): void {
     mustRest(bench);
   } else if (one.leavesDown !== true) {
     must(bad.isRunning, `${outcome}, and the status is 0x${bad.status.toString(16)}`);
-    const fault = serviceFault(bench, bad);
-    must(fault === null, `${outcome}, and after it ${fault}`);
+    mustBeFine(`${outcome}, and after it `, serviceFault(bench, bad));
   }
   bad.switchOn();
   afterReset(bench, () => bad.reset());
@@ -129,8 +122,7 @@ function examineModern(one: Case, bench: Bench, outcome: Outcome): void {
 function examineLegacy(one: Case, bench: Bench, outcome: Outcome): void {
   const { legacy } = bench;
   if (outcome !== 'needs-reset' && one.leavesDown !== true) {
-    const fault = legacy.serviceFault();
-    must(fault === null, `${outcome}, and after it ${fault}`);
+    mustBeFine(`${outcome}, and after it `, legacy.serviceFault());
   }
   afterReset(bench, () => legacy.reset());
   legacy.start();

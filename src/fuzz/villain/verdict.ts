@@ -75,7 +75,7 @@ export interface CaseResult {
   readonly verdict: Verdict;
   /** Null where the case did not come so far. */
   readonly outcome: Outcome | null;
-  /** Why, for everything but PASS. */
+  /** Why, of FAIL, WEDGED and SKIP; else empty. */
   readonly detail: string;
 }
 
