@@ -104,7 +104,7 @@ export class Bench implements Rig {
       this.bystander.start();
       const fault = serviceFault(this, this.bystander);
       if (fault !== null) throw new NicError('BENCH', `before the act: ${fault}`);
-      this.watchBystander();
+      this.acceptBystander();
       this.sentBefore = this.wire.length;
     } catch (error) {
       this.path.close();
@@ -197,7 +197,12 @@ export class Bench implements Rig {
   restartBystander(): void {
     this.bystander.switchOn();
     this.bystander.start();
-    this.watchBystander();
+    this.acceptBystander();
+  }
+
+  /** Takes the bystander as it is now, where the case has let it work. */
+  acceptBystander(): void {
+    this.bystanderImage = this.bystander.memory.u8.slice();
   }
 
   /** What the bystander, or the PF where it is good, has noticed of the act; null: nothing. */
@@ -239,10 +244,6 @@ export class Bench implements Rig {
     device.write(CONFIG, PCI_COMMAND, 2, PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
     device.setIrqs(VFIO_PCI_MSIX_IRQ_INDEX, 0, [() => {}, () => {}]);
     return new LegacyFunction(this, barRegisters(device), memory);
-  }
-
-  private watchBystander(): void {
-    this.bystanderImage = this.bystander.memory.u8.slice();
   }
 }
 

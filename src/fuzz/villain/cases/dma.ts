@@ -1,16 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 // D14 and D15: memory that changes between two reads of the device, is not there, or comes back broken.
-import type { Bench } from '../bench.ts';
+import {
+  ADMIN_CMD_GROUP_MEMBER_ID,
+  ADMIN_RESULT_HEADER_SIZE,
+  VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ,
+  VIRTIO_ADMIN_CMD_LIST_QUERY,
+  VIRTIO_ADMIN_STATUS_Q_INVALID_MEMBER,
+} from '../../../../assembly/abi/virtio_admin.ts';
+import { VIRTIO_F_INDIRECT_DESC } from '../../../../assembly/abi/virtio_features.ts';
+import { LEGACY_QUEUE_SIZE } from '../../../../assembly/abi/virtio_pci_legacy.ts';
+import { fromLe, header, outcomeOf, SRIOV } from '../admin_queue.ts';
+import { BAD_VF, QUEUE_SIZE, type Bench } from '../bench.ts';
 import type { ReadFault } from '../../../device/injection.ts';
 import { frame, goodPacket, HEADER, macOf, STRANGER } from '../frames.ts';
 import { RX, TX, type RawFunction } from '../raw_function.ts';
-import { NEXT, RawRing, WRITE, type Descriptor } from '../raw_ring.ts';
+import { NEXT, RawRing, WRITE, writeDescriptors, type Descriptor } from '../raw_ring.ts';
 import { must, type Case, type Outcome } from '../verdict.ts';
-import { delays, mustHaveKept } from './steps.ts';
+import { adminCase, delays, mustHaveKept, mustHaveLeft } from './steps.ts';
 
 const ERROR_STATE = 'GEN-STATUS-02, GEN-STATUS-03; PCIe 6.0 §2.3.1';
 const SHARED = 'virtio 1.4 §2.7.13; GEN-STATUS-02';
 const NOWHERE = 0x7777_0000;
+const ANSWER_BYTES = ADMIN_RESULT_HEADER_SIZE + 2;
 /** Delays in cycles that reach over all of a frame's life. */
 const DELAYS: readonly number[] = delays(64, 15);
 
@@ -91,6 +102,63 @@ const DOUBLE_FETCH: readonly Case[] = [
     'changes the data of a frame that is in work',
     (bad, addr, whole) => bad.memory.put(addr - bad.memory.iova(0) + whole.length - 1, [0xfe]),
     (left, old) => isOld(left.subarray(0, -1), old.subarray(0, -1)) && [old.at(-1), 0xfe].includes(left.at(-1)!),
+  ),
+  {
+    id: 'D14-table',
+    act: 'shortens an entry of an indirect table while its frame is in work',
+    clause: SHARED,
+    allowed: ['served'],
+    setup: 'net',
+    features: [VIRTIO_F_INDIRECT_DESC],
+    isTimed: true,
+    run: (bench) => {
+      const { bad } = bench;
+      for (const cycles of DELAYS) {
+        const whole = goodPacket(bad);
+        const [buffer] = bad.readable(whole);
+        const table = bad.indirect([buffer!]);
+        const ring = bad.ring(TX);
+        const from = bench.wire.length;
+        ring.offer(ring.chain([table], ring.availIdx % ring.size));
+        bad.notify(TX);
+        bench.advance(cycles);
+        writeDescriptors(bad.memory, table.addr - bad.memory.iova(0), [{ ...buffer!, len: whole.length - 10 }]);
+        bench.settle();
+        ring.takeUsed();
+        const bytes = bench.wire[from]?.length === whole.length - HEADER ? whole : whole.subarray(0, -10);
+        mustHaveLeft(bench, from, bytes.subarray(HEADER));
+      }
+      return 'served';
+    },
+  },
+  adminCase(
+    'D14-admin',
+    'changes the member id of a command that is on the way',
+    'ADM-CMD-01, ADM-CMD-04; virtio 1.4 §2.7.13',
+    ['served'],
+    (queue, bench) => {
+      const sizeOf = header(VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ, SRIOV, BAD_VF);
+      for (const cycles of DELAYS) {
+        queue.ring.takeUsed();
+        const at = queue.pf.memory.place([...sizeOf, LEGACY_QUEUE_SIZE], 8);
+        const answer = queue.pf.memory.space(ANSWER_BYTES);
+        queue.addChain([
+          { addr: at, len: sizeOf.length + 1 },
+          { addr: answer, len: ANSWER_BYTES, flags: WRITE },
+        ]);
+        queue.pf.notify(queue.index);
+        bench.advance(cycles);
+        queue.pf.memory.put16(at - queue.pf.memory.iova(0) + ADMIN_CMD_GROUP_MEMBER_ID, 77);
+        bench.settle();
+        const [used] = queue.ring.takeUsed();
+        must(used !== undefined, `after ${cycles} cycles: no answer`);
+        const reply = queue.answer({ head: used!.id, addr: answer, length: ANSWER_BYTES }, used!);
+        const outcome = outcomeOf(reply, VIRTIO_ADMIN_STATUS_Q_INVALID_MEMBER);
+        must(outcome === 'refused' || fromLe(reply.result) === QUEUE_SIZE, `after ${cycles} cycles: half an answer`);
+      }
+      return 'served';
+    },
+    { isTimed: true },
   ),
   {
     id: 'D14-rx',
@@ -252,6 +320,59 @@ const FAULTS: readonly Case[] = [
       return 'served';
     },
   },
+  {
+    id: 'D15-receive',
+    act: 'takes all memory away while a frame comes in',
+    clause: ERROR_STATE,
+    allowed: ['served'],
+    setup: 'net',
+    isTimed: true,
+    run: (bench) => {
+      const { bad } = bench;
+      const [buffer] = bad.writable(200);
+      for (const cycles of DELAYS) {
+        bad.start();
+        bad.ring(RX).offer(bad.ring(RX).chain([buffer!]));
+        bad.notify(RX);
+        must(bench.nic.receiveFrame(frame(macOf(bad), STRANGER)), 'the wire port is busy');
+        bench.advance(cycles);
+        bad.endpoint.setMapped(false);
+        const image = bad.memory.u8.slice();
+        bench.settle();
+        must(
+          Buffer.compare(bad.memory.u8, image) === 0,
+          `after ${cycles} cycles: memory that was taken away is written`,
+        );
+        bad.endpoint.setMapped(true);
+      }
+      bad.start();
+      return 'served';
+    },
+  },
+  adminCase(
+    'D15-admin',
+    'has a read of the admin queue answered with Unsupported Request',
+    ERROR_STATE,
+    ['served'],
+    (queue, bench) => {
+      const { pf } = queue;
+      for (const cycles of DELAYS) {
+        const before = queue.ring.usedIdx;
+        queue.add(header(VIRTIO_ADMIN_CMD_LIST_QUERY, SRIOV, 0), ANSWER_BYTES);
+        pf.notify(queue.index);
+        bench.advance(cycles);
+        bench.nic.injectReadFault('unsupported');
+        bench.settle();
+        bench.nic.injectReadFault('unsupported', 0);
+        if (queue.outcomeSince(before) !== 'needs-reset') continue;
+        pf.start();
+        queue.rewind();
+      }
+      must(bench.counter('bad_dma') > 0, 'no read was spoiled');
+      return 'served';
+    },
+    { isTimed: true },
+  ),
   spoiled('aborted', 'has a read answered with Unsupported Request', 'unsupported'),
   spoiled('poisoned', 'has a read answered with poisoned data', 'poisoned'),
   spoiled('lost', 'has a read never answered', 'lost'),

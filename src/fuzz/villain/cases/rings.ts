@@ -230,6 +230,28 @@ const BEYOND: readonly Case[] = [
   },
 ];
 
+const BESIDE: Case = {
+  id: 'D12-beside',
+  act: 'makes a bad head available while its neighbour sends eight frames',
+  clause: `${AVAILABLE}; PCIe 6.0 §9.2.1: a VF is a function of its own`,
+  allowed: ['needs-reset'],
+  setup: 'net',
+  isTimed: true,
+  run: (bench) => {
+    const { bad, bystander } = bench;
+    const whole = goodPacket(bystander);
+    const ring = bystander.ring(TX);
+    for (let i = 0; i < 8; i++) ring.offer(ring.chain(bystander.readable(whole), ring.availIdx % ring.size));
+    bystander.notify(TX);
+    bad.ring(TX).offer(bad.ring(TX).size);
+    bad.kick(TX);
+    mustHaveLeft(bench, bench.sentBefore, whole.subarray(HEADER), 8);
+    must(ring.takeUsed().length >= 8, 'the neighbour does not get its buffers back');
+    bench.acceptBystander();
+    return bad.outcomeOf(TX);
+  },
+};
+
 const PACKED = missingFeature('VIRTIO_F_RING_PACKED', VIRTIO_F_RING_PACKED);
 const RING = 'virtio 1.4 §2.8';
 
@@ -238,6 +260,7 @@ export const RING_CASES: readonly Case[] = [
   ...HEADS,
   ...INDICES,
   ...BEYOND,
+  BESIDE,
   waiting('D13-wrap', 'sets AVAIL and USED of a packed descriptor against the wrap counter', RING, PACKED),
   waiting('D13-id', 'gives a packed chain a buffer id beyond the queue', RING, PACKED),
   waiting('D13-partial', 'makes only a part of a packed chain available', RING, PACKED),
