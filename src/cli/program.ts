@@ -15,6 +15,7 @@ import { replayCommand } from './replay.ts';
 import { serveCommand } from './serve.ts';
 import { startCommand } from './start.ts';
 import { traceCommand } from './trace.ts';
+import { villainCommand } from './villain.ts';
 
 function makeProgram(): Command {
   const program = new Command('virtfn')
@@ -29,6 +30,7 @@ function makeProgram(): Command {
     .addCommand(fuzzCommand())
     .addCommand(lspciCommand())
     .addCommand(regsCommand())
+    .addCommand(villainCommand())
     .addHelpText(
       'after',
       `

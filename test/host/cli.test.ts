@@ -10,7 +10,7 @@ import { openPcap, pcapPieces, type PcapFrame } from '../../src/wire/pcap.ts';
 import { CliProgram } from '../support/cli_program.ts';
 import { readRepoFile, repoPath } from '../support/repo.ts';
 
-const VERBS = ['start', 'replay', 'bench', 'lspci', 'regs'];
+const VERBS = ['start', 'replay', 'bench', 'lspci', 'regs', 'villain'];
 const PING_HTTP = repoPath('test/fixtures/ping_http.pcap');
 
 let program: CliProgram;
