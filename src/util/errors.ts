@@ -8,6 +8,7 @@ export const ERRNO = {
   EINTR: 4,
   EIO: 5,
   ENXIO: 6,
+  EBADF: 9,
   EAGAIN: 11,
   ENOMEM: 12,
   EFAULT: 14,
