@@ -132,6 +132,7 @@ const VF_RULES = [
       'a dead PF answers nothing: Linux never returns',
     ],
     [VF_STATES, 'unbind:other', { errno: 'ENODEV' }, 'the driver is not bound to it'],
+    [['absent', 'unbound'], 'unbind', SAME, 'the caller has slept, and another has done it'],
     [VF_CLOSED, 'unbind remove', { to: 'closing' }, 'nobody uses it'],
     [['closing'], 'closed:unbind', { to: 'unbound' }, 'the driver has let go'],
     [['closing'], 'closed:remove', { to: 'absent' }, 'the same, and the VF is gone'],

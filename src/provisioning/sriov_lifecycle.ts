@@ -87,7 +87,7 @@ export class SriovLifecycle {
     return this.machine.pf.transport.hasFeature(VIRTIO_F_SR_IOV);
   }
 
-  private *changeNumVfs(numVfs: number): Steps<void> {
+  private *changeNumVfs(numVfs: number): Steps {
     const on = yield* this.lifecycle.turn(() => this.classify(numVfs));
     if (on === 'numvfs:same') return;
     if (numVfs > 0) this.machine.pf.setNumVfs(numVfs);
@@ -108,17 +108,17 @@ export class SriovLifecycle {
     return numVfs === 0 ? 'numvfs:0' : 'numvfs:n';
   }
 
-  private *drain(): Steps<void> {
+  private *drain(): Steps {
     for (const vf of this.vfs.slice(0, this.numVfs)) yield* vf.remove();
   }
 
-  private *bind(): Steps<void> {
+  private *bind(): Steps {
     yield* this.lifecycle.turn(() => 'bind');
     this.machine.pf.start();
     this.lifecycle.step(this.hasSriov ? 'bind' : 'bind:without-sriov');
   }
 
-  private *unbind(): Steps<void> {
+  private *unbind(): Steps {
     const hasSlept = this.lifecycle.waits('unbind');
     while (this.lifecycle.waits('unbind')) yield () => !this.lifecycle.waits('unbind');
     // who slept finds the work done
@@ -131,7 +131,7 @@ export class SriovLifecycle {
     } else this.machine.pf.stop();
   }
 
-  private *reset(): Steps<void> {
+  private *reset(): Steps {
     const on = yield* this.lifecycle.turn(() => 'reset');
     this.machine.pfDevice.reset();
     this.machine.pf.sriov?.restore();

@@ -117,7 +117,7 @@ export class SriovVf {
   }
 
   /** The PF takes the VF away. Sleeps while a file of its node is open. */
-  *remove(): Steps<void> {
+  *remove(): Steps {
     yield* this.turn('remove');
     this.lifecycle.step('remove');
     if (this.driver !== null) {
@@ -140,7 +140,7 @@ export class SriovVf {
     return this.lifecycle.turn(typeof on === 'string' ? () => on : on);
   }
 
-  private start<T>(steps: (vf: this) => Steps<T>): Pending<T> {
+  private start(steps: (vf: this) => Steps): Pending {
     return this.bus.tasks.start(steps(this));
   }
 
@@ -183,7 +183,7 @@ export class SriovVf {
   }
 
   /** The driver's remove, behind the step that said so. */
-  private *letGo(): Steps<void> {
+  private *letGo(): Steps {
     if (this.node !== null) yield* this.node.unregister(this.bus.nowMs());
     this.kernelDriver?.reset();
     this.kernelDriver = null;

@@ -6,31 +6,25 @@
 export type Condition = () => boolean;
 
 /** A call written as a generator: it yields whatever it has to wait for. */
-export type Steps<T> = Generator<Condition, T, void>;
+export type Steps<T = void> = Generator<Condition, T, void>;
 
 /** A call that may still be going on. */
-export class Pending<T = void> {
-  private outcome: { readonly value: T } | { readonly error: unknown } | null = null;
-  private readonly listeners: ((pending: Pending<T>) => void)[] = [];
-
-  get isDone(): boolean {
-    return this.outcome !== null;
-  }
-
-  /** What it failed with after it had slept; undefined where it did not fail, or sleeps. */
-  get error(): unknown {
-    return this.outcome !== null && 'error' in this.outcome ? this.outcome.error : undefined;
-  }
+export class Pending {
+  isDone = false;
+  /** What it failed with after it had slept. */
+  error: unknown = undefined;
+  private readonly listeners: ((pending: Pending) => void)[] = [];
 
   /** Calls `listener` when the call is over, at once if it is. */
-  onDone(listener: (pending: Pending<T>) => void): void {
+  onDone(listener: (pending: Pending) => void): void {
     if (this.isDone) listener(this);
     else this.listeners.push(listener);
   }
 
   /** @internal */
-  settle(outcome: { readonly value: T } | { readonly error: unknown }): void {
-    this.outcome = outcome;
+  settle(error?: unknown): void {
+    this.isDone = true;
+    this.error = error;
     for (const listener of this.listeners) listener(this);
   }
 }
@@ -51,10 +45,10 @@ export class Tasks {
   }
 
   /** Runs a call as far as it goes. What it throws before it sleeps is thrown here, later errors are in the Pending. */
-  start<T>(steps: Steps<T>): Pending<T> {
-    const pending = new Pending<T>();
+  start(steps: Steps): Pending {
+    const pending = new Pending();
     const first = steps.next();
-    if (first.done === true) pending.settle({ value: first.value });
+    if (first.done === true) pending.settle();
     else this.sleep(steps, first.value, pending);
     this.wake();
     return pending;
@@ -79,7 +73,7 @@ export class Tasks {
     }
   }
 
-  private sleep<T>(steps: Steps<T>, until: Condition, pending: Pending<T>): void {
+  private sleep(steps: Steps, until: Condition, pending: Pending): void {
     const sleeper: Sleeper = {
       until,
       resume: () => {
@@ -89,9 +83,9 @@ export class Tasks {
             sleeper.until = next.value;
             return false;
           }
-          pending.settle({ value: next.value });
+          pending.settle();
         } catch (error) {
-          pending.settle({ error });
+          pending.settle(error);
         }
         return true;
       },

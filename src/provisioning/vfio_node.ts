@@ -97,7 +97,7 @@ export class VfioNode {
   }
 
   /** The driver lets go: asks for release at once and sleeps until no file is open. The number is free then. */
-  *unregister(nowMs: number): Steps<void> {
+  *unregister(nowMs: number): Steps {
     if (this.files.size > 0) {
       this.request(nowMs);
       yield () => this.files.size === 0;
