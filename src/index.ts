@@ -12,6 +12,7 @@ export type { NamedProfile } from './device/profiles.ts';
 export { generateTraffic } from './device/generator.ts';
 export type { GeneratorOperation, GeneratorResult, GeneratorRun } from './device/generator.ts';
 export type { NicMode, ProfileOverrides, ProfileParameter, ProfileUnit, ResolvedProfile } from './device/profile.ts';
+export type { FunctionProfile, NotifyPlace, ProvisionedFunction } from './device/function_profile.ts';
 export type { AdminRecord } from './device/admin_record.ts';
 export type { Counters } from './device/counters.ts';
 export { RELEASE_CORE_URL } from './core/wasm_path.ts';

@@ -9,6 +9,7 @@ import {
   CTL_NUM_VFS,
   CTL_SELF_USED_LO,
   CTL_SRIOV_USED_LO,
+  FN_PROFILE,
   NONE,
 } from '../abi/state_map.ts';
 import {
@@ -19,6 +20,8 @@ import {
   JOB_OUT,
   JOB_QUALIFIER,
   JOB_RESULT,
+  PROFILE_FLAGS,
+  PROFILE_LEGACY,
 } from '../abi/function_state.ts';
 import { CFG_LEGACY, CFG_SRIOV_LIST_LENIENT } from '../abi/nic_config.ts';
 import { C_ADMIN_COMMANDS, C_ADMIN_ERRORS } from '../abi/counter.ts';
@@ -130,7 +133,11 @@ function refusal(opcode: u32, group: u32, member: u64): u32 {
   if (opcode > 30 || (allowed & (1 << opcode)) == 0) return VIRTIO_ADMIN_STATUS_Q_INVALID_OPCODE;
   // the list commands carry member id 0 and do not use it (AMB-01)
   const usesMember = group == VIRTIO_ADMIN_GROUP_TYPE_SRIOV && !isList;
-  if (usesMember && (member == 0 || member > load<u32>(CTL_NUM_VFS))) return VIRTIO_ADMIN_STATUS_Q_INVALID_MEMBER;
+  if (!usesMember) return VIRTIO_ADMIN_STATUS_Q_OK;
+  if (member == 0 || member > load<u32>(CTL_NUM_VFS)) return VIRTIO_ADMIN_STATUS_Q_INVALID_MEMBER;
+  // the list is the group's, so the opcode is good: it is this member that the command is not for (ADM-CMD-04)
+  const flags = load<u8>(functionAt(<u32>member), FN_PROFILE + PROFILE_FLAGS);
+  if ((flags & PROFILE_LEGACY) == 0) return VIRTIO_ADMIN_STATUS_Q_INVALID_MEMBER;
   return VIRTIO_ADMIN_STATUS_Q_OK;
 }
 

@@ -45,7 +45,8 @@ export interface ForeignAccess {
 
 /** Words to put in place before the card is built. */
 export interface CoreSetup {
-  readonly totalVfs: number;
+  /** PF, VFs and functions on demand. */
+  readonly functions: number;
   readonly windowBytes: number;
   /** Bytes of the trace ring behind the arena. Default 0: nothing can be traced. */
   readonly traceBytes?: number;
@@ -71,7 +72,7 @@ function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory, for
 /** Builds a card in a new instance. Throws NicError MEMORY when the memory cannot be had. */
 export function createInstance(module: WebAssembly.Module, setup: CoreSetup): CoreInstance {
   const probe = instantiate(module, new WebAssembly.Memory({ initial: 16 }), setup.foreign);
-  const stateBytes = probe.memoryNeeded(setup.totalVfs, setup.windowBytes) >>> 0;
+  const stateBytes = probe.memoryNeeded(setup.functions, setup.windowBytes) >>> 0;
   const traceBytes = setup.traceBytes ?? 0;
   const bytes = stateBytes + traceBytes;
   const pages = Math.ceil(bytes / PAGE_BYTES);

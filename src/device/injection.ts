@@ -1,6 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // What-ifs that this card has no reason for: answers of administration commands, and completions that go wrong.
-import { READ_FAULT_LOST, READ_FAULT_POISONED, READ_FAULT_UNSUPPORTED } from '../../assembly/abi/state_map.ts';
+import {
+  CTL_INJECT_COUNT,
+  CTL_INJECT_OPCODE,
+  CTL_INJECT_STATUS,
+  NONE,
+  READ_FAULT_LOST,
+  READ_FAULT_POISONED,
+  READ_FAULT_UNSUPPORTED,
+} from '../../assembly/abi/state_map.ts';
+import type { CoreInstance } from '../core/instance.ts';
+import { NicError } from '../util/errors.ts';
 
 /** An answer to put into the mouth of the card. */
 export interface AdminInjection {
@@ -10,6 +20,18 @@ export interface AdminInjection {
   readonly qualifier?: number;
   /** Commands to answer so. Default 1; 0 ends an injection. */
   readonly count?: number;
+}
+
+/** Puts an answer into the mouth of a card. Throws NicError ADMIN_STATUS for values of more than 16 bits. */
+export function injectAdmin({ u32 }: CoreInstance, answer: AdminInjection): void {
+  const { opcode = NONE, status, qualifier = 0, count = 1 } = answer;
+  for (const [name, value] of Object.entries({ status, qualifier })) {
+    if (Number.isInteger(value) && value >= 0 && value <= 0xffff) continue;
+    throw new NicError('ADMIN_STATUS', `${name} = ${value} does not fit 16 bits`);
+  }
+  u32[CTL_INJECT_OPCODE >> 2] = opcode;
+  u32[CTL_INJECT_STATUS >> 2] = status + qualifier * 0x10000;
+  u32[CTL_INJECT_COUNT >> 2] = count;
 }
 
 /** How a completion can go wrong: Unsupported Request, poisoned data, or lost on the way. */

@@ -128,7 +128,7 @@ class Recorder {
     if (lost > 0) throw new NicError('TRACE', `${lost} records found no room in the trace ring`);
     const card = {
       clockPs: nic.profile.clockPs,
-      functions: nic.config.totalVfs + 1,
+      functions: nic.functions(),
       adminQueue: pf.hasAdminQueue ? pf.transport.adminQueueIndex() : -1,
       routingId: (fn: number) => nic.routingId(fn),
       creditLimit: (pool: number) => creditLimit(nic.profile, pool),
