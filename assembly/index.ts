@@ -2,7 +2,6 @@
 // The pins of the chip: everything that the host can do to the core. Numbers are u32 or f64 (cycles and addresses, exact
 // up to 2^53), because a u64 at the boundary costs three times the call.
 import { ARENA_BASE, CTL_MEMORY_BYTES, CTL_NOW, CTL_WINDOW_BASE, CTL_WINDOW_BYTES, NONE } from './abi/state_map.ts';
-import { FN_IOAS } from './abi/function_state.ts';
 import { functionAt } from './mem/arena.ts';
 import { applyVectors } from './nic/profile.ts';
 import { createCard, memoryBytes } from './nic/topology.ts';
@@ -15,13 +14,14 @@ import {
   hostDestroyFunction,
   hostRead,
   hostWrite,
+  settleRequests,
   wireReceive,
 } from './nic/run.ts';
 import { decodeAddress, functionByRoutingId } from './nic/router.ts';
 import { creditsTaken } from './pcie/credits.ts';
 import { startGenerator } from './pcie/generator.ts';
 import { nextPostedArrival } from './pcie/posted.ts';
-import { forgetTranslations, ioasClear, ioasMap, ioasUnmap } from './pcie/iommu.ts';
+import { bindFunction, ioasClear, ioasDirty, ioasMap, ioasTrack, ioasUnmap } from './pcie/address_space.ts';
 import { setLink } from './virtio/net_config.ts';
 import { NEVER, nextEventTime } from './sim/scheduler.ts';
 
@@ -84,21 +84,37 @@ export function dmaMap(ioas: u32, iova: f64, length: f64, offset: u32, permissio
   return ioasMap(ioas, <u64>iova, <u64>length, offset, permissions);
 }
 
-/** Unmaps whole ranges inside [iova, iova + length); bytes unmapped, -1 if a range would be cut. */
+/**
+ * Unmaps whole ranges inside [iova, iova + length), once what was sent by now is in effect; bytes unmapped, -1 if a range
+ * would be cut.
+ */
 export function dmaUnmap(ioas: u32, iova: f64, length: f64): f64 {
+  settleRequests(0, ioas);
   const bytes = ioasUnmap(ioas, <u64>iova, <u64>length);
   return bytes == NEVER ? -1 : <f64>bytes;
 }
 
-/** Removes every mapping of an address space. */
+/** Removes every mapping of an address space, likewise. */
 export function dmaClear(ioas: u32): void {
+  settleRequests(0, ioas);
   ioasClear(ioas);
 }
 
-/** Binds the function's requester id to an address space; NONE detaches it. */
+/** Marks the pages that are written from now on, all clean at first, or ends it; false if there is no room for the marks. */
+export function dmaTrack(ioas: u32, isOn: bool): bool {
+  return ioasTrack(ioas, isOn);
+}
+
+/** Was the page at `iova` written? With `clear` it is clean afterwards. */
+export function dmaDirty(ioas: u32, iova: f64, clear: bool): bool {
+  return ioasDirty(ioas, <u64>iova, clear);
+}
+
+/** Binds the function's requester id to an address space, once what it sent by now is in effect; NONE detaches it. */
 export function attachIoas(fn: u32, ioas: u32): void {
-  store<u32>(functionAt(fn), ioas, FN_IOAS);
-  forgetTranslations();
+  const f = functionAt(fn);
+  settleRequests(f, NONE);
+  bindFunction(fn, ioas);
 }
 
 /** Brings a function on demand into being as its profile says; its DMA carries `pasid`, unless that is NONE. */

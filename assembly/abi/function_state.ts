@@ -44,6 +44,8 @@ export const FN_PASID = 0x108c; // u32: PASID of its DMA, NONE: requests without
 export const FN_RATE = 0x1090; // u32: Mbit/s that it may send, 0: no limit
 export const FN_RATE_TIME = 0x1098; // u64: cycle up to which it has sent what it may, and what of the cycle after ...
 export const FN_RATE_REST = 0x10a0; // u64: ... is used up, in parts of FN_RATE * P_CLOCK_PS
+export const FN_FAULT_COUNT = 0x10f0; // u32: records in FN_FAULTS
+export const FN_FAULTS_LOST = 0x10f4; // u32: faults for which there was no room
 
 export const KIND_PF = 0;
 export const KIND_VF = 1;

@@ -5,7 +5,7 @@
 //   0x00000  data of the compiler          0x10000  ARENA_BASE: control, parameters, configuration, counters
 //            config masks, event wheel, event nodes, output ring, posted writes, wire ring, trace ring, switch table, jobs
 //            FUNCTIONS  one block of FN_STRIDE bytes each (PF is 0, VF n is n, functions on demand follow)
-//            IOASES     one block of IOAS_STRIDE bytes each (address space of function n is n by default)
+//            IOASES     one block of IOAS_STRIDE bytes each (address space of function n is n by default), and a pool
 //            WINDOW     guest memory for in-process drivers (address and size in CONTROL)
 
 export const ARENA_MAGIC = 0x76667476;
@@ -69,7 +69,7 @@ export const CTL_READ_FAULT_KIND = CONTROL + 324; // READ_FAULT_*
 export const READ_FAULT_UNSUPPORTED = 1; // Unsupported Request
 export const READ_FAULT_POISONED = 2; // data with the EP bit
 export const READ_FAULT_LOST = 3; // no completion at all
-export const CTL_VLAN_PORTS = CONTROL + 328; // functions with a VLAN of their own
+export const CTL_VLAN_PORTS = CONTROL + 340; // functions with a VLAN of their own
 export const CTL_INJECT_COUNT = CONTROL + 272; // admin commands still to be answered with CTL_INJECT_STATUS
 export const CTL_INJECT_OPCODE = CONTROL + 276; // which opcode, NONE for any
 export const CTL_INJECT_STATUS = CONTROL + 280; // status | qualifier << 16
@@ -78,8 +78,11 @@ export const CTL_WIRE_EMITTED = CONTROL + 288; // free-running bytes: frames up 
 export const CTL_WIRE_IN_BYTES = CONTROL + 240; // frame in WIRE_INPUT, 0 if none is under way
 export const CTL_WIRE_IN_PROGRESS = CONTROL + 244; // of its way through the switch
 export const CTL_WIRE_IN_FREE = CONTROL + 248; // u64, cycles << 16
+export const CTL_IOMMU_POOL = CONTROL + 328; // the pool of the address spaces ...
+export const CTL_IOMMU_POOL_FREE = CONTROL + 332; // ... its first free block ...
+export const CTL_IOMMU_POOL_USED = CONTROL + 336; // ... and the bytes that are in use
 export const CTL_SPAN = CONTROL + 232; // bytes to the end of the range of the last translation
-export const CTL_FOREIGN_RANGE = CONTROL + 292; // range in foreign memory that the last translation fell into, 0 if in none
+export const CTL_RANGE = CONTROL + 292; // range of the last translation if its bytes may not be touched directly, else 0
 
 // ---- the two directions of the link, and the credits that each sender has ---------------------------------------------
 export const LINK_UP = CONTROL + 0x180;
@@ -249,7 +252,7 @@ export const JOB_STRIDE = 0x4240; // 16,896 bytes used; odd in lines, so that jo
 
 // ---- functions -----------------------------------------------------------------------------------------------------------
 export const FUNCTIONS = JOBS + (JOB_POOL + RX_JOB_POOL) * JOB_STRIDE;
-export const FN_STRIDE = 0x3ac0; // odd in cache lines, so that functions spread over the cache
+export const FN_STRIDE = 0x3bc0; // odd in cache lines, so that functions spread over the cache
 
 export const FN_CONFIG = 0; // configuration space image, CONFIG_SPACE_BYTES
 export const FN_STATE = 0x1000; // hot scalars, see pci/function.ts
@@ -266,17 +269,37 @@ export const MSIX_VECTORS_MAX = 32;
 export const FN_MSIX_PBA = FN_MSIX_TABLE + MSIX_VECTORS_MAX * 16; // u32 pending bits, then 4 zero bytes
 export const FN_MSIX_SENT = FN_MSIX_PBA + 16; // u64 for each vector: address of the message that was sent last
 export const FN_PROFILE = FN_MSIX_SENT + MSIX_VECTORS_MAX * 8; // what the function is provisioned as, PROFILE_*: 64 bytes
+export const FN_FAULTS = FN_PROFILE + 64; // DMA faults that the host has not taken, oldest first
+export const FAULTS_MAX = 8;
+export const FAULT_BYTES = 24;
+export const FAULT_IOVA = 0; // u64
+export const FAULT_CYCLE = 8; // u64
+export const FAULT_IS_WRITE = 16; // u32
+export const FAULT_IOAS = 20; // u32, NONE if the function was bound to none
 
 // ---- I/O address spaces -----------------------------------------------------------------------------------------------------
-export const IOAS_STRIDE = 0x400;
+export const IOAS_STRIDE = 0x100;
 export const IOAS_COUNT = 0; // ranges in use
-export const IOAS_FLAGS = 4; // bit 0: allocated
-export const IOAS_RANGES = 16; // sorted by iova: iova u64, length u64, window offset or handle u32, permissions u32
-export const IOAS_RANGE_BYTES = 24;
-export const IOAS_RANGES_MAX = 42;
-export const IOAS_EXTRA = 7; // address spaces beyond one per function
+export const IOAS_FLAGS = 4; // IOAS_ALLOCATED, IOAS_TRACKED
+export const IOAS_AT = 8; // u32 address of the ranges: IOAS_RANGES, or a block of the pool
+export const IOAS_CAPACITY = 12; // ranges for which there is room
+export const IOAS_RANGES = 32; // the first few, sorted by iova
+export const IOAS_RANGES_OWN = 7;
+export const IOAS_ALLOCATED = 1;
+export const IOAS_TRACKED = 2; // dirty pages are marked
+export const IOAS_EXTRA = 64; // address spaces beyond one per function
+export const RANGE_BYTES = 32;
+export const RANGE_IOVA = 0; // u64
+export const RANGE_LENGTH = 8; // u64
+export const RANGE_OFFSET = 16; // u32: window offset, or handle of foreign memory
+export const RANGE_PERMISSIONS = 20; // u32: IOMMU_*
+export const RANGE_DIRTY = 24; // u32 address of a bitmap with one bit a page, with IOMMU_TRACKED
 export const IOMMU_READ = 1;
 export const IOMMU_WRITE = 2;
 export const IOMMU_FOREIGN = 4; // the host has the bytes, under the handle in place of the window offset
+export const IOMMU_TRACKED = 8; // writes mark their pages
+export const IOMMU_PAGE_SHIFT = 12;
+/** Longer lists of ranges, and dirty bitmaps, of all address spaces; behind the last of these. */
+export const IOMMU_POOL_BYTES = 0x100000;
 
 export const NONE = 0xffffffff;

@@ -3,7 +3,6 @@
 import { CTL_NUM_VFS, FN_CONFIG, NONE } from '../abi/state_map.ts';
 import {
   FN_INDEX,
-  FN_IOAS,
   FN_MSIX_ENABLE,
   FN_MSIX_MASKALL,
   FN_PASID,
@@ -17,7 +16,7 @@ import { config, functionAt, functionCount } from '../mem/arena.ts';
 import { resetConfigImage } from '../pci/config_image.ts';
 import { updateDecode } from '../pci/config_space.ts';
 import { resetMsix } from '../pci/msix.ts';
-import { forgetTranslations } from '../pcie/iommu.ts';
+import { bindFunction } from '../pcie/address_space.ts';
 import { resetDevice } from '../virtio/device_status.ts';
 import { applyProfile } from './profile.ts';
 
@@ -81,6 +80,6 @@ export function stopOnDemand(f: usize): void {
 /** Nothing of the function is under way any more: what it was given goes back. */
 export function forgetOnDemand(f: usize): void {
   store<u32>(f, NONE, FN_PASID);
-  store<u32>(f, config(CFG_IDENTITY_DMA) != 0 ? load<u32>(f, FN_INDEX) : NONE, FN_IOAS);
-  forgetTranslations();
+  const fn = load<u32>(f, FN_INDEX);
+  bindFunction(fn, config(CFG_IDENTITY_DMA) != 0 ? fn : NONE);
 }

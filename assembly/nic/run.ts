@@ -37,7 +37,8 @@ import {
 import { TLP_CFGRD, TLP_CFGWR, TLP_DOWN, TLP_MRD, TLP_MWR, TRACE_MASK_STATE } from '../abi/trace_kind.ts';
 import { count, functionAt, param } from '../mem/arena.ts';
 import { completionReady, receiveRequest, sendCompletion } from '../pcie/completer.ts';
-import { deliverPosted, lastPostedArrival, nextPostedArrival } from '../pcie/posted.ts';
+import { deliverPosted, lastPostedArrival, lastWriteOf, nextPostedArrival } from '../pcie/posted.ts';
+import { lastReadOf } from '../pcie/requests.ts';
 import { hasOutput, hasOutputRoom } from '../sim/output.ts';
 import { moveTo, NEVER, nextEventTime, scheduleAt, takeEvent } from '../sim/scheduler.ts';
 import { isFunctional } from '../sim/time.ts';
@@ -100,6 +101,17 @@ function runThrough(until: u64): void {
 function runNow(): void {
   const time = load<u64>(CTL_NOW);
   while (nextEventTime() == time && hasOutputRoom()) dispatch(takeEvent());
+}
+
+/**
+ * The wait of the host at the end of an invalidation: time goes on until all that function `f`, or with `f` 0 the functions
+ * bound to `ioas`, have sent by now is in effect. What they send meanwhile may come before the end of it or not.
+ */
+export function settleRequests(f: usize, ioas: u32): void {
+  if (isFunctional()) return;
+  const end = max(lastWriteOf(f, ioas), lastReadOf(f, ioas));
+  if (end > load<u64>(CTL_NOW)) runThrough(end);
+  deliverPosted();
 }
 
 /** Completion of a host's request: waits for credits if it must, and keeps the caller until it is back. */

@@ -17,6 +17,7 @@ import {
   FUNCTIONS,
   IOAS_EXTRA,
   IOAS_STRIDE,
+  IOMMU_POOL_BYTES,
   IOMMU_READ,
   IOMMU_WRITE,
   JOB_STRIDE,
@@ -46,7 +47,8 @@ import {
 import { P_SEED } from '../abi/timing_param.ts';
 import { config, functionAt, param } from '../mem/arena.ts';
 import { initConfigMasks } from '../pci/config_image.ts';
-import { ioasMap } from '../pcie/iommu.ts';
+import { initAddressSpace, ioasMap } from '../pcie/address_space.ts';
+import { initPool } from '../pcie/pool.ts';
 import { initTags } from '../pcie/requests.ts';
 import { initScheduler } from '../sim/scheduler.ts';
 import { initJobs } from '../virtio/job.ts';
@@ -54,7 +56,8 @@ import { applyProfile, initProfile } from './profile.ts';
 
 /** Bytes of memory that a card with so many functions needs. */
 export function memoryBytes(functions: u32, windowBytes: u32): u32 {
-  return pageAlign(FUNCTIONS + functions * FN_STRIDE + (functions + IOAS_EXTRA) * IOAS_STRIDE) + windowBytes;
+  const spaces = (functions + IOAS_EXTRA) * IOAS_STRIDE + IOMMU_POOL_BYTES;
+  return pageAlign(FUNCTIONS + functions * FN_STRIDE + spaces) + windowBytes;
 }
 
 function pageAlign(bytes: u32): u32 {
@@ -77,6 +80,8 @@ export function createCard(): bool {
   store<u32>(CTL_WINDOW_BASE, total - windowBytes);
   store<u32>(CTL_WINDOW_BYTES, windowBytes);
   store<u32>(CTL_WIRE_LINK_UP, 1);
+  for (let ioas: u32 = 0; ioas < functions + IOAS_EXTRA; ioas++) initAddressSpace(ioas);
+  initPool(ioasBase + (functions + IOAS_EXTRA) * IOAS_STRIDE);
   initScheduler();
   initJobs();
   initTags();

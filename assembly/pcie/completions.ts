@@ -58,7 +58,6 @@ import {
   C_COMPLETION_POISONED,
   C_COMPLETION_TIMEOUTS,
   C_COMPLETION_UNSUPPORTED,
-  C_DMA_FAULTS,
 } from '../abi/counter.ts';
 import { PCI_STATUS, PCI_STATUS_DETECTED_PARITY, PCI_STATUS_REC_MASTER_ABORT } from '../abi/pci_header.ts';
 import { P_CPL_TIMEOUT, P_DOWN_LATENCY, P_HOST_READ, P_TLP_3DW, P_UP_LATENCY } from '../abi/timing_param.ts';
@@ -101,7 +100,6 @@ export function serveRead(tag: usize): void {
   if (isWanted) {
     deliverPosted();
     if (status == 0 && !readMemory(f, iova, length, load<u32>(tag, TAG_TARGET))) {
-      count(C_DMA_FAULTS);
       status = READ_FAULT_UNSUPPORTED;
     }
   }

@@ -3,16 +3,25 @@
 // belongs to someone else (a virtual machine monitor's, say) is reached through two imported functions, the only ones
 // that the core has; everything else lies in linear memory.
 import { IOMMU_READ, IOMMU_WRITE } from '../abi/state_map.ts';
-import { C_DMA_FAULTS } from '../abi/counter.ts';
-import { copyBytes, count } from '../mem/arena.ts';
-import { foreignHandle, foreignOffset, lastForeign, lastSpan, translate } from './iommu.ts';
+import { copyBytes } from '../mem/arena.ts';
+import {
+  foreignHandle,
+  isForeign,
+  lastRange,
+  lastSpan,
+  markDirty,
+  noteFault,
+  rangeOffset,
+  translate,
+  windowAddress,
+} from './iommu.ts';
 
 /** Copies foreign memory of a handle, from `offset` on, to `target` in linear memory; false: not mapped there. */
 declare function foreignRead(handle: u32, offset: f64, length: u32, target: usize): bool;
 /** Copies `length` bytes at `source` in linear memory likewise the other way. */
 declare function foreignWrite(handle: u32, offset: f64, length: u32, source: usize): bool;
 
-/** Reads `length` bytes at `iova` for the function; false, with part of them read, at an address that is not mapped. */
+/** Reads `length` bytes at `iova` for the function; false, a fault, with part of them read, where it is not mapped. */
 export function readMemory(f: usize, iova: u64, length: u32, target: usize): bool {
   const whole = translate(f, iova, IOMMU_READ);
   if (whole != 0 && length <= lastSpan()) {
@@ -25,9 +34,11 @@ export function readMemory(f: usize, iova: u64, length: u32, target: usize): boo
     if (from != 0) {
       copyBytes(target, from, span);
     } else {
-      const range = lastForeign();
-      if (range == 0) return false;
-      if (!foreignRead(foreignHandle(range), <f64>foreignOffset(range, iova), span, target)) return false;
+      const range = lastRange();
+      if (range == 0 || !foreignRead(foreignHandle(range), <f64>rangeOffset(range, iova), span, target)) {
+        noteFault(f, iova, false);
+        return false;
+      }
     }
     target += span;
     iova += span;
@@ -36,8 +47,8 @@ export function readMemory(f: usize, iova: u64, length: u32, target: usize): boo
   return true;
 }
 
-/** Writes likewise; what is not mapped is lost and counted. */
-export function writeMemory(f: usize, iova: u64, length: u32, source: usize): void {
+/** Writes likewise, in effect in `cycle`; what is not mapped is lost. A write has no completion: the device never learns. */
+export function writeMemory(f: usize, iova: u64, length: u32, source: usize, cycle: u64): void {
   const whole = translate(f, iova, IOMMU_WRITE);
   if (whole != 0 && length <= lastSpan()) {
     copyBytes(whole, source, length);
@@ -47,8 +58,8 @@ export function writeMemory(f: usize, iova: u64, length: u32, source: usize): vo
     const to = translate(f, iova, IOMMU_WRITE);
     const span = min(lastSpan(), length);
     if (to != 0) copyBytes(to, source, span);
-    else if (!writeForeign(iova, span, source)) {
-      count(C_DMA_FAULTS); // a posted write has no completion: the device never learns of it
+    else if (!writeRange(iova, span, source)) {
+      noteFault(f, iova, true, cycle);
       return;
     }
     source += span;
@@ -57,7 +68,13 @@ export function writeMemory(f: usize, iova: u64, length: u32, source: usize): vo
   }
 }
 
-function writeForeign(iova: u64, length: u32, source: usize): bool {
-  const range = lastForeign();
-  return range != 0 && foreignWrite(foreignHandle(range), <f64>foreignOffset(range, iova), length, source);
+/** Writes to the range of the last translation, which is tracked, foreign, or both; false if there is none. */
+function writeRange(iova: u64, length: u32, source: usize): bool {
+  const range = lastRange();
+  if (range == 0) return false;
+  markDirty(range, iova, length);
+  const offset = rangeOffset(range, iova);
+  if (isForeign(range)) return foreignWrite(foreignHandle(range), <f64>offset, length, source);
+  copyBytes(windowAddress(range) + <u32>offset, source, length);
+  return true;
 }

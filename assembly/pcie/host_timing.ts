@@ -24,6 +24,7 @@ import { count, param } from '../mem/arena.ts';
 const PAGE = 0;
 const USED = 8;
 const READY = 16;
+const SPACE_SHIFT: u64 = 52;
 
 /** Cycle in which memory answers a read whose address is translated in cycle `translated`. */
 export function readServed(translated: u64): u64 {
@@ -75,7 +76,7 @@ export function translationDone(f: usize, iova: u64, arrival: u64): u64 {
   const sets = param(P_IOTLB_SETS);
   if (sets == 0) return arrival;
   const page = iova >> param(P_IOTLB_SHIFT);
-  const key = ((<u64>load<u32>(f, FN_IOAS)) << 52) | (page + 1);
+  const key = ((<u64>load<u32>(f, FN_IOAS)) << SPACE_SHIFT) | (page + 1);
   const ways = param(P_IOTLB_WAYS);
   const set: usize = IOTLB + ((<u32>page) & (sets - 1)) * ways * IOTLB_ENTRY_BYTES;
   let victim = set;
@@ -107,7 +108,10 @@ function walk(arrival: u64): u64 {
   return start + param(P_IOTLB_WALK);
 }
 
-/** Whoever takes a mapping away invalidates the IO-TLB. */
-export function invalidateIotlb(): void {
-  memory.fill(IOTLB, 0, param(P_IOTLB_SETS) * param(P_IOTLB_WAYS) * IOTLB_ENTRY_BYTES);
+/** Empties the IO-TLB of an address space; whoever takes a mapping away does. */
+export function invalidateIotlb(ioas: u32): void {
+  const end: usize = IOTLB + param(P_IOTLB_SETS) * param(P_IOTLB_WAYS) * IOTLB_ENTRY_BYTES;
+  for (let entry: usize = IOTLB; entry < end; entry += IOTLB_ENTRY_BYTES) {
+    if (load<u64>(entry, PAGE) >> SPACE_SHIFT == ioas) memory.fill(entry, 0, IOTLB_ENTRY_BYTES);
+  }
 }

@@ -16,7 +16,7 @@ import {
   POSTED,
   POSTED_BYTES,
 } from '../abi/state_map.ts';
-import { DMA_FN, DMA_UP_BYTES, DMA_UP_TLPS, FN_INDEX } from '../abi/function_state.ts';
+import { DMA_FN, DMA_UP_BYTES, DMA_UP_TLPS, FN_INDEX, FN_IOAS } from '../abi/function_state.ts';
 import { EV_INTX, EV_MSI, OUT_MSI, PRIO_POSTED } from '../abi/event_code.ts';
 import { C_DMA_WRITE_BYTES, C_DMA_WRITES, C_MSI_WRITES } from '../abi/counter.ts';
 import { P_DMA_WRITE_ENGINES, P_DMA_WRITE_INTERVAL, P_HOST_INTERRUPT, P_TLP_4DW } from '../abi/timing_param.ts';
@@ -57,8 +57,9 @@ export function postWrite(context: usize, iova: u64, length: u32, source: usize)
   count(C_DMA_WRITES);
   count(C_DMA_WRITE_BYTES, length);
   if (isFunctional()) {
-    writeMemory(f, iova, length, source);
-    return load<u64>(CTL_NOW);
+    const now = load<u64>(CTL_NOW);
+    writeMemory(f, iova, length, source, now);
+    return now;
   }
   const interval = param(P_DMA_WRITE_INTERVAL);
   let ready = load<u64>(CTL_NOW);
@@ -134,6 +135,30 @@ export function nextPostedArrival(): u64 {
   return load<u64>(POSTED + (<u32>(POSTED_BYTES - at) < <u32>ENTRY_BYTES ? 0 : at));
 }
 
+/** When the last write of function `f`, or with `f` 0 of those bound to `ioas`, takes effect; 0 if none is under way. */
+export function lastWriteOf(f: usize, ioas: u32): u64 {
+  const head = load<u32>(CTL_POSTED_HEAD);
+  let tail = load<u32>(CTL_POSTED_TAIL);
+  let last: u64 = 0;
+  while (tail != head) {
+    const room = POSTED_BYTES - (tail & (POSTED_BYTES - 1));
+    if (room < ENTRY_BYTES) {
+      tail += room;
+      continue;
+    }
+    const entry: usize = POSTED + (tail & (POSTED_BYTES - 1));
+    const length = load<u32>(entry, 12);
+    const owner: usize = load<u32>(entry, 8);
+    if (owner == 0) {
+      tail += length;
+      continue;
+    }
+    if (f != 0 ? owner == f : load<u32>(owner, FN_IOAS) == ioas) last = load<u64>(entry);
+    tail += ENTRY_BYTES + ((length + 7) & ~7);
+  }
+  return last;
+}
+
 /** Puts every write that is due by now into host memory. */
 export function deliverPosted(): void {
   const time = load<u64>(CTL_NOW);
@@ -146,14 +171,15 @@ export function deliverPosted(): void {
       continue;
     }
     const entry: usize = POSTED + (tail & (POSTED_BYTES - 1));
-    if (load<u64>(entry) > time) break;
+    const effect = load<u64>(entry);
+    if (effect > time) break;
     const f: usize = load<u32>(entry, 8);
     const length = load<u32>(entry, 12);
     if (f == 0) {
       tail += length;
       continue;
     }
-    writeMemory(f, load<u64>(entry, 16), length, entry + ENTRY_BYTES);
+    writeMemory(f, load<u64>(entry, 16), length, entry + ENTRY_BYTES, effect);
     tail += ENTRY_BYTES + ((length + 7) & ~7);
   }
   store<u32>(CTL_POSTED_TAIL, tail);

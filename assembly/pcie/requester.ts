@@ -28,7 +28,7 @@ import {
   SEGMENT_LENGTH,
 } from '../abi/function_state.ts';
 import { EV_DMA_READY, PRIO_NORMAL } from '../abi/event_code.ts';
-import { C_DMA_FAULTS, C_DMA_READS, C_DMA_READ_BYTES } from '../abi/counter.ts';
+import { C_DMA_READS, C_DMA_READ_BYTES } from '../abi/counter.ts';
 import { P_DMA_READ_ENGINES, P_DMA_READ_INTERVAL, P_DMA_SETUP } from '../abi/timing_param.ts';
 import { TRACE_DMA_ASKED, TRACE_MASK_STATE } from '../abi/trace_kind.ts';
 import { count, param } from '../mem/arena.ts';
@@ -68,7 +68,6 @@ export function readInto(context: usize, iova: u64, length: u32, target: usize):
     count(C_DMA_READ_BYTES, length);
     const isMapped = readMemory(load<u32>(context, DMA_FN), iova, length, target);
     store<u32>(context, isMapped ? 0 : 1, DMA_FAULT);
-    if (!isMapped) count(C_DMA_FAULTS);
     store<u32>(context, length, DMA_BYTES);
     return true;
   }
@@ -122,7 +121,6 @@ function sample(context: usize): void {
     const length = min(load<u32>(segment, SEGMENT_LENGTH), left);
     if (!readMemory(f, load<u64>(segment), length, target)) {
       store<u32>(context, 1, DMA_FAULT);
-      count(C_DMA_FAULTS);
       return;
     }
     target += length;

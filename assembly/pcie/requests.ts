@@ -54,6 +54,7 @@ import {
   DMA_UP_TLPS,
   DMA_WAITING,
   FN_BUS_MASTER,
+  FN_IOAS,
   SEGMENT_BYTES,
   SEGMENT_LENGTH,
 } from '../abi/function_state.ts';
@@ -86,6 +87,21 @@ export function initTags(): void {
     store<u32>(tag, i + 1 < tags ? <u32>(tag + TAG_BYTES) : 0, TAG_NEXT);
   }
   store<u32>(CTL_TAG_FREE, TAG);
+}
+
+/** When the last read of function `f`, or with `f` 0 of those bound to `ioas`, is served; 0 if none waits for that. */
+export function lastReadOf(f: usize, ioas: u32): u64 {
+  const now = load<u64>(CTL_NOW);
+  const end: usize = TAG + param(P_TAGS) * TAG_BYTES;
+  let wait = 0;
+  for (let tag: usize = TAG; tag < end; tag += TAG_BYTES) {
+    if (load<u32>(tag, TAG_NUMBER) == 0) continue;
+    const owner: usize = load<u32>(tag, TAG_FN);
+    if (f != 0 ? owner != f : load<u32>(owner, FN_IOAS) != ioas) continue;
+    const served = load<u32>(tag, TAG_SENT) + load<u32>(tag, TAG_UP) + param(P_UP_LATENCY) + load<u32>(tag, TAG_HOST);
+    wait = max(wait, <i32>(served - <u32>now));
+  }
+  return wait > 0 ? now + wait : 0;
 }
 
 /** EV_DMA_READY: the read is set up. */

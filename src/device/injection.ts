@@ -4,6 +4,8 @@ import {
   CTL_INJECT_COUNT,
   CTL_INJECT_OPCODE,
   CTL_INJECT_STATUS,
+  CTL_READ_FAULT_KIND,
+  CTL_READ_FAULTS,
   NONE,
   READ_FAULT_LOST,
   READ_FAULT_POISONED,
@@ -38,8 +40,14 @@ export function injectAdmin({ u32 }: CoreInstance, answer: AdminInjection): void
 export type ReadFault = 'unsupported' | 'poisoned' | 'lost';
 
 /** READ_FAULT_* of the core by name. */
-export const READ_FAULTS: Readonly<Record<ReadFault, number>> = {
+const READ_FAULTS: Readonly<Record<ReadFault, number>> = {
   unsupported: READ_FAULT_UNSUPPORTED,
   poisoned: READ_FAULT_POISONED,
   lost: READ_FAULT_LOST,
 };
+
+/** Has the next `count` completions spoilt. */
+export function putReadFault({ u32 }: CoreInstance, fault: ReadFault, count: number): void {
+  u32[CTL_READ_FAULT_KIND >> 2] = READ_FAULTS[fault];
+  u32[CTL_READ_FAULTS >> 2] = count;
+}

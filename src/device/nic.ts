@@ -5,18 +5,12 @@ import { RUN_EVENT, RUN_IDLE } from '../../assembly/abi/event_code.ts';
 import {
   CTL_DECODED_OFFSET,
   CTL_EVENTS_RUN,
-  CTL_IOAS_BASE,
   CTL_OUT_HEAD,
   CTL_OUT_TAIL,
-  CTL_READ_FAULT_KIND,
-  CTL_READ_FAULTS,
   CTL_WIRE_IN_BYTES,
   FN_STRIDE,
   FRAME_BYTES_MAX,
   FUNCTIONS,
-  IOMMU_FOREIGN,
-  IOAS_EXTRA,
-  IOAS_FLAGS,
   IOAS_STRIDE,
   MSIX_VECTORS_MAX,
   NONE,
@@ -34,8 +28,9 @@ import { resolveConfig, type NicConfig, type ResolvedConfig } from './config.ts'
 import { cardCounters, functionCounters, linkTraffic, type Counters } from './counters.ts';
 import { OutputRing } from './output_ring.ts';
 import type { AdvanceReason, FrameHandler, InterruptHandler, MsiMessage, LinkTraffic } from './outputs.ts';
+import { IommuState } from './iommu.ts';
 import { ForeignTable, type ForeignMemory } from './foreign.ts';
-import { injectAdmin, READ_FAULTS, type AdminInjection, type ReadFault } from './injection.ts';
+import { injectAdmin, putReadFault, type AdminInjection, type ReadFault } from './injection.ts';
 import type { FunctionProfile, ProvisionedFunction } from './function_profile.ts';
 import { ProfileTable } from './provision.ts';
 import { resolveProfile, type ResolvedProfile } from './profile.ts';
@@ -60,6 +55,8 @@ export class Nic {
   readonly profile: ResolvedProfile;
   /** The core's views, for the layers that need memory (address spaces, drivers' windows). */
   readonly core: CoreInstance;
+  /** Dirty pages and faults of the address spaces. */
+  readonly iommu: IommuState;
   private readonly pins: Pins;
   private readonly u32: Uint32Array;
   private readonly outputs: OutputRing;
@@ -82,6 +79,7 @@ export class Nic {
       foreign: this.foreign,
     });
     this.pins = this.core.pins;
+    this.iommu = new IommuState(this.core, this.functions());
     this.trace = new TraceRing(this.core);
     this.u32 = this.core.u32;
     this.isFunctional = this.config.mode === 'functional';
@@ -353,8 +351,7 @@ export class Nic {
 
   /** Spoils the next `count` completions of the card's reads: what does the card, and its driver, make of that? */
   injectReadFault(fault: ReadFault, count = 1): void {
-    this.u32[CTL_READ_FAULT_KIND >> 2] = READ_FAULTS[fault];
-    this.u32[CTL_READ_FAULTS >> 2] = count;
+    putReadFault(this.core, fault, count);
   }
 
   // ---- trace ------------------------------------------------------------------------------------------------------------------
@@ -386,40 +383,30 @@ export class Nic {
 
   /** Number of a free address space. Throws NicError ENOSPC when all are taken. */
   allocateIoas(): number {
-    const count = this.functions() + IOAS_EXTRA;
-    for (let ioas = this.config.identityDma ? this.functions() : 0; ioas < count; ioas++) {
-      const flags = (this.u32[CTL_IOAS_BASE >> 2]! + ioas * IOAS_STRIDE + IOAS_FLAGS) >> 2;
-      if (this.u32[flags] === 0) {
-        this.u32[flags] = 1;
-        return ioas;
-      }
-    }
-    throw new NicError('ENOSPC', `all ${count} address spaces of the card are in use; destroy one first`);
+    return this.iommu.allocate(this.config.identityDma ? this.functions() : 0);
   }
 
   freeIoas(ioas: number): void {
-    const at = this.u32[CTL_IOAS_BASE >> 2]! + ioas * IOAS_STRIDE;
+    this.checkAtRest();
     this.pins.dmaClear(ioas);
-    this.u32[(at + IOAS_FLAGS) >> 2] = 0;
+    this.iommu.free(ioas);
+    this.drain();
   }
 
-  /** Maps window bytes at `offset` to `iova`; false if the range overlaps, wraps, or no range is left. */
+  /**
+   * Maps window bytes at `offset` to `iova`, or, with IOMMU_FOREIGN, the memory with that handle; false if the range
+   * overlaps, wraps, or no room is left.
+   */
   mapIoas(ioas: number, iova: number, length: number, offset: number, permissions: number): boolean {
     return Boolean(this.pins.dmaMap(ioas, iova, length, offset, permissions));
   }
 
   /**
-   * Maps `length` bytes at `iova` to memory that only the caller can reach; returns a handle for forgetForeign(). A
-   * snapshot holds the mapping and not the memory: restore it into a card that has the same handles.
+   * Makes memory that only the caller can reach known to the card; returns a handle for mapIoas() and forgetForeign(). A
+   * snapshot holds mappings and not the memory: restore it into a card that has the same handles.
    */
-  mapForeign(ioas: number, iova: number, length: number, memory: ForeignMemory, permissions: number): number {
-    const handle = this.foreign.add(memory);
-    if (this.pins.dmaMap(ioas, iova, length, handle, permissions | IOMMU_FOREIGN)) return handle;
-    this.foreign.remove(handle);
-    throw new NicError(
-      'EEXIST',
-      `foreign memory at iova 0x${iova.toString(16)} overlaps or finds no room; unmap first`,
-    );
+  addForeign(memory: ForeignMemory): number {
+    return this.foreign.add(memory);
   }
 
   /** Forgets foreign memory; where it is still mapped, every access faults. */
@@ -427,15 +414,29 @@ export class Nic {
     this.foreign.remove(handle);
   }
 
-  /** Bytes unmapped; -1 if a mapping lies only partly inside. */
+  /**
+   * Bytes unmapped; -1 if a mapping lies only partly inside. In timed mode it returns when all that functions of the
+   * address space had sent is in effect; nothing of what comes later reaches the memory.
+   */
   unmapIoas(ioas: number, iova: number, length: number): number {
-    return this.pins.dmaUnmap(ioas, iova, length);
+    this.checkAtRest();
+    const bytes = this.pins.dmaUnmap(ioas, iova, length);
+    this.drain();
+    return bytes;
   }
 
-  /** Binds a function's requester id to an address space; null detaches it. */
+  /** Binds a function's requester id to an address space, null to none; waits for what it had sent, as unmapIoas(). */
   attachIoas(fn: number, ioas: number | null): void {
     this.functionBase(fn);
+    this.checkAtRest();
     this.pins.attachIoas(fn, ioas ?? NONE);
+    this.drain();
+  }
+
+  /** Waiting for requests makes time go on, which the card cannot in the middle of one. */
+  private checkAtRest(): void {
+    if (!this.foreign.isBusy || this.isFunctional) return;
+    throw new NicError('REENTRY', 'foreign memory made the card wait for its requests; it may read registers only');
   }
 
   /** Takes `bytes` of the guest window for a driver; returns their offset in the window. */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One client of one function, from VERSION to its end: commands in the order of their arrival, each with its reply or
 // error. What makes no sense at all (an impossible size, a first message that is not VERSION) ends the session.
-import { IOMMU_READ, IOMMU_WRITE } from '../../assembly/abi/state_map.ts';
 import type { Nic } from '../device/nic.ts';
 import { Ioas } from '../iommufd/ioas.ts';
 import type { Libc } from '../native/libc.ts';
@@ -73,7 +72,6 @@ export class ClientSession {
   private readonly onEnd: () => void;
   private context: CommandContext | null = null;
   private ioas: Ioas | null = null;
-  private foreign = -1;
   private kept: Message[] = [];
   /** Calls of the device that were put off. */
   private calls: (() => void)[] = [];
@@ -109,7 +107,7 @@ export class ClientSession {
   end(): void {
     if (this.hasEnded) return;
     this.hasEnded = true;
-    const { poller, nic } = this.options;
+    const { poller } = this.options;
     poller.remove(this.connection.fd);
     for (const { fds } of this.kept) this.closeAll(fds);
     this.kept = [];
@@ -119,7 +117,6 @@ export class ClientSession {
       device.close();
       device.attach(null);
       this.ioas!.destroy();
-      nic.forgetForeign(this.foreign);
       dma.clear();
     }
     this.connection.close();
@@ -225,7 +222,7 @@ export class ClientSession {
       device.open();
       const dma = new DmaMap(libc, new SocketDma(libc, this.connection, this));
       this.ioas = new Ioas(nic);
-      this.foreign = nic.mapForeign(this.ioas.id, 0, ADDRESS_SPACE_BYTES, dma, IOMMU_READ | IOMMU_WRITE);
+      this.ioas.map(0, ADDRESS_SPACE_BYTES, { foreign: dma });
       device.attach(this.ioas);
       this.maxDataXferBytes = agreed.maxDataXferBytes;
       const irqs = new ClientIrqs(libc, poller, device, (call) => this.callDevice(call));
