@@ -6,6 +6,8 @@ import { LIFECYCLE_RULES, type MachineName, type Rule } from './lifecycle_rules.
 export const MACHINES: readonly { readonly name: MachineName; readonly title: string; readonly initial: string }[] = [
   { name: 'pf', title: 'The PF', initial: 'ready' },
   { name: 'vf', title: 'A VF', initial: 'absent' },
+  { name: 'mdev', title: 'A mediated device', initial: 'absent' },
+  { name: 'function', title: 'A function of the on-demand interface', initial: 'created' },
 ];
 
 /** One operation in one or more states. */

@@ -5,7 +5,7 @@
 // An operation is what was asked for with what decides its fate behind a colon: `numvfs:0`, `bind:no-match`.
 import { NicError, type ErrnoName } from '../util/errors.ts';
 
-/** A kind of thing that has states: the PF, a VF, a mediated device, a function made on demand. */
+/** A kind of thing that has states: the PF, a VF, a mediated device, a function behind the on-demand interface. */
 export type MachineName = 'pf' | 'vf' | 'mdev' | 'function';
 
 /** One row of the table. */
@@ -28,6 +28,9 @@ export const OPEN_STATES = ['opened', 'bound', 'attached'] as const;
 export const LEAVING_STATES = ['opened-leaving', 'bound-leaving', 'attached-leaving'] as const;
 
 const WITH_FILE = [...OPEN_STATES, ...LEAVING_STATES];
+
+/** What becomes of a device that is in use. */
+const RELEASE = 'release is requested; done when the last file is closed';
 
 type Outcome = Pick<Rule, 'to' | 'errno' | 'waits'>;
 const SAME: Outcome = {};
@@ -60,14 +63,13 @@ const PF_RULES = rows(
   [['unbound'], 'bind:without-sriov', { to: 'no-sriov' }, 'the same without VIRTIO_F_SR_IOV'],
   [PF_BOUND, 'bind', { errno: 'EBUSY' }, 'a driver is bound'],
   [['unbound'], 'unbind', { errno: 'ENODEV' }, 'the driver is not bound to the PF'],
-  [['ready', 'no-sriov', 'dead'], 'unbind', { to: 'unbound' }, 'the driver resets the PF'],
-  [['enabled', 'dead-enabled'], 'unbind', { to: 'draining' }, 'SR-IOV is disabled first, as by numvfs 0'],
+  [PF_BOUND, 'unbind', { to: 'draining' }, 'VFs go first, as by numvfs 0, then all that hangs on the driver'],
   [['unbound'], 'reset', SAME, 'FLR'],
   [['ready', 'no-sriov', 'dead'], 'reset', { to: 'dead' }, 'FLR; virtio-net does not bring the device up again'],
   [['enabled', 'dead-enabled'], 'reset', { to: 'dead-enabled' }, 'the same; the PCI core writes SR-IOV again'],
   [['draining'], 'numvfs:same numvfs:n numvfs:0 bind unbind reset', WAITS, 'the device lock is held'],
   [['draining'], 'drained:bound', { to: 'ready' }, 'VF Enable cleared, 1 s, NumVFs 0'],
-  [['draining'], 'drained:unbound', { to: 'unbound' }, 'the same, then the driver resets the PF'],
+  [['draining'], 'drained:unbound', { to: 'unbound' }, 'the same, and the driver resets the PF'],
 );
 
 /** A vfio device with its node, from the moment a driver registers it: the same for a VF and for a mediated device. */
@@ -142,19 +144,61 @@ const VF_RULES = [
     [['unbound'], 'remove', { to: 'absent' }, 'the PF takes its VFs away'],
     [[...LEAVING_STATES, 'closing'], 'override bind unbind reset remove', WAITS, 'the device lock is held'],
   ),
-  ...OPEN_STATES.flatMap((state) =>
-    rows('vf', [
-      [state],
-      'unbind remove',
-      { to: `${state}-leaving` },
-      'release is requested; done when the last file is closed',
-    ]),
-  ),
+  ...OPEN_STATES.flatMap((state) => rows('vf', [[state], 'unbind remove', { to: `${state}-leaving` }, RELEASE])),
   ...nodeRules('vf'),
 ];
 
+const MDEV_EXISTING = ['unbound', 'registered', ...WITH_FILE, 'closing'];
+
+const MDEV_RULES = [
+  ...rows(
+    'mdev',
+    [['absent'], 'create:no-guid', { errno: 'EINVAL' }, 'not 36 characters of a GUID'],
+    [MDEV_EXISTING, 'create', { errno: 'EEXIST' }, 'a device with this GUID exists'],
+    [['absent'], 'create:no-instance', { errno: 'EUSERS' }, 'available_instances is 0'],
+    [['absent'], 'create:parent-leaving', { errno: 'ENODEV' }, 'the parent takes its devices away'],
+    [['absent'], 'create', { to: 'probing' }, 'the device appears, and the driver of its parent takes it'],
+    [['unbound'], 'bind', { to: 'probing' }, 'the driver takes it again'],
+    [['probing'], 'probed:vfio', { to: 'registered' }, 'a function of the card was made for it'],
+    [
+      ['probing'],
+      'probed:no-function',
+      { to: 'unbound', errno: 'ENOSPC' },
+      'the card has none left; create undoes itself',
+    ],
+    [['probing'], 'probed:no-pasid', { to: 'unbound', errno: 'ENOSPC' }, 'no PASID left; create undoes itself'],
+    [['absent'], 'bind', { errno: 'ENODEV' }, 'no such device'],
+    [['registered', ...OPEN_STATES], 'bind', { errno: 'EBUSY' }, 'it has its driver'],
+    [['absent', 'unbound'], 'unbind:other', { errno: 'ENODEV' }, 'the driver is not bound to it'],
+    [['absent', 'unbound'], 'unbind', SAME, 'the caller has slept, and another has done it'],
+    [['registered'], 'unbind remove', { to: 'closing' }, 'nobody uses it'],
+    [['closing'], 'closed:unbind', { to: 'unbound' }, 'the function of the card is given back'],
+    [['closing'], 'closed:remove', { to: 'absent' }, 'the same, and the device is gone'],
+    [['unbound'], 'remove', { to: 'absent' }, 'the device is gone'],
+    [['absent'], 'remove', { errno: 'ENOENT' }, 'no such directory'],
+    [['absent', 'unbound', ...LEAVING_STATES, 'closing'], 'open', { errno: 'ENOENT' }, 'no node'],
+    [[...LEAVING_STATES, 'closing'], 'bind unbind remove', WAITS, 'the device lock is held'],
+  ),
+  ...OPEN_STATES.flatMap((state) => rows('mdev', [[state], 'unbind remove', { to: `${state}-leaving` }, RELEASE])),
+  ...nodeRules('mdev'),
+];
+
+const FUNCTION_RULES = rows(
+  'function',
+  [['created', 'configured'], 'configure', { to: 'configured' }, 'the profile, as often as one likes'],
+  [['created', 'configured'], 'enable', { to: 'enabled' }, 'the device and its node; what fails undoes itself'],
+  [['enabled', 'leaving'], 'configure enable', { errno: 'EBUSY' }, 'the function is there'],
+  [['enabled'], 'open', SAME, 'its node'],
+  [['created', 'configured', 'leaving'], 'open', { errno: 'ENOENT' }, 'no node'],
+  [['enabled'], 'lost', { to: 'configured' }, 'its device went with the driver of the PF'],
+  [['created', 'configured', 'enabled'], 'destroy', { to: 'leaving' }, 'release is requested while it is in use'],
+  [['leaving'], 'destroy', WAITS, 'somebody else does it'],
+  [['leaving'], 'destroyed', { to: 'gone' }, 'number, PASID, vectors are free'],
+  [['gone'], 'configure enable open destroy', { errno: 'ENODEV' }, 'it was destroyed'],
+);
+
 /** The table. */
-export const LIFECYCLE_RULES: readonly Rule[] = [...PF_RULES, ...VF_RULES];
+export const LIFECYCLE_RULES: readonly Rule[] = [...PF_RULES, ...VF_RULES, ...MDEV_RULES, ...FUNCTION_RULES];
 
 const BY_KEY = new Map<string, Rule>();
 for (const rule of LIFECYCLE_RULES)

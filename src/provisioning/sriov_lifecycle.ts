@@ -6,6 +6,7 @@ import type { Machine } from '../machine/machine.ts';
 import { VIRTIO_F_SR_IOV } from '../../assembly/abi/virtio_features.ts';
 import { addressText } from '../util/address_text.ts';
 import { NicError } from '../util/errors.ts';
+import { NumberPool, type Host, type PfChild } from './host.ts';
 import { LifecycleState } from './lifecycle_state.ts';
 import { SriovVf } from './sriov_vf.ts';
 import { Tasks, type Pending, type Steps } from './tasks.ts';
@@ -14,15 +15,17 @@ import { VfioNodes } from './vfio_node.ts';
 const PS_PER_MS = 1e9;
 
 /** A PF with its VFs, and the nodes that their drivers register. */
-export class SriovLifecycle {
+export class SriovLifecycle implements Host {
   /** sriov_drivers_autoprobe: drivers are offered new VFs. */
   autoprobe = true;
   readonly machine: Machine;
   readonly lifecycle: LifecycleState;
   readonly nodes = new VfioNodes();
   readonly tasks = new Tasks();
+  readonly functions: NumberPool;
   /** VF 1 first. */
   readonly vfs: readonly SriovVf[];
+  private readonly children: PfChild[] = [];
 
   /** `machine`: one without VFs, its PF under its driver. */
   constructor(machine: Machine) {
@@ -31,8 +34,9 @@ export class SriovLifecycle {
       throw new NicError('LIFECYCLE', `${this.numVfs} VFs exist already; make the machine with numVfs 0`);
     const name = `0000:${addressText(machine.pfDevice.requesterId)}`;
     this.lifecycle = new LifecycleState('pf', name, this.hasSriov ? 'ready' : 'no-sriov');
-    const bus = { machine, nodes: this.nodes, tasks: this.tasks, nowMs: () => this.nowMs() };
-    this.vfs = Array.from({ length: machine.nic.config.totalVfs }, (_, i) => new SriovVf(bus, i + 1));
+    const { totalVfs } = machine.nic.config;
+    this.functions = new NumberPool(totalVfs + 1, machine.nic.functions() - 1);
+    this.vfs = Array.from({ length: totalVfs }, (_, i) => new SriovVf(this, i + 1));
   }
 
   get state(): string {
@@ -49,6 +53,11 @@ export class SriovLifecycle {
     const vf = this.vfs[number - 1];
     if (vf === undefined) throw new NicError('FUNCTION', `VF ${number} does not exist; VFs are 1..${this.vfs.length}`);
     return vf;
+  }
+
+  /** Something that goes with the PF's driver and with a reset of the PF, as VFs do. */
+  addChild(child: PfChild): void {
+    this.children.push(child);
   }
 
   /** Writes sriov_numvfs. EINVAL, ERANGE, ENOENT, EBUSY as the table says; 0 sleeps while a VF is in use. */
@@ -78,7 +87,7 @@ export class SriovLifecycle {
     return repeated;
   }
 
-  private nowMs(): number {
+  nowMs(): number {
     const { nic } = this.machine;
     return nic.toPs(nic.now()) / PS_PER_MS;
   }
@@ -116,25 +125,25 @@ export class SriovLifecycle {
     yield* this.lifecycle.turn(() => 'bind');
     this.machine.pf.start();
     this.lifecycle.step(this.hasSriov ? 'bind' : 'bind:without-sriov');
+    for (const child of this.children) child.register();
   }
 
   private *unbind(): Steps {
     const hasSlept = this.lifecycle.waits('unbind');
     while (this.lifecycle.waits('unbind')) yield () => !this.lifecycle.waits('unbind');
-    // who slept finds the work done
-    if (hasSlept && this.state === 'unbound') return;
+    if (hasSlept && this.state === 'unbound') return; // another has done it
     this.lifecycle.step('unbind');
-    if (this.state === 'draining') {
-      yield* this.drain();
-      this.machine.pf.stop();
-      this.lifecycle.step('drained:unbound');
-    } else this.machine.pf.stop();
+    yield* this.drain();
+    for (const child of this.children) yield* child.unregister();
+    this.machine.pf.stop();
+    this.lifecycle.step('drained:unbound');
   }
 
   private *reset(): Steps {
     const on = yield* this.lifecycle.turn(() => 'reset');
     this.machine.pfDevice.reset();
     this.machine.pf.sriov?.restore();
+    for (const child of this.children) child.restore();
     this.lifecycle.step(on);
   }
 }

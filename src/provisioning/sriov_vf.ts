@@ -4,29 +4,21 @@
 import { STATUS_ACKNOWLEDGE, STATUS_DRIVER } from '../../assembly/abi/device_status.ts';
 import { DeviceFaultError } from '../guest/device_fault.ts';
 import { VirtioModern } from '../guest/virtio_modern.ts';
-import type { Machine } from '../machine/machine.ts';
 import { addressText } from '../util/address_text.ts';
 import { VfioError } from '../util/errors.ts';
 import { VirtioVfioPci } from '../variant/virtio_vfio_pci.ts';
 import type { VariantKind } from '../variant/probe.ts';
 import { VfioPci } from '../vfio/vfio_pci.ts';
+import { requesterDma } from './dma_binding.ts';
+import type { Host } from './host.ts';
 import { LifecycleState } from './lifecycle_state.ts';
-import type { Pending, Steps, Tasks } from './tasks.ts';
+import type { Pending, Steps } from './tasks.ts';
 import type { VfioFile } from './vfio_file.ts';
-import { noNode, VfioNode, type VfioNodes } from './vfio_node.ts';
+import { noNode, VfioNode } from './vfio_node.ts';
 
 /** Drivers that can take a VF. The last two do so only by driver_override. */
 export type VfDriver = 'virtio-pci' | 'vfio-pci' | 'virtio_vfio_pci';
 const DRIVERS: readonly VfDriver[] = ['virtio-pci', 'vfio-pci', 'virtio_vfio_pci'];
-
-/** What the VFs of a machine share. */
-export interface Bus {
-  readonly machine: Machine;
-  readonly nodes: VfioNodes;
-  readonly tasks: Tasks;
-  /** Simulated time in milliseconds. */
-  nowMs(): number;
-}
 
 /** One VF, there or not. */
 export class SriovVf {
@@ -39,13 +31,13 @@ export class SriovVf {
   /** What the variant driver decided when it took the VF. */
   kind: VariantKind | null = null;
   node: VfioNode | null = null;
-  private readonly bus: Bus;
+  private readonly host: Host;
   private kernelDriver: VirtioModern | null = null;
 
-  constructor(bus: Bus, number: number) {
-    this.bus = bus;
+  constructor(host: Host, number: number) {
+    this.host = host;
     this.number = number;
-    this.lifecycle = new LifecycleState('vf', `0000:${addressText(bus.machine.nic.routingId(number))}`, 'absent');
+    this.lifecycle = new LifecycleState('vf', `0000:${addressText(host.machine.nic.routingId(number))}`, 'absent');
   }
 
   get state(): string {
@@ -86,9 +78,8 @@ export class SriovVf {
   unbind(driver: VfDriver): Pending {
     if (this.driver !== driver) this.lifecycle.step('unbind:other');
     return this.start(function* (vf) {
-      while (vf.lifecycle.waits('unbind')) yield () => !vf.lifecycle.waits('unbind');
-      // who slept finds the work done
-      if (vf.driver === null) return;
+      yield* vf.turn('unbind');
+      if (vf.driver === null) return; // it slept, and another has done it
       vf.lifecycle.step('unbind');
       yield* vf.letGo();
       vf.lifecycle.step('closed:unbind');
@@ -141,11 +132,11 @@ export class SriovVf {
   }
 
   private start(steps: (vf: this) => Steps): Pending {
-    return this.bus.tasks.start(steps(this));
+    return this.host.tasks.start(steps(this));
   }
 
   private function(): VfioPci {
-    const { machine } = this.bus;
+    const { machine } = this.host;
     return new VfioPci(machine.nic, this.number, machine.bus);
   }
 
@@ -165,16 +156,16 @@ export class SriovVf {
     this.lifecycle.step('probed:vfio');
     this.driver = driver;
     if (device instanceof VirtioVfioPci) this.kind = device.kind;
-    this.node = new VfioNode(this.bus.nodes, this.bus.tasks, this.lifecycle, {
+    this.node = new VfioNode(this.host.nodes, this.host.tasks, this.lifecycle, {
       device,
-      attach: (space) => device.attach(space),
+      bind: requesterDma(this.host.machine.nic, this.number),
       requestRelease: () => core.requestRelease(),
     });
   }
 
   private variant(core: VfioPci): VirtioVfioPci {
     try {
-      return new VirtioVfioPci(core, this.bus.machine.pf.admin, this.number - 1);
+      return new VirtioVfioPci(core, this.host.machine.pf.admin, this.number - 1);
     } catch (error) {
       if (error instanceof DeviceFaultError) this.lifecycle.step('probed:silent');
       if (this.state === 'probing') this.lifecycle.step('probed:no-notify');
@@ -184,7 +175,7 @@ export class SriovVf {
 
   /** The driver's remove, behind the step that said so. */
   private *letGo(): Steps {
-    if (this.node !== null) yield* this.node.unregister(this.bus.nowMs());
+    if (this.node !== null) yield* this.node.unregister(this.host.nowMs());
     this.kernelDriver?.reset();
     this.kernelDriver = null;
     this.node = null;

@@ -93,3 +93,9 @@ export class Tasks {
     this.sleepers.push(sleeper);
   }
 }
+
+/** Sleeps until another call is over, and fails as it does. */
+export function* waitFor(pending: Pending): Steps {
+  if (!pending.isDone) yield () => pending.isDone;
+  if (pending.error !== undefined) throw pending.error;
+}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // An open file of /dev/vfio/devices/vfioN. It gives access to the device once it is bound to an iommufd, and to one file
 // only at a time; as a VfioDevice it is what drivers work with.
+import type { IommufdContext } from '../iommufd/context.ts';
 import { VfioError } from '../util/errors.ts';
 import type {
   AccessSize,
@@ -24,29 +25,50 @@ export class VfioFile implements VfioDevice {
     this.requesterId = node.registered.device.requesterId;
   }
 
-  /** VFIO_DEVICE_BIND_IOMMUFD: opens the device for this file. EINVAL where a file, this one or another, has it. */
-  bind(): void {
+  /**
+   * VFIO_DEVICE_BIND_IOMMUFD: opens the device for this file. EINVAL where a file, this one or another, has it; errors of
+   * the iommufd.
+   */
+  bind(context: IommufdContext): void {
     this.checkOpen();
     const { node } = this;
     node.lifecycle.check('bind-iommufd');
-    node.registered.device.open();
+    const binding = node.registered.bind(context);
+    try {
+      node.registered.device.open();
+    } catch (error) {
+      binding.release();
+      throw error;
+    }
+    node.binding = binding;
     node.user = this;
     node.lifecycle.step('bind-iommufd');
   }
 
-  /** What bind() does, under the name that a VfioDevice has for it. */
+  /** The device was opened by bind(), and cannot be once more. */
   open(): void {
-    this.bind();
+    this.checkOpen();
+    throw new VfioError('EINVAL', `${this.node.path} is opened by binding it to an iommufd`);
   }
 
-  /** VFIO_DEVICE_ATTACH_IOMMUFD_PT, in place of what was attached before; null is VFIO_DEVICE_DETACH_IOMMUFD_PT. */
-  attach(space: AddressSpace | null): void {
+  /**
+   * VFIO_DEVICE_ATTACH_IOMMUFD_PT: to an IOAS or a page table of the iommufd, by its id, in place of what was attached
+   * before; null is VFIO_DEVICE_DETACH_IOMMUFD_PT.
+   */
+  attach(pageTable: AddressSpace | null): void {
     const { node } = this;
     this.access();
-    const on = space === null ? 'detach' : 'attach';
+    const on = pageTable === null ? 'detach' : 'attach';
     node.lifecycle.check(on);
-    node.registered.attach(space);
+    if (pageTable === null) node.binding!.detach();
+    else node.binding!.attach(pageTable.id);
     node.lifecycle.step(on);
+  }
+
+  /** The same with VFIO_DEVICE_ATTACH_PASID. EOPNOTSUPP: no driver here gives its user PASIDs. */
+  attachPasid(): void {
+    this.access();
+    this.node.lifecycle.step('attach:pasid');
   }
 
   reset(): void {

@@ -2,7 +2,8 @@
 // /dev/vfio/devices/vfioN: the node of a device that a vfio driver has registered, its open files, and what happens when
 // the driver wants to let go while somebody has one open. In the kernel that is vfio_unregister_group_dev().
 import { VfioError } from '../util/errors.ts';
-import type { AddressSpace, VfioDevice } from '../vfio/vfio_device.ts';
+import type { VfioDevice } from '../vfio/vfio_device.ts';
+import type { BindDma, DmaBinding } from './dma_binding.ts';
 import type { LifecycleState } from './lifecycle_state.ts';
 import type { Steps, Tasks } from './tasks.ts';
 import { VfioFile } from './vfio_file.ts';
@@ -40,8 +41,8 @@ export class VfioNodes {
 export interface RegisteredDevice {
   /** The device behind the driver; open() and close() are the driver's own. */
   readonly device: VfioDevice;
-  /** VFIO_DEVICE_ATTACH_IOMMUFD_PT and VFIO_DEVICE_DETACH_IOMMUFD_PT. */
-  attach(space: AddressSpace | null): void;
+  /** How VFIO_DEVICE_BIND_IOMMUFD makes its DMA known to an iommufd. */
+  readonly bind: BindDma;
   /** Signals the request interrupt. */
   requestRelease(): void;
 }
@@ -53,6 +54,8 @@ export class VfioNode {
   readonly lifecycle: LifecycleState;
   /** The file that is bound to an iommufd. */
   user: VfioFile | null = null;
+  /** Its DMA in that iommufd. */
+  binding: DmaBinding | null = null;
   /** Requests for release so far. */
   requests = 0;
   private readonly nodes: VfioNodes;
@@ -88,7 +91,8 @@ export class VfioNode {
     const wasUser = this.user === file;
     if (wasUser) {
       this.registered.device.close();
-      this.registered.attach(null);
+      this.binding!.release();
+      this.binding = null;
       this.user = null;
     }
     this.files.delete(file);

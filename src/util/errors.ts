@@ -20,6 +20,7 @@ export const ERRNO = {
   ERANGE: 34,
   EDEADLK: 35,
   EOVERFLOW: 75,
+  EUSERS: 87,
   EADDRINUSE: 98,
   ENOTTY: 25,
   ENOMSG: 42,

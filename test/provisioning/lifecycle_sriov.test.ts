@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { PCI_COMMAND_IO } from '../../assembly/abi/pci_header.ts';
 import type { SriovLifecycle } from '../../src/provisioning/sriov_lifecycle.ts';
 import { VFIO_PCI_REQ_IRQ_INDEX } from '../../src/vfio/vfio_device.ts';
-import { errnoOf, give, refusal, sriovHost, use } from './support/lifecycle_bench.ts';
+import { errnoOf, give, iommufd, refusal, sriovHost, use } from './support/lifecycle_bench.ts';
 
 const PF_STATES: Record<string, (host: SriovLifecycle) => void> = {
   unbound: (host) => host.unbindPf(),
@@ -234,8 +234,8 @@ describe('the node', () => {
     const first = use(host, 1);
     const second = host.vf(1).open();
 
-    expect(() => second.bind()).toThrow(refusal('EINVAL'));
-    expect(() => first.bind()).toThrow(refusal('EINVAL'));
+    expect(() => second.bind(iommufd(host))).toThrow(refusal('EINVAL'));
+    expect(() => first.bind(iommufd(host))).toThrow(refusal('EINVAL'));
     expect(() => second.reset()).toThrow(refusal('EINVAL'));
     expect(() => second.attach(null)).toThrow(refusal('EINVAL'));
     expect(() => second.read(7, 0, 4)).toThrow(refusal('EINVAL'));
@@ -244,7 +244,7 @@ describe('the node', () => {
     first.close();
     expect(() => first.read(7, 0, 4)).toThrow(refusal('EBADF'));
     expect(() => first.close()).toThrow(refusal('EBADF'));
-    second.bind();
+    second.bind(iommufd(host));
     expect(second.read(7, 0, 4)).toBe(0x1000_1af4);
   });
 
@@ -257,7 +257,7 @@ describe('the node', () => {
     const file = host.vf(1).open();
     expect(resets()).toBe(before);
 
-    file.bind();
+    file.bind(iommufd(host));
     file.reset();
     file.close();
 

@@ -2,6 +2,7 @@
 // A card in functional mode with the lifecycles around it, and short words for what the tests of them need.
 import { expect } from 'vitest';
 
+import { IommufdContext } from '../../../src/iommufd/context.ts';
 import { Machine, type MachineOptions } from '../../../src/machine/machine.ts';
 import { SriovLifecycle } from '../../../src/provisioning/sriov_lifecycle.ts';
 import type { VfDriver } from '../../../src/provisioning/sriov_vf.ts';
@@ -22,12 +23,17 @@ export function give(host: SriovLifecycle, number: number, driver: VfDriver = 'v
   vf.bind(driver);
 }
 
-/** The same, with its node open and bound. */
+/** The same, with its node open and bound to an iommufd of its own. */
 export function use(host: SriovLifecycle, number: number, driver: VfDriver = 'virtio_vfio_pci'): VfioFile {
   give(host, number, driver);
   const file = host.vf(number).open();
-  file.bind();
+  file.bind(iommufd(host));
   return file;
+}
+
+/** An open /dev/iommu. */
+export function iommufd(host: SriovLifecycle): IommufdContext {
+  return new IommufdContext(host.machine.nic);
 }
 
 /** What a refused call throws. */

@@ -125,8 +125,8 @@ function onFile(what: 'bind' | 'attach' | 'detach' | 'reset' | 'read' | 'close')
         const file = r.files[index % r.files.length]!;
         const expected = what === 'close' ? m.close(model) : what === 'bind' ? m.bindFile(model) : m.use(model, what);
         const acts = {
-          bind: () => file.bind(),
-          attach: () => file.attach(r.ioas),
+          bind: () => file.bind(r.context),
+          attach: () => file.attach({ id: r.ioas }),
           detach: () => file.attach(null),
           reset: () => file.reset(),
           read: () => file.read(7, 0, 4),
@@ -155,7 +155,7 @@ const open = (n: number) =>
   new Operation(`open(${n})`, (m, r) => [m.open(m.vfs[n - 1]!), errnoOf(() => r.files.push(r.host.vf(n).open()))]);
 const bindLastFile = new Operation('bind(last file)', (m, r) => {
   const model = m.files.at(-1);
-  return model === undefined ? ['', ''] : [m.bindFile(model), errnoOf(() => r.files.at(-1)!.bind())];
+  return model === undefined ? ['', ''] : [m.bindFile(model), errnoOf(() => r.files.at(-1)!.bind(r.context))];
 });
 
 /** A VF under a vfio driver; the same with an open file; the same with a user. */

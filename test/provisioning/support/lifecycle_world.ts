@@ -6,13 +6,15 @@ import { CTL_TAGS_USED } from '../../../assembly/abi/state_map.ts';
 import type { SriovLifecycle } from '../../../src/provisioning/sriov_lifecycle.ts';
 import type { Pending } from '../../../src/provisioning/tasks.ts';
 import type { VfioFile } from '../../../src/provisioning/vfio_file.ts';
-import { Ioas } from '../../../src/iommufd/ioas.ts';
-import { errnoOf, sriovHost } from './lifecycle_bench.ts';
+import type { IommufdContext } from '../../../src/iommufd/context.ts';
+import { errnoOf, iommufd, sriovHost } from './lifecycle_bench.ts';
 
 /** The real thing under test. */
 export class LifecycleWorld {
   readonly host: SriovLifecycle;
-  readonly ioas: Ioas;
+  /** One /dev/iommu for all, with one IOAS. */
+  readonly context: IommufdContext;
+  readonly ioas: number;
   files: VfioFile[] = [];
   calls: Pending[] = [];
   /** Operations of the last sequence. */
@@ -20,7 +22,8 @@ export class LifecycleWorld {
 
   constructor(totalVfs: number) {
     this.host = sriovHost({ totalVfs });
-    this.ioas = new Ioas(this.host.machine.nic);
+    this.context = iommufd(this.host);
+    this.ioas = this.context.ioasAlloc();
   }
 
   /** What a call answers; one that sleeps is remembered. */
@@ -55,9 +58,10 @@ export class LifecycleWorld {
         states: new Set(host.vfs.map(({ state }) => state)),
         nodes: host.nodes.count,
         present: host.vfs.filter(({ number }) => nic.isPresent(number)).length,
+        iommufd: this.context.objectCount,
         tags: nic.core.u32[CTL_TAGS_USED >> 2],
       },
-      { pf: 'ready', states: new Set(['absent']), nodes: 0, present: 0, tags: 0 },
+      { pf: 'ready', states: new Set(['absent']), nodes: 0, present: 0, iommufd: 1, tags: 0 },
     );
   }
 }
