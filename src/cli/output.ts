@@ -71,12 +71,12 @@ export function columns(rows: readonly (readonly [string, string])[], indent = '
   return rows.map(([name, value]) => `${indent}${name.padEnd(width)}  ${value}`.trimEnd()).join('\n');
 }
 
-/** A table whose columns are the keys of the rows: the first column to the left, all others to the right. */
-export function tableText(rows: readonly Readonly<Record<string, string>>[]): string {
+/** A table whose columns are the keys of the rows: the first `textColumns` to the left, all others to the right. */
+export function tableText(rows: readonly Readonly<Record<string, string>>[], textColumns = 1): string {
   const columnNames = Object.keys(rows[0] ?? {});
   const table = new Table({
     shouldDisableColors: true,
-    columns: columnNames.map((name, i) => ({ name, alignment: i === 0 ? 'left' : 'right' })),
+    columns: columnNames.map((name, i) => ({ name, alignment: i < textColumns ? 'left' : 'right' })),
   });
   table.addRows(rows.map((row) => ({ ...row })));
   return table.render();

@@ -7,6 +7,7 @@ import { benchAdminCommand } from './bench_admin.ts';
 import { EXIT, reportError, usageText } from './errors.ts';
 import { benchDmaCommand } from './bench_dma.ts';
 import { benchPcieCommand } from './bench_pcie.ts';
+import { lifecycleCommand } from './lifecycle.ts';
 import { lspciCommand } from './lspci.ts';
 import { profilesCommand } from './profiles.ts';
 import { regsCommand } from './regs.ts';
@@ -25,6 +26,7 @@ function makeProgram(): Command {
     .addCommand(profilesCommand())
     .addCommand(traceCommand())
     .addCommand(serveCommand())
+    .addCommand(lifecycleCommand())
     .addCommand(lspciCommand())
     .addCommand(regsCommand())
     .addHelpText(

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// The guests of the story: an iommufd of their own with memory in an IOAS, a driver, and frames to and from the wire.
+import { VirtioModern } from '../guest/virtio_modern.ts';
+import { VirtioNet } from '../guest/virtio_net.ts';
+import { VirtioNetLegacy } from '../guest/virtio_net_legacy.ts';
+import { IommufdContext } from '../iommufd/context.ts';
+import type { DmaBuffer } from '../iommufd/dma_buffer.ts';
+import { DRIVER_MEMORY_BYTES } from '../machine/machine.ts';
+import { NicError } from '../util/errors.ts';
+import { VFIO_PCI_REQ_IRQ_INDEX } from '../vfio/vfio_device.ts';
+import { guestMemory } from './guest_memory.ts';
+import type { SriovLifecycle } from './sriov_lifecycle.ts';
+import type { Pending } from './tasks.ts';
+import type { VfioFile } from './vfio_file.ts';
+
+const FRAMES = 32;
+const FRAME_BYTES = 200;
+/** A station beyond the wire. */
+const STRANGER = Uint8Array.of(0x02, 0xaa, 0, 0, 0, 1);
+const ETHERTYPE = Uint8Array.of(0x88, 0xb5); // local experiments
+
+/** One user of a vfio device. */
+export class StoryGuest {
+  readonly context: IommufdContext;
+  readonly ioas: number;
+  readonly file: VfioFile;
+  private readonly host: SriovLifecycle;
+  private readonly memory: DmaBuffer;
+  private readonly received: Uint8Array[] = [];
+  private driver: VirtioNet | VirtioNetLegacy | null = null;
+  private requests = 0;
+
+  /** Opens nothing: `file` is a file of the device's node. It is bound to an iommufd of its own, which is ready to be attached. */
+  constructor(host: SriovLifecycle, file: VfioFile) {
+    const { nic } = host.machine;
+    this.host = host;
+    this.file = file;
+    this.context = new IommufdContext(nic);
+    this.ioas = this.context.ioasAlloc();
+    this.memory = guestMemory(nic, this.context, this.ioas, DRIVER_MEMORY_BYTES);
+    file.bind(this.context);
+    file.setIrqs(VFIO_PCI_REQ_IRQ_INDEX, 0, [() => this.requests++]);
+  }
+
+  attach(): void {
+    this.file.attach({ id: this.ioas });
+  }
+
+  /** Brings its driver up; the modern one, or the one of 2007 that knows an I/O BAR and nothing else. */
+  start(kind: 'modern' | 'legacy'): void {
+    const { clock } = this.host.machine;
+    const onReceive = (bytes: Uint8Array, offset: number, length: number): void => {
+      this.received.push(bytes.slice(offset, offset + length));
+    };
+    this.driver =
+      kind === 'legacy'
+        ? new VirtioNetLegacy(this.file, this.memory, clock, { onReceive })
+        : new VirtioNet(new VirtioModern(this.file), this.memory, clock, { onReceive });
+    this.driver.start();
+    this.host.machine.settle(); // its receive buffers are with the card before the first frame comes
+  }
+
+  /** Sends frames to the wire and takes as many from it; every byte has to come as it was sent. */
+  exchange(): string {
+    const { nic } = this.host.machine;
+    const { mac } = this.driver!;
+    const out: Uint8Array[] = [];
+    nic.onFrame((frame) => void out.push(frame.slice()));
+    const sent = Array.from({ length: FRAMES }, (_, i) => makeFrame(STRANGER, mac, i));
+    const arriving = Array.from({ length: FRAMES }, (_, i) => makeFrame(mac, STRANGER, i));
+    this.received.length = 0;
+    for (let i = 0; i < FRAMES; i++) {
+      if (!this.driver!.send(sent[i]!)) throw new NicError('LIFECYCLE', 'the transmit ring is full');
+      nic.receiveFrame(arriving[i]!);
+      nic.runToIdle();
+    }
+    nic.onFrame(null);
+    if (!isEqual(out, sent) || !isEqual(this.received, arriving)) {
+      const counts = `${out.length} of ${FRAMES} came out, ${this.received.length} came in`;
+      throw new NicError('LIFECYCLE', `frames were lost or altered: ${counts}`);
+    }
+    return `${FRAMES} frames out, ${FRAMES} in, every byte as sent`;
+  }
+
+  /** Somebody takes the device away: the user has been asked, and lets go now. */
+  letGo(call: Pending): string {
+    const wasAsleep = !call.isDone;
+    const { requests } = this;
+    this.driver!.stop();
+    this.file.close();
+    this.context.close();
+    if (!wasAsleep || requests === 0 || !call.isDone || call.error !== undefined) {
+      throw new NicError('LIFECYCLE', `${requests} requests for release; the caller did not sleep, or sleeps on`);
+    }
+    return 'the user was asked at once; the caller slept until the file was closed';
+  }
+}
+
+function makeFrame(to: Uint8Array, from: Uint8Array, seed: number): Uint8Array {
+  const frame = Uint8Array.from({ length: FRAME_BYTES }, (_, i) => i + seed);
+  frame.set(to, 0);
+  frame.set(from, 6);
+  frame.set(ETHERTYPE, 12);
+  return frame;
+}
+
+function isEqual(one: readonly Uint8Array[], other: readonly Uint8Array[]): boolean {
+  return (
+    one.length === other.length &&
+    one.every((frame, i) => frame.length === other[i]!.length && frame.every((byte, at) => byte === other[i]![at]))
+  );
+}
