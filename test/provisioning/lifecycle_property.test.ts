@@ -5,8 +5,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { LifecycleWorld } from './support/lifecycle_world.ts';
-import { allCommands, VFS } from './support/lifecycle_commands.ts';
-import { LifecycleReference } from './support/lifecycle_reference.ts';
+import { allCommands, SIZES } from './support/lifecycle_commands.ts';
+import { FunctionReference } from './support/function_reference.ts';
 
 const SEQUENCES = Number(process.env['VIRTFN_LIFECYCLE_SEQUENCES'] ?? 500);
 
@@ -18,16 +18,15 @@ describe('random sequences of lifecycle operations', () => {
       let operations = 0;
       fc.assert(
         fc.property(fc.commands(allCommands(), { maxCommands: 40, size: 'max' }), (commands) => {
-          const real = (world ??= new LifecycleWorld(VFS));
+          const real = (world ??= new LifecycleWorld(SIZES));
           try {
-            fc.modelRun(() => ({ model: new LifecycleReference(VFS), real }), commands);
+            fc.modelRun(() => ({ model: new FunctionReference(SIZES), real }), commands);
+            operations += real.operations;
             real.takeDown();
           } catch (error) {
             world = null; // what failed may have left anything behind
             throw error;
           }
-          operations += real.operations;
-          real.operations = 0;
         }),
         { numRuns: SEQUENCES },
       );

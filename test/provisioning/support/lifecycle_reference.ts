@@ -29,7 +29,8 @@ export interface RefCall {
   answer: Answer;
 }
 
-function device(): RefDevice {
+/** A device that is not there. */
+export function refDevice(): RefDevice {
   return { exists: false, override: '', driver: '', files: [], user: null, isAttached: false, lock: null };
 }
 
@@ -44,37 +45,43 @@ export class LifecycleReference {
   /** Calls that sleep, oldest first, and all that ever slept. */
   readonly calls: RefCall[] = [];
   readonly slept: RefCall[] = [];
+  private isWaking = false;
+  /** Goes up with whatever may let a sleeper go on. */
+  protected changes = 0;
   readonly files: RefFile[] = [];
 
   constructor(totalVfs: number) {
-    this.vfs = Array.from({ length: totalVfs }, device);
+    this.vfs = Array.from({ length: totalVfs }, refDevice);
   }
 
   // ---- calls that may sleep ---------------------------------------------------------------------------------------------
 
-  /** Begins a call; it is kept while it sleeps. */
-  call(step: (call: RefCall) => Answer): RefCall {
+  /** Begins a call; it is kept while it sleeps. `isInner`: another call makes it, and nobody outside sees it. */
+  call(step: (call: RefCall) => Answer, isInner = false): RefCall {
     const call: RefCall = { step, hasSlept: false, answer: 'sleeps' };
     call.answer = step(call);
     if (call.answer === 'sleeps') {
       call.hasSlept = true;
       this.calls.push(call);
-      this.slept.push(call);
-    } else this.wake();
+      if (!isInner) this.slept.push(call);
+    }
+    this.wake();
     return call;
   }
 
   /** Everybody tries again, the oldest first, until nothing moves. */
   wake(): void {
+    if (this.isWaking) return;
+    this.isWaking = true;
     for (let i = 0; i < this.calls.length; i++) {
       const call = this.calls[i]!;
-      const before = this.vfs.filter(({ exists }) => exists).length;
+      const before = this.changes;
       call.answer = call.step(call);
-      if (call.answer === 'sleeps') {
-        if (before === this.vfs.filter(({ exists }) => exists).length) continue;
-      } else this.calls.splice(i, 1);
+      if (call.answer !== 'sleeps') this.calls.splice(this.calls.indexOf(call), 1);
+      else if (before === this.changes) continue;
       i = -1;
     }
+    this.isWaking = false;
   }
 
   setNumVfs(numVfs: number): RefCall {
@@ -89,7 +96,7 @@ export class LifecycleReference {
       if (numVfs === 0) return this.goOnRemoving(call, false);
       this.numVfs = numVfs;
       for (const vf of this.vfs.slice(0, numVfs)) {
-        Object.assign(vf, device(), { exists: true });
+        Object.assign(vf, refDevice(), { exists: true });
         if (this.autoprobe) this.probe(vf);
       }
       return '';
@@ -131,12 +138,20 @@ export class LifecycleReference {
       if (vf.lock !== null && vf.lock !== call) return 'sleeps';
       vf.lock = call;
       if (vf.files.length > 0) return 'sleeps';
-      Object.assign(vf, device());
+      Object.assign(vf, refDevice());
+      this.changes++;
     }
+    if (isUnbind && !this.goOnUnbinding(call)) return 'sleeps';
     this.numVfs = 0;
     this.lock = null;
+    this.changes++;
     if (isUnbind) this.isBound = false;
     return '';
+  }
+
+  /** What else hangs on the PF's driver; false while it has to be waited for. */
+  protected goOnUnbinding(_call: RefCall): boolean {
+    return true;
   }
 
   // ---- a VF -------------------------------------------------------------------------------------------------------------
@@ -158,7 +173,7 @@ export class LifecycleReference {
     });
   }
 
-  unbind(vf: RefDevice, driver: string): RefCall {
+  unbind(vf: RefDevice, driver: string, isInner = false): RefCall {
     return this.call((call) => {
       if (!call.hasSlept && vf.driver !== driver) return 'ENODEV';
       if (vf.lock !== null && vf.lock !== call) return 'sleeps';
@@ -167,8 +182,9 @@ export class LifecycleReference {
       if (vf.files.length > 0) return 'sleeps';
       vf.driver = '';
       vf.lock = null;
+      this.changes++;
       return '';
-    });
+    }, isInner);
   }
 
   reset(vf: RefDevice): RefCall {
@@ -187,7 +203,7 @@ export class LifecycleReference {
   }
 
   /** The variant driver asks the PF's device, and a dead one does not answer. */
-  private take(vf: RefDevice, driver: string): Answer {
+  protected take(vf: RefDevice, driver: string): Answer {
     if (driver === 'virtio_vfio_pci' && !this.isAlive) return 'ETIMEDOUT';
     vf.driver = driver;
     return '';
@@ -211,11 +227,12 @@ export class LifecycleReference {
   }
 
   /** Attach, detach, reset and access need the file that has the device. */
-  use(file: RefFile, what: 'attach' | 'detach' | 'reset' | 'read'): Answer {
+  use(file: RefFile, what: 'attach' | 'detach' | 'reset' | 'read' | 'send'): Answer {
     if (file.isClosed) return 'EBADF';
     if (file.owner.user !== file) return 'EINVAL';
     if (what === 'attach') file.owner.isAttached = true;
     if (what === 'detach') file.owner.isAttached = false;
+    if (what === 'send') return file.owner.isAttached ? 'sent' : 'faulted';
     return '';
   }
 
@@ -228,6 +245,7 @@ export class LifecycleReference {
       owner.user = null;
       owner.isAttached = false;
     }
+    this.changes++;
     this.wake();
     return '';
   }
