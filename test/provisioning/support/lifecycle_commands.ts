@@ -134,14 +134,15 @@ const overrides = fc.oneof(
 );
 const fileIndex = fc.nat({ max: 5 });
 
-/** An operation on a file, by its number modulo those that were ever opened; nothing where none was. */
+/** An operation on a file, counted from the last that was opened; nothing where none was. */
 function onFile(what: 'bind' | 'attach' | 'detach' | 'reset' | 'read' | 'send' | 'close'): fc.Arbitrary<Command> {
   return fileIndex.map(
     (index) =>
       new Operation(`${what}(file ${index})`, (m, r) => {
         if (m.files.length === 0) return ['', ''];
-        const model = m.files[index % m.files.length]!;
-        const file = r.files[index % r.files.length]!;
+        const at = m.files.length - 1 - (index % m.files.length);
+        const model = m.files[at]!;
+        const file = r.files[at]!;
         const expected = what === 'close' ? m.close(model) : what === 'bind' ? m.bindFile(model) : m.use(model, what);
         const acts = {
           bind: () => file.bind(r.context),
