@@ -9,6 +9,7 @@ import { benchDmaCommand } from './bench_dma.ts';
 import { benchPcieCommand } from './bench_pcie.ts';
 import { lspciCommand } from './lspci.ts';
 import { profilesCommand } from './profiles.ts';
+import { provisionCommand } from './provision.ts';
 import { regsCommand } from './regs.ts';
 import { replayCommand } from './replay.ts';
 import { serveCommand } from './serve.ts';
@@ -23,6 +24,7 @@ function makeProgram(): Command {
     .addCommand(replayCommand())
     .addCommand(benchCommand())
     .addCommand(profilesCommand())
+    .addCommand(provisionCommand())
     .addCommand(traceCommand())
     .addCommand(serveCommand())
     .addCommand(lspciCommand())
