@@ -42,6 +42,18 @@ export type { PfAdmin, PfAdminResult } from './variant/pf_admin.ts';
 export { Machine } from './machine/machine.ts';
 export type { MachineOptions } from './machine/machine.ts';
 
+// Provisioning: profiles of functions in files, plans, described cards.
+export { ProvisionedCard } from './provisioning/card.ts';
+export type { CardOptions } from './provisioning/card.ts';
+export { readProvisionFile } from './provisioning/file.ts';
+export type { CardLimits, ProvisionFile, WantedFunction } from './provisioning/file.ts';
+export { checkHealth } from './provisioning/inspect.ts';
+export type { HealthCheck } from './provisioning/inspect.ts';
+export { executePlan, machineTarget, makePlan, planText } from './provisioning/plan.ts';
+export type { Plan, PlanStep, ProvisionTarget } from './provisioning/plan.ts';
+export { FileProblems } from './provisioning/problems.ts';
+export type { Problem } from './provisioning/problems.ts';
+
 // Captures, and sending them through a card.
 export { encodePcap, openPcap, pcapPieces } from './wire/pcap.ts';
 export type { PcapFile, PcapFrame } from './wire/pcap.ts';

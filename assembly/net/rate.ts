@@ -9,7 +9,7 @@ import { param } from '../mem/arena.ts';
 
 /** A byte in millionths of a bit, of which FN_RATE * P_CLOCK_PS may be sent in a cycle. */
 const BYTE: u64 = 8000000;
-/** Cycles that a function may be behind: what lies between taking a chain and sending its frame is not lost. */
+/** Cycles of sending that an idle function saves up; no time is lost between taking a chain and sending its frame. */
 const CREDIT: u64 = 4096;
 
 /** Books a frame that was sent. */

@@ -60,7 +60,8 @@ function appear(f: usize): void {
   updateDecode(f);
 }
 
-function leave(f: usize): void {
+/** The function stops and is gone; what it has put on the link may still be under way. */
+export function leave(f: usize): void {
   resetFunction(f);
   store<u8>(f, 0, FN_PRESENT);
   updateDecode(f);
@@ -70,11 +71,6 @@ function leave(f: usize): void {
 export function createOnDemand(f: usize, pasid: u32): void {
   store<u32>(f, pasid, FN_PASID);
   appear(f);
-}
-
-/** Stops a function on demand and takes it away; what it has put on the link may still be under way. */
-export function stopOnDemand(f: usize): void {
-  leave(f);
 }
 
 /** Nothing of the function is under way any more: what it was given goes back. */

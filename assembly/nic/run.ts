@@ -47,7 +47,7 @@ import { requestBytes } from '../pcie/tlp.ts';
 import { traceRegister, TRACE_SPACE_CONFIG } from '../virtio/state_trace.ts';
 import { FORWARD_BEGIN } from '../net/switch.ts';
 import { dispatch } from './dispatch.ts';
-import { createOnDemand, forgetOnDemand, stopOnDemand } from './lifecycle.ts';
+import { createOnDemand, forgetOnDemand, leave } from './lifecycle.ts';
 import {
   barAddress,
   readConfigRegister,
@@ -201,7 +201,7 @@ export function hostCreateFunction(fn: u32, pasid: u32): void {
 export function hostDestroyFunction(fn: u32): void {
   const f = functionAt(fn);
   while (load<u32>(CTL_INBOUND_HEAD) != load<u32>(CTL_INBOUND_TAIL)) runThrough(nextEventTime());
-  stopOnDemand(f);
+  leave(f);
   if (!isFunctional()) {
     const quiet = load<u64>(CTL_POSTED_LAST) + param(P_HOST_INTERRUPT);
     if (quiet > load<u64>(CTL_NOW)) runThrough(quiet);

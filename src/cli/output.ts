@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Everything that the program writes: text and JSON on standard output, files, and a progress bar on a terminal for what
 // takes longer than two seconds.
-import { closeSync, existsSync, mkdirSync, openSync, statSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 import { SingleBar } from 'cli-progress';
@@ -55,6 +55,17 @@ export function writeFile(path: string, pieces: Iterable<string | Uint8Array>): 
     flush();
   } finally {
     closeSync(file);
+  }
+}
+
+/** Replaces a file as a whole: whoever reads it finds the old text or the new one, never a part. */
+export function replaceFile(path: string, text: string): void {
+  const beside = `${path}.${process.pid}.new`;
+  try {
+    writeFile(beside, [text]);
+    renameSync(beside, path);
+  } finally {
+    rmSync(beside, { force: true });
   }
 }
 

@@ -10,6 +10,7 @@ import { benchPcieCommand } from './bench_pcie.ts';
 import { lifecycleCommand } from './lifecycle.ts';
 import { lspciCommand } from './lspci.ts';
 import { profilesCommand } from './profiles.ts';
+import { provisionCommand } from './provision.ts';
 import { regsCommand } from './regs.ts';
 import { replayCommand } from './replay.ts';
 import { serveCommand } from './serve.ts';
@@ -24,6 +25,7 @@ function makeProgram(): Command {
     .addCommand(replayCommand())
     .addCommand(benchCommand())
     .addCommand(profilesCommand())
+    .addCommand(provisionCommand())
     .addCommand(traceCommand())
     .addCommand(serveCommand())
     .addCommand(lifecycleCommand())

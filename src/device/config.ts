@@ -68,20 +68,37 @@ export interface ResolvedConfig extends Required<Omit<NicConfig, 'profile' | 'pr
 }
 
 /** PF, VFs and functions on demand that a card may have together. */
-export const MAX_FUNCTIONS = 1100;
+const MAX_FUNCTIONS = 1100;
 
-/** Fills defaults in and checks. Throws NicError CONFIG that names every bad value. */
+/** One bad option. */
+export interface ConfigProblem {
+  readonly option: keyof NicConfig;
+  readonly message: string;
+}
+
+/** A configuration that no card can have; `problems` has every bad option. */
+export class ConfigError extends NicError {
+  readonly problems: readonly ConfigProblem[];
+
+  constructor(problems: readonly ConfigProblem[]) {
+    const texts = problems.map(({ option, message }) => `${option} = ${message}`);
+    super('CONFIG', `configuration of the card: ${texts.join('; ')}`);
+    this.problems = problems;
+  }
+}
+
+/** Fills defaults in and checks. Throws ConfigError that names every bad value. */
 export function resolveConfig(config: NicConfig): ResolvedConfig {
-  const problems: string[] = [];
-  const check = (isGood: boolean, name: string, value: unknown, remedy: string): void => {
-    if (!isGood) problems.push(`${name} = ${String(value)}: ${remedy}`);
+  const problems: ConfigProblem[] = [];
+  const check = (isGood: boolean, option: keyof NicConfig, value: unknown, remedy: string): void => {
+    if (!isGood) problems.push({ option, message: `${String(value)}: ${remedy}` });
   };
-  const whole = (name: string, value: number, low: number, high: number): number => {
+  const whole = (name: keyof NicConfig, value: number, low: number, high: number): number => {
     const isGood = Number.isInteger(value) && value >= low && value <= high;
     check(isGood, name, value, `a whole number from ${low} to ${high} is needed`);
     return value;
   };
-  const ringSize = (name: string, value: number): number => {
+  const ringSize = (name: keyof NicConfig, value: number): number => {
     whole(name, value, 2, 256);
     check((value & (value - 1)) === 0, name, value, 'a power of two is needed');
     return value;
@@ -124,7 +141,9 @@ export function resolveConfig(config: NicConfig): ResolvedConfig {
   check(parsed !== null, 'mac', mac, 'six bytes in hexadecimal with colons are needed');
   const bytes = parsed ?? [0, 0, 0, 0, 0, 0];
   check((bytes[0]! & 1) === 0, 'mac', mac, 'a unicast address is needed');
-  const withoutFeatures = config.withoutFeatures ?? [];
+  const given = config.withoutFeatures ?? [];
+  check(Array.isArray(given), 'withoutFeatures', given, 'a list of bit numbers is needed');
+  const withoutFeatures = Array.isArray(given) ? given : [];
   let mask0 = 0xffffffff;
   let mask1 = 0xffffffff;
   for (const bit of withoutFeatures) {
@@ -133,9 +152,10 @@ export function resolveConfig(config: NicConfig): ResolvedConfig {
     if (bit < 32) mask0 = (mask0 & ~(1 << bit)) >>> 0;
     else mask1 = (mask1 & ~(1 << (bit - 32))) >>> 0;
   }
-  if (problems.length > 0) throw new NicError('CONFIG', `configuration of the card: ${problems.join('; ')}`);
-
   const legacy = config.legacy ?? true;
+  check(typeof legacy === 'boolean', 'legacy', legacy, 'true or false is needed');
+  if (problems.length > 0) throw new ConfigError(problems);
+
   const wire = config.wire ?? 'host';
   const identityDma = config.identityDma ?? false;
   const lenientSriovLists = config.lenientSriovLists ?? true;

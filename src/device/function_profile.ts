@@ -46,6 +46,23 @@ export interface FunctionProfile {
 /** A profile with every value filled in. */
 export type ProvisionedFunction = Required<FunctionProfile>;
 
+/** Names of the fields of a profile, in the order in which they are shown. */
+export const PROFILE_FIELDS = [
+  'withoutFeatures',
+  'mac',
+  'mtu',
+  'queuePairs',
+  'queueSize',
+  'vectors',
+  'legacy',
+  'notify',
+  'vlan',
+  'rateMbps',
+  'spoofCheck',
+  'trust',
+  'migration',
+] as const satisfies readonly (keyof FunctionProfile)[];
+
 /** One bad value of a profile. */
 export interface ProfileProblem {
   readonly field: keyof FunctionProfile;
