@@ -12,7 +12,8 @@ import { IommufdObject, type ObjectTable } from './object_table.ts';
 export interface AccessOps {
   /**
    * The mapping at `iova` is going: unpin all that touches it before returning. Without this function nothing can be
-   * pinned. It is called for every mapping with pins of anybody, also for one that this access does not use.
+   * pinned. It is called for every mapping with pins of anybody, also for one that this access does not use, and for the
+   * whole address space when an access with pins leaves it.
    */
   readonly unmap?: (iova: number, length: number) => void;
 }
@@ -129,7 +130,7 @@ export class IommufdAccess extends IommufdObject {
     if (old !== null) {
       this.ioas = null; // no new pins
       try {
-        this.onUnmap(APERTURE.start, APERTURE.last + 1);
+        if (this.pins.length > 0) this.onUnmap(APERTURE.start, APERTURE.last + 1);
       } finally {
         this.ioas = old;
       }

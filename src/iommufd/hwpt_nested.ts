@@ -27,7 +27,7 @@ const LARGE = 0x80n;
 const ADDRESS_MASK = 0x000f_ffff_ffff_f000n;
 /** Composed pieces of one table, and tables of it; beyond that the guest maps nonsense, or more than the card can hold. */
 const PIECES_MAX = 16384;
-const TABLES_MAX = 16384;
+const TABLES_MAX = 4096;
 
 /** A piece that both stages map. */
 interface Piece {
@@ -94,9 +94,9 @@ export class HwptNested extends Hwpt {
     const pieces: Piece[] = [];
     let tables = 0;
     const visit = (table: number, level: number, base: number, isWritable: boolean): void => {
-      if (++tables > TABLES_MAX) throw new VfioError('ENOMEM', `the guest's table has over ${TABLES_MAX} tables`);
       const entries = this.readTable(table);
       if (entries === null) return;
+      if (++tables > TABLES_MAX) throw new VfioError('ENOMEM', `the guest's table has over ${TABLES_MAX} tables`);
       const span = PAGE_BYTES * ENTRIES ** (level - 1);
       for (let i = 0; i < ENTRIES; i++) {
         const entry = entries.getBigUint64(8 * i, true);

@@ -12,6 +12,13 @@ const EXPECTED: Readonly<Record<string, readonly RegExp[]>> = {
     /^answer 4 reaches the peer at cycle 2\d{4}$/,
     /^4 frames in, 4 out$/,
   ],
+  'examples/iommufd.ts': [
+    /^a frame makes 2 of 512 pages dirty/,
+    /^2097152 bytes at 0x100400000 are going: unpinned$/,
+    /^faults of VF 2 after cycle \d+, none of VF 1$/,
+    /^the first: requester 0x102 reads$/,
+    /^0 objects are left$/,
+  ],
   'examples/legacy_over_admin.ts': [
     /^NOTIFY_INFO .* 00000000000030000000000000000202 /, // offset 0x3000, BAR 2, flags: the member's own BAR
     /^COMMON_CFG_WRITE +18 device_status +00 /,
