@@ -54,6 +54,22 @@ export type { Plan, PlanStep, ProvisionTarget } from './provisioning/plan.ts';
 export { FileProblems } from './provisioning/problems.ts';
 export type { Problem } from './provisioning/problems.ts';
 
+// The lives of functions: SR-IOV as Linux has it, mediated devices, and one interface for all.
+export { SriovLifecycle } from './provisioning/sriov_lifecycle.ts';
+export type { SriovVf, VfDriver } from './provisioning/sriov_vf.ts';
+export { MDEV_TYPES, MdevParent } from './provisioning/mdev.ts';
+export type { MdevType, MdevTypeView } from './provisioning/mdev.ts';
+export type { MdevDevice } from './provisioning/mdev_device.ts';
+export { OnDemandFunctions } from './provisioning/on_demand.ts';
+export type { OnDemandOptions } from './provisioning/on_demand.ts';
+export type { FunctionKind, OnDemandFunction } from './provisioning/on_demand_function.ts';
+export type { VfioFile } from './provisioning/vfio_file.ts';
+export type { VfioNode } from './provisioning/vfio_node.ts';
+export type { Pending } from './provisioning/tasks.ts';
+export { guestMemory } from './provisioning/guest_memory.ts';
+export { LIFECYCLE_RULES } from './provisioning/lifecycle_rules.ts';
+export type { MachineName, Rule } from './provisioning/lifecycle_rules.ts';
+
 // Captures, and sending them through a card.
 export { encodePcap, openPcap, pcapPieces } from './wire/pcap.ts';
 export type { PcapFile, PcapFrame } from './wire/pcap.ts';
