@@ -20,7 +20,7 @@ export interface LifecycleRow {
 }
 
 /** What an operation comes to. */
-export function resultText({ to, errno, waits }: Rule): string {
+function resultText({ to, errno, waits }: Rule): string {
   if (waits === true) return 'sleeps';
   if (errno !== undefined) return to === undefined ? errno : `${errno}, ${to}`;
   return to ?? 'stays';

@@ -23,9 +23,9 @@ export interface Rule {
 }
 
 /** States with an open file, by the far end of it: not bound to an iommufd, bound, attached to an address space. */
-export const OPEN_STATES = ['opened', 'bound', 'attached'] as const;
+const OPEN_STATES = ['opened', 'bound', 'attached'] as const;
 /** The same while somebody waits for the files to be closed. */
-export const LEAVING_STATES = ['opened-leaving', 'bound-leaving', 'attached-leaving'] as const;
+const LEAVING_STATES = ['opened-leaving', 'bound-leaving', 'attached-leaving'] as const;
 
 const WITH_FILE = [...OPEN_STATES, ...LEAVING_STATES];
 

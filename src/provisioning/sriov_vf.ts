@@ -14,7 +14,7 @@ import type { Host } from './host.ts';
 import { LifecycleState } from './lifecycle_state.ts';
 import type { Pending, Steps } from './tasks.ts';
 import type { VfioFile } from './vfio_file.ts';
-import { noNode, VfioNode } from './vfio_node.ts';
+import { VfioNode } from './vfio_node.ts';
 
 /** Drivers that can take a VF. The last two do so only by driver_override. */
 export type VfDriver = 'virtio-pci' | 'vfio-pci' | 'virtio_vfio_pci';
@@ -96,9 +96,8 @@ export class SriovVf {
 
   /** Opens the node. ENOENT where there is none, or somebody waits for it to go. */
   open(): VfioFile {
-    if (this.node !== null) return this.node.open();
-    this.lifecycle.step('open');
-    throw noNode(this.lifecycle.name);
+    this.lifecycle.check('open');
+    return this.node!.open();
   }
 
   /** VF Enable was set. */

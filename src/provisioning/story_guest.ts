@@ -5,6 +5,7 @@ import { VirtioNet } from '../guest/virtio_net.ts';
 import { VirtioNetLegacy } from '../guest/virtio_net_legacy.ts';
 import { IommufdContext } from '../iommufd/context.ts';
 import type { DmaBuffer } from '../iommufd/dma_buffer.ts';
+import { FrameCheck } from '../machine/frame_check.ts';
 import { DRIVER_MEMORY_BYTES } from '../machine/machine.ts';
 import { NicError } from '../util/errors.ts';
 import { VFIO_PCI_REQ_IRQ_INDEX } from '../vfio/vfio_device.ts';
@@ -26,7 +27,7 @@ export class StoryGuest {
   readonly file: VfioFile;
   private readonly host: SriovLifecycle;
   private readonly memory: DmaBuffer;
-  private readonly received: Uint8Array[] = [];
+  private onReceive: (frame: Uint8Array) => void = () => {};
   private driver: VirtioNet | VirtioNetLegacy | null = null;
   private requests = 0;
 
@@ -50,7 +51,7 @@ export class StoryGuest {
   start(kind: 'modern' | 'legacy'): void {
     const { clock } = this.host.machine;
     const onReceive = (bytes: Uint8Array, offset: number, length: number): void => {
-      this.received.push(bytes.slice(offset, offset + length));
+      this.onReceive(bytes.subarray(offset, offset + length));
     };
     this.driver =
       kind === 'legacy'
@@ -64,20 +65,22 @@ export class StoryGuest {
   exchange(): string {
     const { nic } = this.host.machine;
     const { mac } = this.driver!;
-    const out: Uint8Array[] = [];
-    nic.onFrame((frame) => void out.push(frame.slice()));
-    const sent = Array.from({ length: FRAMES }, (_, i) => makeFrame(STRANGER, mac, i));
-    const arriving = Array.from({ length: FRAMES }, (_, i) => makeFrame(mac, STRANGER, i));
-    this.received.length = 0;
+    const checks = { out: new FrameCheck(), in: new FrameCheck() };
+    nic.onFrame((frame) => checks.out.received(frame));
+    this.onReceive = (frame) => checks.in.received(frame);
     for (let i = 0; i < FRAMES; i++) {
-      if (!this.driver!.send(sent[i]!)) throw new NicError('LIFECYCLE', 'the transmit ring is full');
-      nic.receiveFrame(arriving[i]!);
+      const [sent, arriving] = [makeFrame(STRANGER, mac, i), makeFrame(mac, STRANGER, i)];
+      checks.out.sent(sent);
+      checks.in.sent(arriving);
+      if (!this.driver!.send(sent)) throw new NicError('LIFECYCLE', 'the transmit ring is full');
+      nic.receiveFrame(arriving);
       nic.runToIdle();
     }
     nic.onFrame(null);
-    if (!isEqual(out, sent) || !isEqual(this.received, arriving)) {
-      const counts = `${out.length} of ${FRAMES} came out, ${this.received.length} came in`;
-      throw new NicError('LIFECYCLE', `frames were lost or altered: ${counts}`);
+    for (const [way, { underWay, altered, reordered }] of Object.entries(checks)) {
+      if (underWay + altered + reordered === 0) continue;
+      const counts = `${underWay} lost, ${altered} altered, ${reordered} out of order`;
+      throw new NicError('LIFECYCLE', `of ${FRAMES} frames on the way ${way}: ${counts}`);
     }
     return `${FRAMES} frames out, ${FRAMES} in, every byte as sent`;
   }
@@ -102,11 +105,4 @@ function makeFrame(to: Uint8Array, from: Uint8Array, seed: number): Uint8Array {
   frame.set(from, 6);
   frame.set(ETHERTYPE, 12);
   return frame;
-}
-
-function isEqual(one: readonly Uint8Array[], other: readonly Uint8Array[]): boolean {
-  return (
-    one.length === other.length &&
-    one.every((frame, i) => frame.length === other[i]!.length && frame.every((byte, at) => byte === other[i]![at]))
-  );
 }

@@ -3,7 +3,7 @@
 // call returns at once with a Pending, and goes on inside the call that ends the wait (the close of the last file).
 
 /** What a sleeping call waits for. */
-export type Condition = () => boolean;
+type Condition = () => boolean;
 
 /** A call written as a generator: it yields whatever it has to wait for. */
 export type Steps<T = void> = Generator<Condition, T, void>;

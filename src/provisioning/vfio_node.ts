@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // /dev/vfio/devices/vfioN: the node of a device that a vfio driver has registered, its open files, and what happens when
 // the driver wants to let go while somebody has one open. In the kernel that is vfio_unregister_group_dev().
-import { VfioError } from '../util/errors.ts';
 import type { VfioDevice } from '../vfio/vfio_device.ts';
 import type { BindDma, DmaBinding } from './dma_binding.ts';
 import type { LifecycleState } from './lifecycle_state.ts';
@@ -9,7 +8,7 @@ import type { Steps, Tasks } from './tasks.ts';
 import { VfioFile } from './vfio_file.ts';
 
 /** Linux asks again so often while it waits for a user. */
-export const REQUEST_REPEAT_MS = 10_000;
+const REQUEST_REPEAT_MS = 10_000;
 
 /** The numbers of the nodes of one machine; the lowest free one is taken. */
 export class VfioNodes {
@@ -122,9 +121,4 @@ export class VfioNode {
     this.nextRequestMs = nowMs + REQUEST_REPEAT_MS;
     this.registered.requestRelease();
   }
-}
-
-/** No node by that name. */
-export function noNode(name: string): VfioError {
-  return new VfioError('ENOENT', `${name} has no node in /dev/vfio/devices; bind it to a vfio driver first`);
 }

@@ -5,8 +5,10 @@ import { describe, expect, it } from 'vitest';
 
 import { VirtioModern } from '../../src/guest/virtio_modern.ts';
 import { VirtioNet } from '../../src/guest/virtio_net.ts';
+import type { DmaMemory } from '../../src/guest/platform.ts';
 import type { IommufdContext } from '../../src/iommufd/context.ts';
 import type { NicMode } from '../../src/device/profile.ts';
+import { DmaBuffer } from '../../src/iommufd/dma_buffer.ts';
 import { guestMemory } from '../../src/provisioning/guest_memory.ts';
 import { OnDemandFunctions, type OnDemandOptions } from '../../src/provisioning/on_demand.ts';
 import type { FunctionKind, OnDemandFunction } from '../../src/provisioning/on_demand_function.ts';
@@ -17,6 +19,7 @@ import { VFIO_PCI_REQ_IRQ_INDEX } from '../../src/vfio/vfio_device.ts';
 import { frame, STRANGER } from '../conformance/ring/support/frames.ts';
 import { give, iommufd, refusal, sriovHost } from './support/lifecycle_bench.ts';
 
+const SAME_IOVA = 0x4000_0000;
 const KINDS: readonly FunctionKind[] = ['sriov', 'mdev', 'siov'];
 
 interface Bench {
@@ -54,6 +57,34 @@ function start({ host }: Bench, made: OnDemandFunction): Running {
   const driver = new VirtioNet(new VirtioModern(file), memory, host.machine.clock, { onReceive });
   driver.start();
   return { file, context, ioas, driver, received };
+}
+
+/** Memory that every user has at the same device address. */
+class SameAddress implements DmaMemory {
+  readonly u8: Uint8Array;
+  readonly u16: Uint16Array;
+  readonly u32: Uint32Array;
+  readonly size: number;
+  private readonly block: DmaBuffer;
+
+  constructor({ machine }: SriovLifecycle, context: IommufdContext, ioas: number) {
+    const map = (_iova: number, length: number, window: number): void => {
+      context.ioasMap(ioas, { iova: SAME_IOVA, length, source: { window }, read: true, write: true });
+    };
+    this.block = new DmaBuffer(machine.nic, { map }, 2 << 20);
+    this.u8 = this.block.u8;
+    this.u16 = this.block.u16;
+    this.u32 = this.block.u32;
+    this.size = this.block.size;
+  }
+
+  alloc(bytes: number, align: number): number {
+    return this.block.alloc(bytes, align);
+  }
+
+  iova(offset: number): number {
+    return SAME_IOVA + offset;
+  }
 }
 
 /** What would be left over. */
@@ -185,6 +216,36 @@ describe('all kinds on one card', () => {
       }
     }
     expect(one.host.machine.nic.counters()['dma_faults']).toBe(0);
+  });
+
+  it.each<NicMode>(['functional', 'timed'])('have their memory at the same addresses, and never meet, %s', (mode) => {
+    const one = bench({ mode });
+    const { nic, clock } = one.host.machine;
+    const users = KINDS.map((kind) => {
+      const made = one.functions.create(kind);
+      made.enable();
+      const context = iommufd(one.host);
+      const ioas = context.ioasAlloc();
+      const file = made.open();
+      file.bind(context);
+      file.attach({ id: ioas });
+      const memory = new SameAddress(one.host, context, ioas);
+      const driver = new VirtioNet(new VirtioModern(file), memory, clock);
+      driver.start();
+      nic.runToIdle();
+      return { driver, memory };
+    });
+
+    for (const { driver, memory } of users) {
+      const others = users.filter((user) => user.memory !== memory);
+      const before = others.map((user) => user.memory.u8.slice());
+      driver.send(frame(STRANGER, driver.mac));
+      nic.receiveFrame(frame(driver.mac, STRANGER));
+      nic.runToIdle();
+      expect(driver.statistics().rxFrames).toBe(1);
+      expect(others.every((user, i) => Buffer.compare(user.memory.u8, before[i]!) === 0)).toBe(true);
+    }
+    expect(nic.counters()['dma_faults']).toBe(0);
   });
 
   it('one that is detached faults, under its own name, and the others go on', () => {

@@ -404,10 +404,12 @@ describe('destroy while open', () => {
   });
 });
 
-it('1,024 VFs are enabled and probed by the variant driver in under two seconds', () => {
+it('1,024 VFs are provisioned, enabled and probed by the variant driver in under two seconds', () => {
   const host = sriovHost({ totalVfs: 1024 });
+  const { nic } = host.machine;
   const begin = performance.now();
 
+  for (const { number } of host.vfs) nic.provision(number, { mtu: 1000 + number, vectors: 3 });
   host.setNumVfs(1024);
   for (const vf of host.vfs) {
     vf.setOverride('virtio_vfio_pci');
@@ -417,4 +419,6 @@ it('1,024 VFs are enabled and probed by the variant driver in under two seconds'
   expect(performance.now() - begin).toBeLessThan(2000);
   expect(new Set(host.vfs.map(({ kind }) => kind))).toEqual(new Set(['trans-lm']));
   expect(host.nodes.count).toBe(1024);
+  expect(nic.provisioned(1024)).toMatchObject({ mtu: 2024, vectors: 3 });
+  expect(host.vf(1024).node!.registered.device.irqInfo(2).count).toBe(3);
 });
