@@ -13,7 +13,7 @@ import type { MapOptions } from './ioas.ts';
 import { PAGE_BYTES } from './memory_source.ts';
 import { IommufdObject, ObjectTable } from './object_table.ts';
 
-/** IOMMU_IOAS_COPY. */
+/** IOMMU_IOAS_COPY; `read` and `write` are off if left out. */
 export interface IoasCopy extends MapOptions {
   readonly srcIoas: number;
   readonly srcIova: number;
@@ -216,6 +216,8 @@ export class IommufdContext {
         `requester ${port.requesterId}${what} is bound; unbind it first`,
       );
     }
+    port.attach(null);
+    port.takeFaults(); // those of an earlier owner
     bound.set(key, this);
     return new IommufdDevice(this.objects, this.nic, port, () => bound.delete(key));
   }

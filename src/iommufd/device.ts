@@ -75,8 +75,6 @@ export class IommufdDevice extends IommufdObject {
     this.port = port;
     this.nic = nic;
     this.onUnbind = onUnbind;
-    port.attach(null);
-    port.takeFaults(); // those of an earlier owner
   }
 
   /** Id of the page table that requests without PASID go through, null if there is none. */
@@ -111,7 +109,7 @@ export class IommufdDevice extends IommufdObject {
     const { hwpt } = this.main;
     this.port.attach(null);
     this.main = null;
-    hwpt.ioas.removeDevice();
+    hwpt.ioas.devices--;
     this.drop(hwpt);
   }
 
@@ -181,13 +179,14 @@ export class IommufdDevice extends IommufdObject {
     if (hwpt === old?.hwpt) return hwpt.id;
     try {
       this.checkPasid(hwpt, port.pasid);
-      if (port.pasid === null) hwpt.ioas.addDevice();
+      if (port.pasid === null) hwpt.ioas.checkDevice();
+      port.attach(hwpt.space.id);
     } catch (error) {
       removeIfUnused(hwpt);
       throw error;
     }
+    if (port.pasid === null) hwpt.ioas.devices++;
     hwpt.users++;
-    port.attach(hwpt.space.id);
     if (old === null) {
       const attachment = { port, hwpt };
       if (port.pasid === null) this.main = attachment;
@@ -195,7 +194,7 @@ export class IommufdDevice extends IommufdObject {
     } else {
       const before = old.hwpt;
       old.hwpt = hwpt;
-      if (port.pasid === null) before.ioas.removeDevice();
+      if (port.pasid === null) before.ioas.devices--;
       this.drop(before);
     }
     return hwpt.id;

@@ -131,9 +131,9 @@ export class HwptPaging extends Hwpt {
   }
 
   override release(): void {
+    super.release();
     this.ioas.hwpts.delete(this);
     this.ioas.users--;
-    super.release();
   }
 
   private checkDirty(): void {

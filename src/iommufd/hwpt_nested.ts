@@ -80,9 +80,9 @@ export class HwptNested extends Hwpt {
   }
 
   override release(): void {
+    super.release();
     this.parent.nested.delete(this);
     this.parent.users--;
-    super.release();
   }
 
   private drop(pieces: readonly Piece[]): void {

@@ -23,7 +23,7 @@ import { IommufdObject, type ObjectTable } from './object_table.ts';
 /** Where x86 hosts take message signalled interrupts: no memory for a device that is attached. */
 export const MSI_WINDOW: IovaRange = { start: 0xfee0_0000, last: 0xfeef_ffff };
 
-/** A mapping to make. */
+/** A mapping to make. `read` and `write` are IOMMU_IOAS_MAP_READABLE and WRITEABLE: off if left out. */
 export interface IoasMap extends MapOptions {
   readonly length: number;
   readonly source: MemorySource;
@@ -50,8 +50,8 @@ export class IoPageTable extends IommufdObject {
   readonly accesses = new Set<IommufdAccess>();
   private readonly nic: Nic;
   private allowed: readonly IovaRange[] = [];
-  /** Devices that are attached. */
-  private devices = 0;
+  /** Devices that are attached: their reserved addresses are taken out. */
+  devices = 0;
   private isUnmapping = false;
 
   constructor(table: ObjectTable, nic: Nic) {
@@ -88,17 +88,11 @@ export class IoPageTable extends IommufdObject {
     this.allowed = [...ranges].sort((a, b) => a.start - b.start);
   }
 
-  /** A device comes: its reserved addresses are taken out. EADDRINUSE if they are mapped or allowed. */
-  addDevice(): void {
+  /** May a device come? EADDRINUSE if what it reserves is mapped or allowed. */
+  checkDevice(): void {
     const isInUse = this.areas.firstIn(MSI_WINDOW) ?? this.allowed.find((range) => overlaps(range, MSI_WINDOW));
-    if (this.devices === 0 && isInUse !== undefined) {
-      throw new VfioError('EADDRINUSE', `${hex(MSI_WINDOW.start)}.. is for interrupts of the device; unmap it first`);
-    }
-    this.devices++;
-  }
-
-  removeDevice(): void {
-    this.devices--;
+    if (isInUse === undefined) return;
+    throw new VfioError('EADDRINUSE', `${hex(MSI_WINDOW.start)}.. is for interrupts of the device; unmap it first`);
   }
 
   map({ source, length, iova, read = false, write = false }: IoasMap): number {

@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { GEN_LEFT } from '../../assembly/abi/generator.ts';
 import { CTL_TAGS_USED, GENERATOR, GENERATOR_BUFFER } from '../../assembly/abi/state_map.ts';
 import type { ProfileOverrides } from '../../src/device/profile.ts';
+import type { NicError } from '../../src/util/errors.ts';
 import { IommufdBench, PAGE } from './support/bench.ts';
 
 const RW = { read: true, write: true } as const;
@@ -125,5 +126,69 @@ describe.each(Object.entries(PROFILES))('%s', (_profile, profile) => {
     even.forEach((image, i) => expect(Buffer.compare(at.bench.window(2 * i * PAGE, PAGE), image)).toBe(0));
     for (let page = 1; page < PAGES; page += 2)
       expect(at.bench.window(page * PAGE, PAGE).every((b) => b === 0)).toBe(true);
+  });
+});
+
+describe('the IO-TLB', () => {
+  it('loses what it knows of an address space that is unmapped, and nothing of others', () => {
+    const bench = new IommufdBench(2, { mode: 'timed', profile: { 'iommu.entries': 64 } });
+    const spaces = [1, 2].map((fn) => {
+      const ioas = bench.context.ioasAlloc();
+      bench.context.ioasMap(ioas, { iova: IOVA, length: PAGE, source: { window: fn * PAGE }, ...RW });
+      bench.bind(fn).attach(ioas);
+      return ioas;
+    });
+    const misses = (fn: number): number => {
+      const before = bench.nic.counters()['iotlb_misses']!;
+      bench.read(fn, IOVA);
+      return bench.nic.counters()['iotlb_misses']! - before;
+    };
+    expect([misses(1), misses(2), misses(1), misses(2)]).toEqual([1, 1, 0, 0]);
+
+    bench.context.ioasUnmapAll(spaces[0]!);
+    bench.context.ioasMap(spaces[0]!, { iova: IOVA, length: PAGE, source: { window: 0 }, ...RW });
+    expect([misses(2), misses(1)]).toEqual([0, 1]);
+  });
+});
+
+describe('foreign memory that is asked in the middle of the work', () => {
+  it('may not take anything away in timed mode, where the card would have to wait for itself', () => {
+    const bench = new IommufdBench(2, { mode: 'timed' });
+    const { context } = bench;
+    const ioas = context.ioasAlloc();
+    const device = bench.bind(1);
+    const spare = context.hwptAlloc({ device: device.id, pt: ioas });
+    const calls = [
+      () => context.ioasUnmapAll(ioas),
+      () => device.detach(),
+      () => device.replace(spare),
+      () => device.unbind(),
+      () => bench.bind(2),
+      () => context.destroy(spare),
+    ];
+    const codes: string[] = [];
+    const foreign = {
+      read: () => {
+        for (const call of calls) {
+          try {
+            call();
+          } catch (error) {
+            codes.push((error as NicError).code);
+          }
+        }
+        return true;
+      },
+      write: () => false,
+    };
+    context.ioasMap(ioas, { iova: IOVA, length: PAGE, source: { foreign }, ...RW });
+    const table = device.attach(ioas);
+    const objects = context.objectCount;
+    bench.read(1, IOVA);
+
+    expect(codes).toEqual(calls.map(() => 'REENTRY'));
+    expect([device.attached, context.objectCount]).toEqual([table, objects]);
+    bench.bind(2).attach(spare);
+    context.close();
+    expect([context.objectCount, bench.nic.iommu.allocated()]).toEqual([0, 0]);
   });
 });
