@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // A function on demand of the card with its driver's side: made as its profile says, shown as a vfio device, its DMA told
-// apart by a PASID or mediated.
+// apart by a PASID or mediated. If its profile has legacy access it is shown as a transitional function by the same code
+// that does so for VFs; the administration commands name it in a group that virtio does not have.
+import { ADMIN_GROUP_ON_DEMAND } from '../../assembly/abi/config_layout.ts';
 import type { FunctionProfile } from '../device/function_profile.ts';
+import type { PfAdmin } from '../variant/pf_admin.ts';
+import { VirtioVfioPci } from '../variant/virtio_vfio_pci.ts';
+import type { VfioDevice } from '../vfio/vfio_device.ts';
 import { VfioPci } from '../vfio/vfio_pci.ts';
 import { pasidDma, type BindDma } from './dma_binding.ts';
 import type { Host } from './host.ts';
@@ -12,13 +17,17 @@ import type { RegisteredDevice } from './vfio_node.ts';
 export class CoreFunction implements RegisteredDevice {
   /** Number of the function in the card. */
   readonly fn: number;
-  readonly device: VfioPci;
+  readonly device: VfioDevice;
   readonly bind: BindDma;
   readonly mediated: MediatedDma | null = null;
   private readonly host: Host;
+  private readonly core: VfioPci;
   private readonly pasid: number | null;
 
-  /** `fn` was taken of the host's functions. Throws what provision() and createFunction() do, and leaves nothing behind. */
+  /**
+   * `fn` was taken of the host's functions. Throws what provision(), createFunction() and the probe of a transitional
+   * function do, and leaves nothing behind.
+   */
   constructor(host: Host, fn: number, profile: FunctionProfile, pasid: number | null) {
     const { nic, bus } = host.machine;
     this.host = host;
@@ -27,7 +36,8 @@ export class CoreFunction implements RegisteredDevice {
     nic.provision(fn, profile);
     nic.createFunction(fn, pasid);
     try {
-      this.device = new VfioPci(nic, fn, bus);
+      this.core = new VfioPci(nic, fn, bus);
+      this.device = nic.provisioned(fn).legacy ? transitional(host, this.core, fn) : this.core;
       if (pasid !== null) this.bind = pasidDma(nic, fn, pasid);
       else {
         const mediated = new MediatedDma(nic, fn);
@@ -41,7 +51,7 @@ export class CoreFunction implements RegisteredDevice {
   }
 
   requestRelease(): void {
-    this.device.requestRelease();
+    this.core.requestRelease();
   }
 
   /** A reset of the PF took the function away; this one is cold, and in the address space of the one before. */
@@ -54,4 +64,15 @@ export class CoreFunction implements RegisteredDevice {
     nic.destroyFunction(this.fn);
     this.mediated?.destroy();
   }
+}
+
+function transitional({ machine }: Host, core: VfioPci, fn: number): VfioDevice {
+  const { admin } = machine.pf;
+  const group: PfAdmin = {
+    supportedCommands: admin.supportedCommands,
+    devicePartsLimit: 0,
+    exec: (opcode, _group, member, data, resultLength) =>
+      admin.exec(opcode, ADMIN_GROUP_ON_DEMAND, member, data, resultLength),
+  };
+  return new VirtioVfioPci(core, group, fn - machine.nic.config.totalVfs - 1);
 }

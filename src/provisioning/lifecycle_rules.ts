@@ -166,6 +166,13 @@ const MDEV_RULES = [
       { to: 'unbound', errno: 'ENOSPC' },
       'the card has none left; create undoes itself',
     ],
+    [
+      ['probing'],
+      'probed:no-notify',
+      { to: 'unbound', errno: 'ENOENT' },
+      'transitional, without a doorbell of its own',
+    ],
+    [['probing'], 'probed:silent', { to: 'unbound', errno: 'ETIMEDOUT' }, 'transitional, and the PF is dead'],
     [['probing'], 'probed:no-pasid', { to: 'unbound', errno: 'ENOSPC' }, 'no PASID left; create undoes itself'],
     [['absent'], 'bind', { errno: 'ENODEV' }, 'no such device'],
     [['registered', ...OPEN_STATES], 'bind', { errno: 'EBUSY' }, 'it has its driver'],

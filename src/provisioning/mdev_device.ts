@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One mediated device from create to remove. A function that is told apart by its PASID lives the same life: the devices
 // of Scalable I/O Virtualization were made as mdevs in every proposal for Linux.
+import { DeviceFaultError } from '../guest/device_fault.ts';
 import { NicError, VfioError } from '../util/errors.ts';
 import { CoreFunction } from './core_function.ts';
 import type { Host, NumberPool } from './host.ts';
@@ -121,6 +122,8 @@ export class MdevDevice {
       this.core = this.makeFunction(fn);
     } catch (error) {
       this.givePasid();
+      if (error instanceof DeviceFaultError) this.lifecycle.step('probed:silent');
+      if (error instanceof VfioError && error.code === 'ENOENT') this.lifecycle.step('probed:no-notify');
       if (error instanceof NicError) this.lifecycle.step('probed:no-function');
       throw error;
     }

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // The guests of the story: an iommufd of their own with memory in an IOAS, a driver, and frames to and from the wire.
-import { VirtioModern } from '../guest/virtio_modern.ts';
-import { VirtioNet } from '../guest/virtio_net.ts';
 import { VirtioNetLegacy } from '../guest/virtio_net_legacy.ts';
 import { IommufdContext } from '../iommufd/context.ts';
 import type { DmaBuffer } from '../iommufd/dma_buffer.ts';
@@ -28,7 +26,7 @@ export class StoryGuest {
   private readonly host: SriovLifecycle;
   private readonly memory: DmaBuffer;
   private onReceive: (frame: Uint8Array) => void = () => {};
-  private driver: VirtioNet | VirtioNetLegacy | null = null;
+  private driver: VirtioNetLegacy | null = null;
   private requests = 0;
 
   /** Opens nothing: `file` is a file of the device's node. It is bound to an iommufd of its own, which is ready to be attached. */
@@ -47,18 +45,15 @@ export class StoryGuest {
     this.file.attach({ id: this.ioas });
   }
 
-  /** Brings its driver up; the modern one, or the one of 2007 that knows an I/O BAR and nothing else. */
-  start(kind: 'modern' | 'legacy'): void {
-    const { clock } = this.host.machine;
+  /** Brings its legacy driver up, which knows an I/O BAR and nothing else. */
+  start(): void {
+    const { machine } = this.host;
     const onReceive = (bytes: Uint8Array, offset: number, length: number): void => {
       this.onReceive(bytes.subarray(offset, offset + length));
     };
-    this.driver =
-      kind === 'legacy'
-        ? new VirtioNetLegacy(this.file, this.memory, clock, { onReceive })
-        : new VirtioNet(new VirtioModern(this.file), this.memory, clock, { onReceive });
+    this.driver = new VirtioNetLegacy(this.file, this.memory, machine.clock, { onReceive });
     this.driver.start();
-    this.host.machine.settle(); // its receive buffers are with the card before the first frame comes
+    machine.settle(); // its receive buffers are with the card before the first frame comes
   }
 
   /** Sends frames to the wire and takes as many from it; every byte has to come as it was sent. */

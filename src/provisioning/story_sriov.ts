@@ -43,7 +43,7 @@ export function tellSriov(stage: Stage): void {
   });
   stage.run('legacy driver comes up', 'guest; card: legacy registers', () => {
     const { commands } = host.machine.pf.admin;
-    guest.start('legacy');
+    guest.start();
     return `${host.machine.pf.admin.commands - commands} admin commands`;
   });
   stage.run('legacy traffic', 'guest memory', () => guest.exchange());

@@ -84,6 +84,7 @@ export class FunctionReference extends LifecycleReference {
       if (mdev.lock !== null) return 'sleeps';
       if (mdev.driver !== '') return 'EBUSY';
       if (this.cardFunctions === this.sizes.onDemand) return 'ENOSPC';
+      if (!this.isAlive) return 'ETIMEDOUT';
       mdev.driver = 'mdev';
       return '';
     });
@@ -110,6 +111,7 @@ export class FunctionReference extends LifecycleReference {
       if (this.parent === 'leaving') return refused('ENODEV');
     } else if (this.pasids === this.sizes.pasids) return refused('ENOSPC');
     if (this.cardFunctions === this.sizes.onDemand) return refused('ENOSPC');
+    if (!this.isAlive) return refused('ETIMEDOUT');
     const device: RefSoft = { ...refDevice(), guid, usesPasid, remover: null, exists: true, driver: 'mdev' };
     this.soft.add(device);
     return { answer: '', device };
