@@ -3,12 +3,15 @@
 // up to 2^53), because a u64 at the boundary costs three times the call.
 import { ARENA_BASE, CTL_MEMORY_BYTES, CTL_NOW, CTL_WINDOW_BASE, CTL_WINDOW_BYTES, NONE } from './abi/state_map.ts';
 import { functionAt } from './mem/arena.ts';
+import { applyVectors } from './nic/profile.ts';
 import { createCard, memoryBytes } from './nic/topology.ts';
 import {
   advanceTo,
   FOREVER,
   hostConfigRead,
   hostConfigWrite,
+  hostCreateFunction,
+  hostDestroyFunction,
   hostRead,
   hostWrite,
   settleRequests,
@@ -22,9 +25,9 @@ import { bindFunction, ioasClear, ioasDirty, ioasMap, ioasTrack, ioasUnmap } fro
 import { setLink } from './virtio/net_config.ts';
 import { NEVER, nextEventTime } from './sim/scheduler.ts';
 
-/** Bytes of memory that a card needs, before it is created. */
-export function memoryNeeded(totalVfs: u32, window: u32): u32 {
-  return memoryBytes(totalVfs, window);
+/** Bytes of memory that a card with so many functions needs, before it is created. */
+export function memoryNeeded(functions: u32, window: u32): u32 {
+  return memoryBytes(functions, window);
 }
 
 /** Builds the card from CONFIG and PARAM in zeroed memory; false if memory is too small. */
@@ -112,6 +115,21 @@ export function attachIoas(fn: u32, ioas: u32): void {
   const f = functionAt(fn);
   settleRequests(f, NONE);
   bindFunction(fn, ioas);
+}
+
+/** Brings a function on demand into being as its profile says; its DMA carries `pasid`, unless that is NONE. */
+export function createFunction(fn: u32, pasid: u32): void {
+  hostCreateFunction(fn, pasid);
+}
+
+/** Takes a function on demand away; afterwards nothing of it is on the link. */
+export function destroyFunction(fn: u32): void {
+  hostDestroyFunction(fn);
+}
+
+/** The profile of a VF that is there names another number of vectors; no driver uses the VF. */
+export function changeVectors(fn: u32): void {
+  applyVectors(functionAt(fn));
 }
 
 /** Starts the traffic generator on a function: `outstanding` operations at a time of those that GENERATOR describes. */

@@ -6,6 +6,10 @@ import type { NicConfig } from '../src/device/config.ts';
 import type { Nic } from '../src/device/nic.ts';
 import type { NicMode } from '../src/device/profile.ts';
 import { Machine } from '../src/machine/machine.ts';
+import { readProvisionFile } from '../src/provisioning/file.ts';
+import { executePlan, machineTarget, makePlan } from '../src/provisioning/plan.ts';
+import { VirtioVfioPci } from '../src/variant/virtio_vfio_pci.ts';
+import { VfioPci } from '../src/vfio/vfio_pci.ts';
 import { AdminRing } from './admin_ring.ts';
 import { fuzzGuided, fuzzUnguided } from './fuzz.ts';
 
@@ -43,6 +47,7 @@ export const SCENARIOS: Readonly<Record<string, () => Scenario>> = {
   'vf-scaling-1024': () => transmit64('timed', 1024),
   'fuzz-unguided': fuzzUnguided,
   'fuzz-guided': fuzzGuided,
+  'provision-1024': () => provision(1024),
 };
 
 /** Work of fixed cost, the yardstick of the machine: 1,000 dependent multiply-adds. */
@@ -192,4 +197,27 @@ function mmioRead(): Scenario {
   };
   const queues = nic.read(0, 2, 0x12, 2);
   return { operations: READS, unit: 'read', run, check: (result) => result === READS * queues };
+}
+
+/**
+ * All VFs of a card get another profile from a provisioning file, which is read, planned and applied; they are enabled and
+ * probed by the variant driver. One operation is one VF; VFs that are there are disabled first.
+ */
+function provision(vfs: number): Scenario {
+  const machine = new Machine({ mode: 'functional', totalVfs: vfs, numVfs: 0, windowBytes: 4 << 20 });
+  const target = machineTarget(machine);
+  const { nic, bus, pf } = machine;
+  let mtu = 1500;
+  const run = (): number => {
+    mtu = mtu === 9000 ? 68 : mtu + 1; // another one each time, so that every profile changes
+    const functions = [{ vfs: `1-${vfs}`, mtu, vlan: 1 + ((mtu & 0xfff) % 4094), spoofCheck: true, trust: false }];
+    executePlan(target, makePlan(target, readProvisionFile(JSON.stringify({ functions, numVfs: vfs }), nic.config)));
+    let probed = 0;
+    for (let vf = 1; vf <= vfs; vf++) {
+      const device = new VirtioVfioPci(new VfioPci(nic, vf, bus), pf.admin, vf - 1);
+      if (device.kind === 'trans-lm' && nic.read(vf, 2, 0x200a, 2) === mtu) probed++;
+    }
+    return probed;
+  };
+  return { operations: vfs, unit: 'VF', run, check: (result) => result === vfs };
 }

@@ -12,6 +12,7 @@ export type { NamedProfile } from './device/profiles.ts';
 export { generateTraffic } from './device/generator.ts';
 export type { GeneratorOperation, GeneratorResult, GeneratorRun } from './device/generator.ts';
 export type { NicMode, ProfileOverrides, ProfileParameter, ProfileUnit, ResolvedProfile } from './device/profile.ts';
+export type { FunctionProfile, NotifyPlace, ProvisionedFunction } from './device/function_profile.ts';
 export type { AdminRecord } from './device/admin_record.ts';
 export type { Counters } from './device/counters.ts';
 export { RELEASE_CORE_URL } from './core/wasm_path.ts';
@@ -40,6 +41,34 @@ export type { VariantKind } from './variant/probe.ts';
 export type { PfAdmin, PfAdminResult } from './variant/pf_admin.ts';
 export { Machine } from './machine/machine.ts';
 export type { MachineOptions } from './machine/machine.ts';
+
+// Provisioning: profiles of functions in files, plans, described cards.
+export { ProvisionedCard } from './provisioning/card.ts';
+export type { CardOptions } from './provisioning/card.ts';
+export { readProvisionFile } from './provisioning/file.ts';
+export type { CardLimits, ProvisionFile, WantedFunction } from './provisioning/file.ts';
+export { checkHealth } from './provisioning/inspect.ts';
+export type { HealthCheck } from './provisioning/inspect.ts';
+export { executePlan, machineTarget, makePlan, planText } from './provisioning/plan.ts';
+export type { Plan, PlanStep, ProvisionTarget } from './provisioning/plan.ts';
+export { FileProblems } from './provisioning/problems.ts';
+export type { Problem } from './provisioning/problems.ts';
+
+// The lives of functions: SR-IOV as Linux has it, mediated devices, and one interface for all.
+export { SriovLifecycle } from './provisioning/sriov_lifecycle.ts';
+export type { SriovVf, VfDriver } from './provisioning/sriov_vf.ts';
+export { MDEV_TYPES, MdevParent } from './provisioning/mdev.ts';
+export type { MdevType, MdevTypeView } from './provisioning/mdev.ts';
+export type { MdevDevice } from './provisioning/mdev_device.ts';
+export { OnDemandFunctions } from './provisioning/on_demand.ts';
+export type { OnDemandOptions } from './provisioning/on_demand.ts';
+export type { FunctionKind, OnDemandFunction } from './provisioning/on_demand_function.ts';
+export type { VfioFile } from './provisioning/vfio_file.ts';
+export type { VfioNode } from './provisioning/vfio_node.ts';
+export type { Pending } from './provisioning/tasks.ts';
+export { guestMemory } from './provisioning/guest_memory.ts';
+export { LIFECYCLE_RULES } from './provisioning/lifecycle_rules.ts';
+export type { MachineName, Rule } from './provisioning/lifecycle_rules.ts';
 
 // Captures, and sending them through a card.
 export { encodePcap, openPcap, pcapPieces } from './wire/pcap.ts';

@@ -22,6 +22,13 @@ export const NOTIFY_BAR_OFFSET = 0x3000;
 export const NOTIFY_BYTES = 0x1000;
 export const NOTIFY_OFF_MULTIPLIER = 4;
 
+/** In the PF's BAR only: the notification place of VF n, two bytes each, if the VF's profile says so. */
+export const OWNER_NOTIFY_BAR_OFFSET = 0x1800;
+export const OWNER_NOTIFY_BYTES = 0x800;
+
+/** A group type of the card's own, none of virtio's: functions on demand, by their number among these, from 1. */
+export const ADMIN_GROUP_ON_DEMAND = 0x8000;
+
 export const MSIX_BAR = 4; // 64-bit memory
 export const MSIX_BAR_BYTES = 0x1000;
 export const MSIX_TABLE_OFFSET = 0;

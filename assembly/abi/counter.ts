@@ -55,3 +55,5 @@ export const FC_BAD_LENGTH = 25; // lengths sum up beyond 2^32
 export const FC_BAD_CHAIN = 26; // chain of the wrong direction for its queue
 export const FC_RESETS = 27;
 export const FC_IGNORED_WRITES = 28; // register writes without effect
+export const FC_TX_DROP_SPOOFED = 29; // source address that is none of the function's
+export const FC_TX_DROP_TAGGED = 30; // VLAN tag from an access port

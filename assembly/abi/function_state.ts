@@ -2,9 +2,9 @@
 // Hot scalars of one function: offsets from the start of its block (FN_STATE and up). Driver-visible bytes live in the
 // images (FN_CONFIG, FN_COMMON, FN_DEVICE_CFG); what is here is what the engines ask on every step.
 
-export const FN_INDEX = 0x1000; // u32, 0 = PF
+export const FN_INDEX = 0x1000; // u32, 0 = PF, then VFs, then functions on demand
 export const FN_ROUTING_ID = 0x1004; // u32
-export const FN_PRESENT = 0x1008; // u8: answers on the bus (PF always, VF while VF Enable and below NumVFs)
+export const FN_PRESENT = 0x1008; // u8: is there (PF always, VF while VF Enable and below NumVFs, on demand: created)
 export const FN_MEMORY = 0x1009; // u8: memory decode on (Memory Enable of the PF, VF MSE for VFs), power state D0
 export const FN_BUS_MASTER = 0x100a; // u8
 export const FN_LIVE = 0x100b; // u8: queues may be served (DRIVER_OK, or legacy use before it)
@@ -27,6 +27,7 @@ export const FN_EVENT_IDX = 0x103e; // u8: negotiated
 export const FN_INDIRECT = 0x103f; // u8: negotiated
 export const FN_OFFERED = 0x1040; // u32[4] device feature words
 export const FN_DRIVER_FEATURES = 0x1050; // u32[4] driver feature words
+export const FN_TX_RULES = 0x1060; // u8, TX_RULE_*: what a frame to be sent is checked for, 0: nothing
 export const FN_MERGEABLE = 0x1061; // u8: MRG_RXBUF negotiated
 export const FN_FILTERING = 0x1062; // u8: CTRL_RX negotiated, so groups have to be in the filter table
 export const FN_ADMIN_QUEUE = 0x1064; // u32: index of the admin queue, NONE on VFs
@@ -36,8 +37,38 @@ export const FN_TLB_AT = 0x1078; // u32: its address in linear memory
 export const FN_READY_HEAD = 0x107c; // u32: queues that wait for a visit
 export const FN_READY_TAIL = 0x1080;
 export const FN_NEXT_READY = 0x1084; // u32: next function with such queues
+export const FN_KIND = 0x1088; // u8, KIND_*
+export const FN_PROFILE_NEW = 0x1089; // u8: FN_PROFILE was written and is not in effect yet
+export const FN_VLAN = 0x108a; // u16: VLAN of an access port, 0: none
+export const FN_PASID = 0x108c; // u32: PASID of its DMA, NONE: requests without
+export const FN_RATE = 0x1090; // u32: Mbit/s that it may send, 0: no limit
+export const FN_RATE_TIME = 0x1098; // u64: cycle up to which it has sent what it may, and what of the cycle after ...
+export const FN_RATE_REST = 0x10a0; // u64: ... is used up, in parts of FN_RATE * P_CLOCK_PS
 export const FN_FAULT_COUNT = 0x10f0; // u32: records in FN_FAULTS
 export const FN_FAULTS_LOST = 0x10f4; // u32: faults for which there was no room
+
+export const KIND_PF = 0;
+export const KIND_VF = 1;
+export const KIND_ON_DEMAND = 2; // no routing id of its own: a requester id of the PF, and a PASID
+
+export const TX_RULE_SOURCE = 1; // the source address has to be one of the function's
+export const TX_RULE_UNTAGGED = 2; // no VLAN tag: the switch puts it
+
+// ---- profile: offsets from FN_PROFILE; written by the host, in effect when the function comes into being ---------------
+export const PROFILE_FEATURES = 0; // u32[2]: offered = what the device has AND this
+export const PROFILE_MAC = 8; // u64: bytes of the address, bit 48 set; 0: the address of its number
+export const PROFILE_MTU = 16; // u16
+export const PROFILE_QUEUE_SIZE = 18; // u16, of every net queue
+export const PROFILE_PAIRS = 20; // u8
+export const PROFILE_VECTORS = 21; // u8
+export const PROFILE_NOTIFY = 22; // u8, flags of its entry in LEGACY_NOTIFY_INFO
+export const PROFILE_FLAGS = 23; // u8, PROFILE_*
+export const PROFILE_VLAN = 24; // u16
+export const PROFILE_RATE = 28; // u32, Mbit/s
+export const PROFILE_LEGACY = 1; // takes LEGACY_* commands
+export const PROFILE_SPOOF_CHECK = 2;
+export const PROFILE_TRUST = 4; // may set promiscuous mode and its address
+export const PROFILE_MIGRATION = 8; // stored and told, nothing more
 
 export const RX_MODE_PROMISC = 1;
 export const RX_MODE_ALLMULTI = 2;

@@ -4,12 +4,12 @@
 //
 //   0x00000  data of the compiler          0x10000  ARENA_BASE: control, parameters, configuration, counters
 //            config masks, event wheel, event nodes, output ring, posted writes, wire ring, trace ring, switch table, jobs
-//            FUNCTIONS  one block of FN_STRIDE bytes each (PF is 0, VF n is n)
+//            FUNCTIONS  one block of FN_STRIDE bytes each (PF is 0, VF n is n, functions on demand follow)
 //            IOASES     one block of IOAS_STRIDE bytes each (address space of function n is n by default), and a pool
 //            WINDOW     guest memory for in-process drivers (address and size in CONTROL)
 
 export const ARENA_MAGIC = 0x76667476;
-export const ARENA_VERSION = 1;
+export const ARENA_VERSION = 2;
 
 export const ARENA_BASE = 0x10000;
 
@@ -69,6 +69,7 @@ export const CTL_READ_FAULT_KIND = CONTROL + 324; // READ_FAULT_*
 export const READ_FAULT_UNSUPPORTED = 1; // Unsupported Request
 export const READ_FAULT_POISONED = 2; // data with the EP bit
 export const READ_FAULT_LOST = 3; // no completion at all
+export const CTL_VLAN_PORTS = CONTROL + 340; // functions with a VLAN of their own
 export const CTL_INJECT_COUNT = CONTROL + 272; // admin commands still to be answered with CTL_INJECT_STATUS
 export const CTL_INJECT_OPCODE = CONTROL + 276; // which opcode, NONE for any
 export const CTL_INJECT_STATUS = CONTROL + 280; // status | qualifier << 16
@@ -231,7 +232,8 @@ export const WIRE_INPUT = WIRE_RING + WIRE_RING_BYTES; // one frame, written by 
 export const FRAME_BYTES_MAX = 9216;
 
 // ---- admin command trace: ADMIN_TRACE_BYTES a record ------------------------------------------------------------------
-export const ADMIN_TRACE = WIRE_INPUT + 0x2400 + 0x400;
+export const RETAGGED = WIRE_INPUT + 0x2400 + 0x400; // a frame that gets or loses its VLAN tag on its way through the switch
+export const ADMIN_TRACE = RETAGGED + 0x2440;
 export const ADMIN_TRACE_RECORDS = 1024;
 export const ADMIN_TRACE_BYTES = 384;
 
@@ -250,7 +252,7 @@ export const JOB_STRIDE = 0x4240; // 16,896 bytes used; odd in lines, so that jo
 
 // ---- functions -----------------------------------------------------------------------------------------------------------
 export const FUNCTIONS = JOBS + (JOB_POOL + RX_JOB_POOL) * JOB_STRIDE;
-export const FN_STRIDE = 0x3b40; // odd in cache lines, so that functions spread over the cache
+export const FN_STRIDE = 0x3bc0; // odd in cache lines, so that functions spread over the cache
 
 export const FN_CONFIG = 0; // configuration space image, CONFIG_SPACE_BYTES
 export const FN_STATE = 0x1000; // hot scalars, see pci/function.ts
@@ -266,7 +268,8 @@ export const FN_MSIX_TABLE = FN_QUEUES + QUEUES_MAX * QUEUE_STRIDE;
 export const MSIX_VECTORS_MAX = 32;
 export const FN_MSIX_PBA = FN_MSIX_TABLE + MSIX_VECTORS_MAX * 16; // u32 pending bits, then 4 zero bytes
 export const FN_MSIX_SENT = FN_MSIX_PBA + 16; // u64 for each vector: address of the message that was sent last
-export const FN_FAULTS = FN_MSIX_SENT + MSIX_VECTORS_MAX * 8; // DMA faults that the host has not taken, oldest first
+export const FN_PROFILE = FN_MSIX_SENT + MSIX_VECTORS_MAX * 8; // what the function is provisioned as, PROFILE_*: 64 bytes
+export const FN_FAULTS = FN_PROFILE + 64; // DMA faults that the host has not taken, oldest first
 export const FAULTS_MAX = 8;
 export const FAULT_BYTES = 24;
 export const FAULT_IOVA = 0; // u64

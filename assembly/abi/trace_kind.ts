@@ -26,7 +26,7 @@ export const TRACE_MASK_DATA = 8; // TLPs with their payload
 
 /** A TLP. time: first symbol on the wire; sub: TLP_*, flags; a: data bytes | tag << 16; b: cycles until it has arrived;
  *  c: address of its first byte (of the data, for completions; register offset for configuration requests);
- *  d: bytes that this and later completions of the request still carry, 0 for requests; e: bytes on the wire, framing
+ *  d: bytes that this and later completions of the request still carry, 0 for requests, or their PASID; e: bytes on the wire, framing
  *  included; payload: the data, with TRACE_MASK_DATA. function: who sends it upstream, or whom it is for downstream. */
 export const TRACE_TLP = 1;
 export const TLP_TYPE_MASK = 0xf;
@@ -40,6 +40,7 @@ export const TLP_MSG = 7; // Assert_INTA (a = 1), Deassert_INTA (a = 0)
 export const TLP_DOWN = 0x10; // root complex to card; otherwise up
 export const TLP_4DW = 0x20; // 64-bit address
 export const TLP_POISONED = 0x40;
+export const TLP_PASID = 0x80; // a memory request of the card with a PASID prefix; d is the PASID
 export const TLP_STATUS_SHIFT = 8; // completion status: 0 successful, 1 Unsupported Request, 4 Completer Abort
 /** Tags in use after a change. a: tags. */
 export const TRACE_TAGS = 2;

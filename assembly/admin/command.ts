@@ -9,6 +9,7 @@ import {
   CTL_NUM_VFS,
   CTL_SELF_USED_LO,
   CTL_SRIOV_USED_LO,
+  FN_PROFILE,
   NONE,
 } from '../abi/state_map.ts';
 import {
@@ -19,8 +20,12 @@ import {
   JOB_OUT,
   JOB_QUALIFIER,
   JOB_RESULT,
+  FN_PRESENT,
+  PROFILE_FLAGS,
+  PROFILE_LEGACY,
 } from '../abi/function_state.ts';
-import { CFG_LEGACY, CFG_SRIOV_LIST_LENIENT } from '../abi/nic_config.ts';
+import { CFG_LEGACY, CFG_ON_DEMAND_FUNCTIONS, CFG_SRIOV_LIST_LENIENT, CFG_TOTAL_VFS } from '../abi/nic_config.ts';
+import { ADMIN_GROUP_ON_DEMAND } from '../abi/config_layout.ts';
 import { C_ADMIN_COMMANDS, C_ADMIN_ERRORS } from '../abi/counter.ts';
 import {
   ADMIN_CMD_COMMAND_SPECIFIC_DATA,
@@ -86,7 +91,15 @@ function supportedCommands(group: u32): u32 {
 }
 
 function usedList(group: u32): usize {
-  return group == VIRTIO_ADMIN_GROUP_TYPE_SRIOV ? CTL_SRIOV_USED_LO : CTL_SELF_USED_LO;
+  return group == VIRTIO_ADMIN_GROUP_TYPE_SELF ? CTL_SELF_USED_LO : CTL_SRIOV_USED_LO;
+}
+
+/** Number of the function that is a member of a group; 0 if there is none. */
+function memberFunction(group: u32, member: u64): u32 {
+  if (group == VIRTIO_ADMIN_GROUP_TYPE_SRIOV) return member > load<u32>(CTL_NUM_VFS) ? 0 : <u32>member;
+  if (member == 0 || member > config(CFG_ON_DEMAND_FUNCTIONS)) return 0;
+  const fn = config(CFG_TOTAL_VFS) + <u32>member;
+  return load<u8>(functionAt(fn), FN_PRESENT) == 0 ? 0 : fn;
 }
 
 /** Runs the command; JOB_OUT and JOB_RESULT hold the answer afterwards. */
@@ -110,7 +123,7 @@ export function executeCommand(job: usize): void {
   if (opcode == VIRTIO_ADMIN_CMD_LIST_QUERY) listQuery(job, group);
   else if (opcode == VIRTIO_ADMIN_CMD_LIST_USE) listUse(job, group);
   else {
-    const broken = executeLegacy(job, opcode, functionAt(<u32>member));
+    const broken = executeLegacy(job, opcode, functionAt(memberFunction(group, member)));
     finish(job, broken == 0 ? VIRTIO_ADMIN_STATUS_OK : VIRTIO_ADMIN_STATUS_EINVAL, broken);
   }
 }
@@ -121,6 +134,9 @@ function refusal(opcode: u32, group: u32, member: u64): u32 {
   if (group == VIRTIO_ADMIN_GROUP_TYPE_SRIOV) {
     const isOpen = load<u32>(CTL_NUM_VFS) != 0 || (isList && config(CFG_SRIOV_LIST_LENIENT) != 0);
     if (!isOpen) return VIRTIO_ADMIN_STATUS_Q_INVALID_GROUP;
+  } else if (group == ADMIN_GROUP_ON_DEMAND) {
+    if (config(CFG_ON_DEMAND_FUNCTIONS) == 0) return VIRTIO_ADMIN_STATUS_Q_INVALID_GROUP;
+    if (isList) return VIRTIO_ADMIN_STATUS_Q_INVALID_OPCODE;
   } else if (group != VIRTIO_ADMIN_GROUP_TYPE_SELF) {
     return VIRTIO_ADMIN_STATUS_Q_INVALID_GROUP;
   }
@@ -129,8 +145,12 @@ function refusal(opcode: u32, group: u32, member: u64): u32 {
   // bit 31 only marks that a list is in use
   if (opcode > 30 || (allowed & (1 << opcode)) == 0) return VIRTIO_ADMIN_STATUS_Q_INVALID_OPCODE;
   // the list commands carry member id 0 and do not use it (AMB-01)
-  const usesMember = group == VIRTIO_ADMIN_GROUP_TYPE_SRIOV && !isList;
-  if (usesMember && (member == 0 || member > load<u32>(CTL_NUM_VFS))) return VIRTIO_ADMIN_STATUS_Q_INVALID_MEMBER;
+  if (group == VIRTIO_ADMIN_GROUP_TYPE_SELF || isList) return VIRTIO_ADMIN_STATUS_Q_OK;
+  const fn = memberFunction(group, member);
+  if (fn == 0) return VIRTIO_ADMIN_STATUS_Q_INVALID_MEMBER;
+  // the list is the group's, so the opcode is good: it is this member that the command is not for (ADM-CMD-04)
+  const flags = load<u8>(functionAt(fn), FN_PROFILE + PROFILE_FLAGS);
+  if ((flags & PROFILE_LEGACY) == 0) return VIRTIO_ADMIN_STATUS_Q_INVALID_MEMBER;
   return VIRTIO_ADMIN_STATUS_Q_OK;
 }
 

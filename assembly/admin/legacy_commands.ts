@@ -2,9 +2,17 @@
 // The legacy interface commands (virtio 1.4 §2.12.1.2): register access of a member at its legacy layout, and where a
 // driver may ring its doorbell. Data lengths are those of the buffers: what follows the prefix of a write, the room
 // after the status of a read (AMB-09).
-import { JOB_BUFFER, JOB_LENGTH, JOB_OUT, JOB_RESULT, JOB_WRITE_BYTES } from '../abi/function_state.ts';
-import { FN_DEVICE_CFG } from '../abi/state_map.ts';
-import { NOTIFY_BAR_OFFSET, VIRTIO_BAR } from '../abi/config_layout.ts';
+import {
+  FN_INDEX,
+  JOB_BUFFER,
+  JOB_LENGTH,
+  JOB_OUT,
+  JOB_RESULT,
+  JOB_WRITE_BYTES,
+  PROFILE_NOTIFY,
+} from '../abi/function_state.ts';
+import { FN_DEVICE_CFG, FN_PROFILE } from '../abi/state_map.ts';
+import { NOTIFY_BAR_OFFSET, OWNER_NOTIFY_BAR_OFFSET, VIRTIO_BAR } from '../abi/config_layout.ts';
 import {
   ADMIN_CMD_COMMAND_SPECIFIC_DATA,
   ADMIN_LEGACY_WR_REGISTERS,
@@ -16,7 +24,8 @@ import {
   VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE,
   VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ,
   VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE,
-  VIRTIO_ADMIN_CMD_NOTIFY_INFO_FLAGS_OWNER_MEM,
+  VIRTIO_ADMIN_CMD_NOTIFY_INFO_FLAGS_END,
+  VIRTIO_ADMIN_CMD_NOTIFY_INFO_FLAGS_OWNER_DEV,
   VIRTIO_ADMIN_STATUS_Q_INVALID_FIELD,
   VIRTIO_ADMIN_STATUS_Q_OK,
 } from '../abi/virtio_admin.ts';
@@ -65,18 +74,22 @@ export function executeLegacy(job: usize, opcode: u32, f: usize): u32 {
       return VIRTIO_ADMIN_STATUS_Q_OK;
     }
     default:
-      notifyInfo(result);
+      notifyInfo(f, result);
       store<u32>(job, ADMIN_RESULT_HEADER_SIZE + ADMIN_NOTIFY_INFO_RESULT_SIZE, JOB_RESULT);
       return VIRTIO_ADMIN_STATUS_Q_OK;
   }
 }
 
-/** One usable entry, the member's own BAR; the next one has flags 0 and ends the list (ADM-LEG-13). */
-function notifyInfo(result: usize): void {
+/** At most one usable entry, where the profile has it; the next one has flags 0 and ends the list (ADM-LEG-13). */
+function notifyInfo(f: usize, result: usize): void {
+  const flags = load<u8>(f, FN_PROFILE + PROFILE_NOTIFY);
   memory.fill(result, 0, ADMIN_NOTIFY_INFO_RESULT_SIZE);
-  store<u8>(result, VIRTIO_ADMIN_CMD_NOTIFY_INFO_FLAGS_OWNER_MEM);
+  if (flags == VIRTIO_ADMIN_CMD_NOTIFY_INFO_FLAGS_END) return;
+  const isOwner = flags == VIRTIO_ADMIN_CMD_NOTIFY_INFO_FLAGS_OWNER_DEV;
+  const inOwner = OWNER_NOTIFY_BAR_OFFSET + ((load<u32>(f, FN_INDEX) - 1) << 1);
+  store<u8>(result, flags);
   store<u8>(result, VIRTIO_BAR, ADMIN_NOTIFY_INFO_BAR);
-  store<u64>(result, NOTIFY_BAR_OFFSET, ADMIN_NOTIFY_INFO_OFFSET);
+  store<u64>(result, isOwner ? inOwner : NOTIFY_BAR_OFFSET, ADMIN_NOTIFY_INFO_OFFSET);
 }
 
 function loadBytes(at: usize, bytes: u32): u32 {

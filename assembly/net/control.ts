@@ -46,7 +46,7 @@ import { isFunctional } from '../sim/time.ts';
 import { setPort } from '../virtio/device_status.ts';
 import { hasFeature } from '../virtio/features.ts';
 import { delayJob, occupyJob } from '../virtio/job.ts';
-import { setMac } from '../virtio/net_config.ts';
+import { isTrusted, setMac } from '../virtio/net_config.ts';
 import { breakQueue } from '../virtio/needs_reset.ts';
 import { postUsedElement, scatter } from '../virtio/used.ts';
 
@@ -105,6 +105,7 @@ function setRxMode(f: usize, code: u32, data: usize, bytes: u32): bool {
   if (bytes != 1 || code > <u32>VIRTIO_NET_CTRL_RX_ALLMULTI || load<u8>(data) > 1) return false;
   const bit = <u8>(code == VIRTIO_NET_CTRL_RX_PROMISC ? RX_MODE_PROMISC : RX_MODE_ALLMULTI);
   const isOn = load<u8>(data) == 1;
+  if (isOn && code == VIRTIO_NET_CTRL_RX_PROMISC && !isTrusted(f)) return false;
   const mode = load<u8>(f, FN_RX_MODE);
   store<u8>(f, isOn ? mode | bit : mode & ~bit, FN_RX_MODE);
   if (code == VIRTIO_NET_CTRL_RX_PROMISC) setPort(PORT_PROMISC, load<u32>(f, FN_INDEX), isOn);
@@ -114,7 +115,7 @@ function setRxMode(f: usize, code: u32, data: usize, bytes: u32): bool {
 /** ADDR_SET is taken with either feature bit (AMB-32). */
 function setAddress(f: usize, data: usize, bytes: u32): bool {
   const isUsable = hasFeature(f, VIRTIO_NET_F_CTRL_MAC_ADDR) || hasFeature(f, VIRTIO_NET_F_CTRL_RX);
-  if (!isUsable || bytes != VIRTIO_NET_MAC_SIZE || (load<u8>(data) & 1) != 0) return false;
+  if (!isUsable || !isTrusted(f) || bytes != VIRTIO_NET_MAC_SIZE || (load<u8>(data) & 1) != 0) return false;
   setMac(f, macAt(data));
   return true;
 }

@@ -14,6 +14,7 @@ import {
   NONE,
   PORT_ACTIVE,
   PORT_PROMISC,
+  RETAGGED,
   WIRE_RING,
   WIRE_RING_BYTES,
 } from '../abi/state_map.ts';
@@ -23,6 +24,7 @@ import {
   FN_FILTERS,
   FN_MAX_FRAME,
   FN_RX_MODE,
+  FN_VLAN,
   JOB_BUFFER,
   JOB_LENGTH,
   JOB_RX_HEAD,
@@ -53,6 +55,7 @@ import { hasReceiveJob, startReceiveJob } from '../virtio/job.ts';
 import { isRunnable, queueAt } from '../virtio/queue.ts';
 import { scheduleVisit } from '../virtio/visit.ts';
 import { findMac } from './mac_table.ts';
+import { hasVlans, isMember, shape, vlanOf } from './vlan.ts';
 
 /** The wire as source of a frame. */
 export const PORT_WIRE: u32 = 0xfffe;
@@ -68,7 +71,8 @@ const TPID_VLAN = 0x0081; // 0x8100 as a little-endian load sees it
 export const FORWARD_BEGIN: u32 = 0xffffffff;
 export const FORWARD_DONE: u32 = 0xfffffffe;
 
-function macOf(frame: usize): u64 {
+/** The six bytes of an address, first byte lowest. */
+export function macOf(frame: usize): u64 {
   return (<u64>load<u32>(frame)) | ((<u64>load<u16>(frame, 4)) << 32);
 }
 
@@ -79,32 +83,38 @@ function macOf(frame: usize): u64 {
 export function forward(source: u32, frame: usize, length: u32, progress: u32): u32 {
   const mac = macOf(frame);
   const isGroup = ((<u32>mac) & 1) != 0;
+  const vlan = hasVlans() ? frameVlan(source, frame, length) : 0;
   if (progress == FORWARD_BEGIN) {
     if (isTracing(TRACE_MASK_FRAMES)) traceFrame(source == PORT_WIRE ? TRACE_NOBODY : source, FRAME_IN, frame, length);
     if (!isGroup) {
-      const target = findMac(mac);
+      let target = findMac(mac);
+      if (target != NONE && !isMember(functionAt(target), vlan)) target = NONE;
       if (target == NONE) {
         if (source == PORT_WIRE) {
           if (load<u32>(CTL_PROMISC_PORTS) == 0) count(C_WIRE_RX_NO_MATCH);
-        } else if (!sendToWire(source, frame, length)) return FORWARD_BEGIN;
+        } else if (!sendToWire(source, frame, length, vlan)) return FORWARD_BEGIN;
       } else if (target == source) {
         countFn(functionAt(source), FC_TX_DROP_HAIRPIN);
       } else {
         if (!hasReceiveJob()) return FORWARD_BEGIN;
-        deliver(target, frame, length);
+        deliver(target, frame, length, vlan);
       }
     } else {
-      if (source != PORT_WIRE && !sendToWire(source, frame, length)) return FORWARD_BEGIN;
+      if (source != PORT_WIRE && !sendToWire(source, frame, length, vlan)) return FORWARD_BEGIN;
       count(C_FLOOD_FRAMES);
     }
     if (!isGroup && load<u32>(CTL_PROMISC_PORTS) == 0) return FORWARD_DONE;
     progress = 0;
   }
-  return flood(source, frame, length, mac, isGroup, progress);
+  return flood(source, frame, length, vlan, mac, isGroup, progress);
+}
+
+function frameVlan(source: u32, frame: usize, length: u32): u32 {
+  return vlanOf(source == PORT_WIRE ? 0 : load<u16>(functionAt(source), FN_VLAN), frame, length);
 }
 
 /** Copies to the functions from number `from` on that want the frame beside its owner. */
-function flood(source: u32, frame: usize, length: u32, mac: u64, isGroup: bool, from: u32): u32 {
+function flood(source: u32, frame: usize, length: u32, vlan: u32, mac: u64, isGroup: bool, from: u32): u32 {
   const map: usize = isGroup ? PORT_ACTIVE : PORT_PROMISC;
   const words = (functionCount() + 31) >> 5;
   let word = from >> 5;
@@ -115,6 +125,7 @@ function flood(source: u32, frame: usize, length: u32, mac: u64, isGroup: bool, 
       bits &= bits - 1;
       if (fn == source) continue;
       const f = functionAt(fn);
+      if (!isMember(f, vlan)) continue;
       if (isGroup) {
         if (!wantsGroup(f, mac)) {
           countFn(f, FC_RX_DROP_FILTER);
@@ -122,7 +133,7 @@ function flood(source: u32, frame: usize, length: u32, mac: u64, isGroup: bool, 
         }
       } else if (findMac(mac) == fn) continue; // has its copy
       if (!hasReceiveJob()) return fn;
-      deliver(fn, frame, length);
+      deliver(fn, frame, length, vlan);
     }
     word++;
     if (word < words) bits = load<u32>(map + (word << 2));
@@ -144,8 +155,13 @@ function wantsGroup(f: usize, mac: u64): bool {
 }
 
 /** Hands a copy of the frame to a receive queue of the function; the caller made sure that a job is free. */
-function deliver(fn: u32, frame: usize, length: u32): void {
+function deliver(fn: u32, frame: usize, length: u32, vlan: u32): void {
   const f = functionAt(fn);
+  if (vlan != 0) {
+    const shaped = shape(frame, length, vlan, load<u16>(f, FN_VLAN));
+    if (shaped != length) frame = RETAGGED;
+    length = shaped;
+  }
   const q = receiveQueue(f, frame, length);
   if (!isRunnable(q)) {
     countFn(f, FC_RX_DROP_DISABLED);
@@ -193,7 +209,12 @@ function steer(frame: usize, length: u32, pairs: u32): u32 {
 }
 
 /** Sends a frame out of the wire port; false while the host has not taken enough of what is there. */
-function sendToWire(source: u32, frame: usize, length: u32): bool {
+function sendToWire(source: u32, frame: usize, length: u32, vlan: u32): bool {
+  if (vlan != 0) {
+    const shaped = shape(frame, length, vlan, 0);
+    if (shaped != length) frame = RETAGGED;
+    length = shaped;
+  }
   if (config(CFG_WIRE_MODE) == 0) {
     if (isTracing(TRACE_MASK_FRAMES)) traceFrame(TRACE_NOBODY, FRAME_OUT, frame, length);
     count(C_WIRE_TX_FRAMES);

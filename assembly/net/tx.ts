@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Transmission (virtio 1.4 §5.1.6.2): a gathered chain is a header and a frame. No offload is negotiable, so a header
-// that asks for one is refused; NEEDS_CSUM and unknown flags are disregarded. The buffer is used once the switch has
-// taken the frame.
+// that asks for one is refused; NEEDS_CSUM and unknown flags are disregarded. What the function's profile forbids is
+// dropped. The buffer is used once the switch has taken the frame.
 import {
   DMA_FN,
+  FN_FILTERS,
   FN_HEADER_BYTES,
   FN_INDEX,
+  FN_MAC,
+  FN_TX_RULES,
   JOB_BUFFER,
   JOB_CONTEXT,
   JOB_FLOOD,
@@ -17,8 +20,10 @@ import {
   Q_CONTEXT,
   Q_DESC,
   Q_SIZE,
+  TX_RULE_SOURCE,
+  TX_RULE_UNTAGGED,
 } from '../abi/function_state.ts';
-import { CTL_PROMISC_PORTS, ENGINE_TX, IOMMU_READ } from '../abi/state_map.ts';
+import { CTL_PROMISC_PORTS, ENGINE_TX, FN_FILTER, IOMMU_READ } from '../abi/state_map.ts';
 import {
   C_DMA_READ_BYTES,
   C_DMA_READS,
@@ -27,6 +32,8 @@ import {
   FC_TX_DROP_BAD_HEADER,
   FC_TX_DROP_OVERSIZE,
   FC_TX_DROP_SHORT,
+  FC_TX_DROP_SPOOFED,
+  FC_TX_DROP_TAGGED,
   FC_TX_FRAMES,
 } from '../abi/counter.ts';
 import {
@@ -43,9 +50,12 @@ import { postedWait } from '../pcie/posted.ts';
 import { isFunctional } from '../sim/time.ts';
 import { delayJob, occupyJob, retryJob } from '../virtio/job.ts';
 import { postUsedElement } from '../virtio/used.ts';
-import { forward, FORWARD_BEGIN, FORWARD_DONE, isOversize } from './switch.ts';
+import { charge } from './rate.ts';
+import { forward, FORWARD_BEGIN, FORWARD_DONE, isOversize, macOf } from './switch.ts';
+import { isTagged } from './vlan.ts';
 
 const ETHERNET_HEADER = 14;
+const ADDRESS_BYTES = 6;
 
 const STEP_BEGIN = 0;
 const STEP_CHECK = 1;
@@ -80,6 +90,7 @@ export function stepTransmit(job: usize): bool {
     }
     countFn(f, FC_TX_FRAMES);
     countFn(f, FC_TX_BYTES, length);
+    charge(f, length);
     store<u8>(job, STEP_USE, JOB_STATUS);
   }
   const wait = postedWait(2, 16);
@@ -124,5 +135,21 @@ function refusal(f: usize, buffer: usize, length: u32): i32 {
   const isOffload =
     load<u8>(buffer, VIRTIO_NET_HDR_GSO_TYPE) != VIRTIO_NET_HDR_GSO_NONE ||
     (load<u8>(buffer, VIRTIO_NET_HDR_FLAGS) & VIRTIO_NET_HDR_F_UDP_TUNNEL_CSUM) != 0;
-  return isOffload ? FC_TX_DROP_BAD_HEADER : -1;
+  if (isOffload) return FC_TX_DROP_BAD_HEADER;
+  return load<u8>(f, FN_TX_RULES) == 0 ? -1 : violation(f, buffer + header, length - header);
+}
+
+/** As refusal(), for the rules of the function's profile. */
+function violation(f: usize, frame: usize, length: u32): i32 {
+  const rules = load<u8>(f, FN_TX_RULES);
+  if ((rules & TX_RULE_SOURCE) != 0 && !isOwnAddress(f, macOf(frame + ADDRESS_BYTES))) return FC_TX_DROP_SPOOFED;
+  return (rules & TX_RULE_UNTAGGED) != 0 && isTagged(frame, length) ? FC_TX_DROP_TAGGED : -1;
+}
+
+/** The function's address, or one of its unicast filters. */
+function isOwnAddress(f: usize, mac: u64): bool {
+  if (mac == (load<u64>(f, FN_MAC) & 0xffffffffffff)) return true;
+  const unicast = load<u32>(f, FN_FILTERS) & 0xffff;
+  for (let i: u32 = 0; i < unicast; i++) if (load<u64>(f + FN_FILTER + (i << 3)) == mac) return true;
+  return false;
 }

@@ -81,6 +81,7 @@ import { stepAdmin } from '../admin/engine.ts';
 import { beginLife, watchData } from '../admin/life.ts';
 import { countFn, functionAt, param } from '../mem/arena.ts';
 import { stepControl } from '../net/control.ts';
+import { rateWait } from '../net/rate.ts';
 import { stepReceive } from '../net/rx.ts';
 import { FORWARD_DONE, frameSent, forward, PORT_WIRE } from '../net/switch.ts';
 import { stepTransmit, transmitDirect } from '../net/tx.ts';
@@ -266,6 +267,10 @@ function workOn(q: usize): void {
     }
     if (kind == QUEUE_RX) return;
     if (load<u32>(q, Q_JOBS) >= param(P_QUEUE_JOBS)) return;
+    if (kind == QUEUE_TX) {
+      const wait = rateWait(load<u32>(q, Q_CONTEXT + DMA_FN));
+      if (wait != 0) return scheduleVisit(q, wait);
+    }
     const head = takeHead(q, false);
     if (head < 0) return;
     if (isDirect && load<u32>(q, Q_JOBS) == 0 && transmitDirect(q, load<u32>(q, Q_CONTEXT + DMA_FN), <u32>head)) {

@@ -1,16 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-// Function level reset, and VFs that come and go with VF Enable (PCIe 6.0 §6.6.2, §9.2.1.2).
-import { CTL_NUM_VFS, FN_CONFIG } from '../abi/state_map.ts';
-import { FN_MSIX_ENABLE, FN_MSIX_MASKALL, FN_PRESENT } from '../abi/function_state.ts';
+// Function level reset, VFs that come and go with VF Enable (PCIe 6.0 §6.6.2, §9.2.1.2), functions that come on demand.
+import { CTL_NUM_VFS, FN_CONFIG, NONE } from '../abi/state_map.ts';
+import {
+  FN_INDEX,
+  FN_MSIX_ENABLE,
+  FN_MSIX_MASKALL,
+  FN_PASID,
+  FN_PRESENT,
+  FN_PROFILE_NEW,
+} from '../abi/function_state.ts';
+import { CFG_IDENTITY_DMA, CFG_TOTAL_VFS } from '../abi/nic_config.ts';
 import { EXT_CAP_SRIOV } from '../abi/config_layout.ts';
 import { PCI_SRIOV_CTRL, PCI_SRIOV_CTRL_VFE, PCI_SRIOV_NUM_VF } from '../abi/pci_sriov.ts';
-import { functionAt, functionCount } from '../mem/arena.ts';
+import { config, functionAt, functionCount } from '../mem/arena.ts';
 import { resetConfigImage } from '../pci/config_image.ts';
 import { updateDecode } from '../pci/config_space.ts';
 import { resetMsix } from '../pci/msix.ts';
+import { bindFunction } from '../pcie/address_space.ts';
 import { resetDevice } from '../virtio/device_status.ts';
+import { applyProfile } from './profile.ts';
 
-/** FLR of one function. The PF's takes its VFs away, because VF Enable goes back to 0. */
+/** FLR of one function. The PF's takes all others away: VF Enable goes back to 0, and nobody manages those on demand. */
 export function resetFunction(f: usize): void {
   resetDevice(f);
   resetMsix(f);
@@ -18,7 +28,13 @@ export function resetFunction(f: usize): void {
   store<u8>(f, 0, FN_MSIX_ENABLE);
   store<u8>(f, 0, FN_MSIX_MASKALL);
   updateDecode(f);
-  if (f == functionAt(0)) applyVfEnable();
+  if (f != functionAt(0)) return;
+  applyVfEnable();
+  const functions = functionCount();
+  for (let fn = config(CFG_TOTAL_VFS) + 1; fn < functions; fn++) {
+    const other = functionAt(fn);
+    if (load<u8>(other, FN_PRESENT) != 0) leave(other);
+  }
 }
 
 /** Brings the VFs into line with VF Enable, NumVFs and MSE of the PF. */
@@ -27,16 +43,39 @@ export function applyVfEnable(): void {
   const isEnabled = (load<u16>(cap, PCI_SRIOV_CTRL) & PCI_SRIOV_CTRL_VFE) != 0;
   const wanted = isEnabled ? <u32>load<u16>(cap, PCI_SRIOV_NUM_VF) : 0;
   store<u32>(CTL_NUM_VFS, wanted);
-  const functions = functionCount();
-  for (let fn: u32 = 1; fn < functions; fn++) {
+  const totalVfs = config(CFG_TOTAL_VFS);
+  for (let fn: u32 = 1; fn <= totalVfs; fn++) {
     const f = functionAt(fn);
     const isPresent = load<u8>(f, FN_PRESENT) != 0;
-    if (fn <= wanted && !isPresent) {
-      store<u8>(f, 1, FN_PRESENT);
-    } else if (fn > wanted && isPresent) {
-      resetFunction(f);
-      store<u8>(f, 0, FN_PRESENT);
-    }
-    updateDecode(f);
+    if (fn <= wanted && !isPresent) appear(f);
+    else if (fn > wanted && isPresent) leave(f);
+    else updateDecode(f);
   }
+}
+
+/** The function is there from now on, as its profile says. */
+function appear(f: usize): void {
+  if (load<u8>(f, FN_PROFILE_NEW) != 0) applyProfile(f);
+  store<u8>(f, 1, FN_PRESENT);
+  updateDecode(f);
+}
+
+/** The function stops and is gone; what it has put on the link may still be under way. */
+export function leave(f: usize): void {
+  resetFunction(f);
+  store<u8>(f, 0, FN_PRESENT);
+  updateDecode(f);
+}
+
+/** Brings a function on demand into being; its DMA carries `pasid`, unless that is NONE. */
+export function createOnDemand(f: usize, pasid: u32): void {
+  store<u32>(f, pasid, FN_PASID);
+  appear(f);
+}
+
+/** Nothing of the function is under way any more: what it was given goes back. */
+export function forgetOnDemand(f: usize): void {
+  store<u32>(f, NONE, FN_PASID);
+  const fn = load<u32>(f, FN_INDEX);
+  bindFunction(fn, config(CFG_IDENTITY_DMA) != 0 ? fn : NONE);
 }

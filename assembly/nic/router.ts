@@ -1,8 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // Requests that reach the card: which register of which function, and what the access does. Functions, BARs and offsets
 // come decoded from the host's region API, or are found here from an address or a routing id.
-import { CTL_DECODED_OFFSET, FN_COMMON, FN_CONFIG, FN_DEVICE_CFG, FN_ISR, NONE } from '../abi/state_map.ts';
-import { FN_CONFIG_READ, FN_INDEX, FN_MEMORY, FN_PRESENT, FN_ROUTING_ID } from '../abi/function_state.ts';
+import {
+  CTL_DECODED_OFFSET,
+  CTL_NUM_VFS,
+  FN_COMMON,
+  FN_CONFIG,
+  FN_DEVICE_CFG,
+  FN_ISR,
+  FN_PROFILE,
+  NONE,
+} from '../abi/state_map.ts';
+import {
+  FN_CONFIG_READ,
+  FN_INDEX,
+  FN_MEMORY,
+  FN_PRESENT,
+  FN_ROUTING_ID,
+  PROFILE_NOTIFY,
+} from '../abi/function_state.ts';
+import { CFG_TOTAL_VFS } from '../abi/nic_config.ts';
 import {
   CAP_EXP,
   CAP_VIRTIO_PCI_CFG,
@@ -17,6 +34,8 @@ import {
   MSIX_BAR,
   MSIX_BAR_BYTES,
   NOTIFY_BAR_OFFSET,
+  OWNER_NOTIFY_BAR_OFFSET,
+  OWNER_NOTIFY_BYTES,
   VIRTIO_BAR,
   VIRTIO_BAR_BYTES,
 } from '../abi/config_layout.ts';
@@ -31,8 +50,9 @@ import {
   VIRTIO_PCI_CAP_PCI_CFG_DATA,
 } from '../abi/virtio_pci_cap.ts';
 import { COMMON_SIZE } from '../abi/virtio_pci_common.ts';
+import { VIRTIO_ADMIN_CMD_NOTIFY_INFO_FLAGS_OWNER_DEV } from '../abi/virtio_admin.ts';
 import { VIRTIO_NET_CFG_SIZE } from '../abi/virtio_net.ts';
-import { count, countFn, functionAt, functionCount, loadSized } from '../mem/arena.ts';
+import { config, count, countFn, functionAt, loadSized } from '../mem/arena.ts';
 import { isConfigAccess, readConfig, writeConfig } from '../pci/config_space.ts';
 import { flushPending, readMsixBar, writeMsixBar } from '../pci/msix.ts';
 import { resumeReads } from '../pcie/requests.ts';
@@ -88,12 +108,24 @@ export function writeMemoryRegister(f: usize, bar: u32, offset: u32, size: u32, 
     if (offset < <u32>COMMON_SIZE) writeCommon(f, offset, size, value);
     else if (offset >= <u32>NOTIFY_BAR_OFFSET && offset < <u32>VIRTIO_BAR_BYTES && size >= 2)
       kick(f, value & 0xffff, issued);
-    else countFn(f, FC_IGNORED_WRITES);
+    else if (!kickMember(f, offset, size, value, issued)) countFn(f, FC_IGNORED_WRITES);
   } else if (bar == MSIX_BAR && offset < <u32>MSIX_BAR_BYTES) {
     writeMsixBar(f, offset, size, value);
   } else {
     refuse(f);
   }
+}
+
+/** A doorbell of a VF in the owner's BAR, where LEGACY_NOTIFY_INFO sent its driver; false if there is none. */
+function kickMember(f: usize, offset: u32, size: u32, value: u32, issued: u64): bool {
+  const place = offset - OWNER_NOTIFY_BAR_OFFSET;
+  if (load<u32>(f, FN_INDEX) != 0 || place >= <u32>OWNER_NOTIFY_BYTES || size != 2) return false;
+  const member = (place >> 1) + 1;
+  if (member > load<u32>(CTL_NUM_VFS)) return false;
+  const vf = functionAt(member);
+  if (load<u8>(vf, FN_PROFILE + PROFILE_NOTIFY) != VIRTIO_ADMIN_CMD_NOTIFY_INFO_FLAGS_OWNER_DEV) return false;
+  kick(vf, value, issued);
+  return true;
 }
 
 /** Configuration read; all ones if no such function is there. */
@@ -156,8 +188,8 @@ function writeThroughWindow(f: usize, issued: u64): void {
 export function functionByRoutingId(routingId: u32): u32 {
   const pf = functionAt(0);
   if (routingId == load<u32>(pf, FN_ROUTING_ID)) return 0;
-  const functions = functionCount();
-  for (let fn: u32 = 1; fn < functions; fn++) {
+  const totalVfs = config(CFG_TOTAL_VFS);
+  for (let fn: u32 = 1; fn <= totalVfs; fn++) {
     const f = functionAt(fn);
     if (load<u32>(f, FN_ROUTING_ID) == routingId) return load<u8>(f, FN_PRESENT) != 0 ? fn : NONE;
   }
@@ -183,7 +215,7 @@ export function decodeAddress(address: u64): u32 {
     const share = vfShare(bar);
     const start = load<u64>(sriov + PCI_SRIOV_BAR + (bar << 2)) & ~(<u64>15);
     const index = (address - start) / share;
-    if (address < start || index >= functionCount() - 1) continue;
+    if (address < start || index >= config(CFG_TOTAL_VFS)) continue;
     const f = functionAt(<u32>index + 1);
     const offset = (address - start) % share;
     if (load<u8>(f, FN_PRESENT) == 0 || load<u8>(f, FN_MEMORY) == 0 || offset >= bytes) continue;
@@ -193,7 +225,7 @@ export function decodeAddress(address: u64): u32 {
   return NONE;
 }
 
-/** Bus address of a BAR of the function, as it is programmed. */
+/** Bus address of a BAR of the function, as it is programmed; functions on demand lie behind the last VF, for the trace. */
 export function barAddress(f: usize, bar: u32): u64 {
   const fn = load<u32>(f, FN_INDEX);
   if (fn == 0) return load<u64>(f + FN_CONFIG + PCI_BASE_ADDRESS_0 + (bar << 2)) & ~(<u64>15);

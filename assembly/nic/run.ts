@@ -7,6 +7,7 @@ import {
   CTL_INBOUND_HEAD,
   CTL_INBOUND_TAIL,
   CTL_NOW,
+  CTL_POSTED_LAST,
   CTL_WIRE_IN_BYTES,
   CTL_WIRE_IN_FREE,
   CTL_WIRE_IN_PROGRESS,
@@ -25,7 +26,14 @@ import {
   RUN_REACHED,
 } from '../abi/event_code.ts';
 import { C_WIRE_RX_BAD_LENGTH, C_WIRE_RX_BYTES, C_WIRE_RX_FRAMES } from '../abi/counter.ts';
-import { P_CONFIG_ACCESS, P_REGISTER, P_TLP_3DW, P_WIRE_BYTE_COST, P_WIRE_LATENCY } from '../abi/timing_param.ts';
+import {
+  P_CONFIG_ACCESS,
+  P_HOST_INTERRUPT,
+  P_REGISTER,
+  P_TLP_3DW,
+  P_WIRE_BYTE_COST,
+  P_WIRE_LATENCY,
+} from '../abi/timing_param.ts';
 import { TLP_CFGRD, TLP_CFGWR, TLP_DOWN, TLP_MRD, TLP_MWR, TRACE_MASK_STATE } from '../abi/trace_kind.ts';
 import { count, functionAt, param } from '../mem/arena.ts';
 import { completionReady, receiveRequest, sendCompletion } from '../pcie/completer.ts';
@@ -39,6 +47,7 @@ import { requestBytes } from '../pcie/tlp.ts';
 import { traceRegister, TRACE_SPACE_CONFIG } from '../virtio/state_trace.ts';
 import { FORWARD_BEGIN } from '../net/switch.ts';
 import { dispatch } from './dispatch.ts';
+import { createOnDemand, forgetOnDemand, leave } from './lifecycle.ts';
 import {
   barAddress,
   readConfigRegister,
@@ -186,6 +195,26 @@ export function hostConfigWrite(fn: u32, offset: u32, size: u32, value: u32): vo
   if (isTracing(TRACE_MASK_STATE)) traceRegister(f, TRACE_SPACE_CONFIG, offset, size, value, true);
   writeConfigRegister(f, offset, size, value, now);
   answer(f, offset, 0, 0);
+}
+
+export function hostCreateFunction(fn: u32, pasid: u32): void {
+  createOnDemand(functionAt(fn), pasid);
+}
+
+/**
+ * Destroys a function on demand: writes of the host that are on their way reach it, it stops, and what it has put on the
+ * link arrives, its messages included, before the host goes on.
+ */
+export function hostDestroyFunction(fn: u32): void {
+  const f = functionAt(fn);
+  while (load<u32>(CTL_INBOUND_HEAD) != load<u32>(CTL_INBOUND_TAIL)) runThrough(nextEventTime());
+  leave(f);
+  if (!isFunctional()) {
+    const quiet = load<u64>(CTL_POSTED_LAST) + param(P_HOST_INTERRUPT);
+    if (quiet > load<u64>(CTL_NOW)) runThrough(quiet);
+    deliverPosted();
+  }
+  forgetOnDemand(f);
 }
 
 /** A frame of `bytes` in WIRE_INPUT arrives at the wire port; false while the one before is still under way. */

@@ -190,9 +190,14 @@ function powerManagement(cap: usize): void {
 function msix(cap: usize, vectors: u32): void {
   store<u8>(cap, PCI_CAP_ID_MSIX);
   store<u8>(cap, CAP_EXP, 1);
-  store<u16>(cap, <u16>(vectors - 1), PCI_MSIX_FLAGS);
+  showVectors(cap, vectors);
   store<u32>(cap, MSIX_TABLE_OFFSET | MSIX_BAR, PCI_MSIX_TABLE);
   store<u32>(cap, MSIX_PBA_OFFSET | MSIX_BAR, PCI_MSIX_PBA);
+}
+
+/** Table size in the MSI-X capability; MSI-X is off. */
+export function showVectors(cap: usize, vectors: u32): void {
+  store<u16>(cap, <u16>(vectors - 1), PCI_MSIX_FLAGS);
 }
 
 /** Control and status of the link and the payload size of a VF are the PF's; its own registers read 0 (PCIe 6.0 §9.3.5). */

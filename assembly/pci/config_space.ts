@@ -5,10 +5,13 @@ import { CONFIG_SPACE_BYTES, FN_CONFIG, PF_W1CMASK, PF_WMASK, VF_W1CMASK, VF_WMA
 import {
   FN_BUS_MASTER,
   FN_INDEX,
+  FN_KIND,
   FN_MEMORY,
   FN_MSIX_ENABLE,
   FN_MSIX_MASKALL,
   FN_PRESENT,
+  KIND_ON_DEMAND,
+  KIND_PF,
 } from '../abi/function_state.ts';
 import { CFG_TOTAL_VFS } from '../abi/nic_config.ts';
 import {
@@ -136,14 +139,17 @@ function trimVfBar(cap: usize, bar: u32): void {
 }
 
 /**
- * Memory decode (Memory Enable of the PF, MSE of the PF for a VF) and bus mastering as the engines see them; both are
- * off outside D0.
+ * Memory decode (Memory Enable of the PF, MSE of the PF for a VF; on demand: always) and bus mastering as the engines see
+ * them; both are off outside D0.
  */
 export function updateDecode(f: usize): void {
   const isD0 = (load<u16>(f, FN_CONFIG + CAP_PM + PCI_PM_CTRL) & PCI_PM_CTRL_STATE_MASK) == 0;
   let isOn: bool;
-  if (load<u32>(f, FN_INDEX) == 0) {
+  const kind = load<u8>(f, FN_KIND);
+  if (kind == KIND_PF) {
     isOn = (load<u16>(f, FN_CONFIG + PCI_COMMAND) & PCI_COMMAND_MEMORY) != 0;
+  } else if (kind == KIND_ON_DEMAND) {
+    isOn = load<u8>(f, FN_PRESENT) != 0;
   } else {
     const control = load<u16>(functionAt(0), FN_CONFIG + EXT_CAP_SRIOV + PCI_SRIOV_CTRL);
     const isEnabled = (control & PCI_SRIOV_CTRL_VFE) != 0 && (control & PCI_SRIOV_CTRL_MSE) != 0;

@@ -82,7 +82,7 @@ import { traceTlp } from './link_trace.ts';
 import { deliverPosted } from './posted.ts';
 import { tagNumber, traceRequest } from './read_trace.ts';
 import { expire, freeTag, sendReads, unlist } from './requests.ts';
-import { completionPiece, copyCycles, completionRest, dwordBytes, requestBytes } from './tlp.ts';
+import { completionPiece, copyCycles, completionRest, dwordBytes, prefixBytes, requestBytes } from './tlp.ts';
 
 function isStale(tag: usize): bool {
   return load<u32>(load<u32>(tag, TAG_CONTEXT), DMA_GENERATION) != load<u32>(tag, TAG_GENERATION);
@@ -233,7 +233,7 @@ function takeInjectedFault(): u32 {
 function keepLife(tag: usize, context: usize, copy: u32): void {
   const life: usize = load<u32>(context, DMA_LIFE);
   const up = load<u32>(tag, TAG_UP);
-  const upWire = min(up, wireCycles(requestBytes(load<u64>(tag, TAG_IOVA))));
+  const upWire = min(up, wireCycles(prefixBytes(load<u32>(tag, TAG_FN)) + requestBytes(load<u64>(tag, TAG_IOVA))));
   const host = load<u32>(tag, TAG_HOST);
   const translation = load<u32>(tag, TAG_TRANSLATION);
   const memory = min(host - translation, param(P_HOST_READ));

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // TLPs as records of the trace ring. Called behind the link, when it is known when a TLP arrives.
-import { TRACE_CONTROL } from '../abi/state_map.ts';
-import { FN_INDEX } from '../abi/function_state.ts';
+import { NONE, TRACE_CONTROL } from '../abi/state_map.ts';
+import { FN_INDEX, FN_PASID } from '../abi/function_state.ts';
 import { P_DOWN_LATENCY, P_UP_LATENCY } from '../abi/timing_param.ts';
-import { TLP_4DW, TLP_DOWN, TLP_MSG, TLP_MWR, TRACE_MASK_DATA, TRACE_TLP } from '../abi/trace_kind.ts';
+import { TLP_4DW, TLP_DOWN, TLP_MSG, TLP_MWR, TLP_PASID, TRACE_MASK_DATA, TRACE_TLP } from '../abi/trace_kind.ts';
 import { param } from '../mem/arena.ts';
 import { isTracing, recordAt } from '../sim/trace.ts';
 import { wireCycles } from './link.ts';
@@ -13,7 +13,7 @@ export const TRACE_SCRATCH: usize = TRACE_CONTROL + 24;
 
 /**
  * Records a TLP that arrives in cycle `arrival`. `sub`: TLP_* with its flags; `left`: bytes that completions still carry
- * from this one on; `payload`: address of its data, 0 if it has none.
+ * from this one on, or a PASID; `payload`: address of its data, 0 if it has none.
  */
 export function traceTlp(
   sub: u32,
@@ -43,6 +43,22 @@ export function traceTlp(
     payload,
     carried,
   );
+}
+
+/** Records a memory request of the card, with the PASID of its function. */
+export function traceMemory(
+  sub: u32,
+  f: usize,
+  tag: u32,
+  address: u64,
+  length: u32,
+  bytes: u32,
+  arrival: u64,
+  payload: usize,
+): void {
+  const pasid = load<u32>(f, FN_PASID);
+  if (pasid == NONE) traceTlp(sub, f, tag, address, length, 0, bytes, arrival, payload);
+  else traceTlp(sub | TLP_PASID, f, tag, address, length, pasid, bytes, arrival, payload);
 }
 
 /** Records a TLP with the four bytes `data`. */

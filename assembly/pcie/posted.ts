@@ -31,8 +31,8 @@ import { creditTime, takeCredits } from './credits.ts';
 import { writeMemory } from './host_memory.ts';
 import { translationDone, writeTakesEffect } from './host_timing.ts';
 import { sendUp } from './link.ts';
-import { traceIntx, traceTlp, traceWord } from './link_trace.ts';
-import { copyCycles, dataUnits, dwordBytes, requestBytes, writePiece } from './tlp.ts';
+import { traceIntx, traceMemory, traceWord } from './link_trace.ts';
+import { copyCycles, dataUnits, dwordBytes, prefixBytes, requestBytes, writePiece } from './tlp.ts';
 
 const ENTRY_BYTES = 24;
 /** The largest write that the card makes, and what it may lose at the end of the ring. */
@@ -83,7 +83,7 @@ export function postWrite(context: usize, iova: u64, length: u32, source: usize)
 /** Puts one write TLP on the link; the cycle in which it takes effect. */
 function sendWrite(context: usize, f: usize, iova: u64, length: u32, ready: u64, source: usize): u64 {
   const data = dwordBytes(iova, length);
-  const bytes = requestBytes(iova) + data;
+  const bytes = prefixBytes(f) + requestBytes(iova) + data;
   store<u32>(context, load<u32>(context, DMA_UP_TLPS) + 1, DMA_UP_TLPS);
   store<u32>(context, load<u32>(context, DMA_UP_BYTES) + bytes, DMA_UP_BYTES);
   const units = dataUnits(data);
@@ -91,7 +91,7 @@ function sendWrite(context: usize, f: usize, iova: u64, length: u32, ready: u64,
   const arrival = sendUp(bytes, start);
   const effect = writeTakesEffect(translationDone(f, iova, arrival));
   takeCredits(CREDIT_UP_P, units, effect);
-  if (isTracing(TRACE_MASK_TLP)) traceTlp(TLP_MWR, f, 0, iova, length, 0, bytes, arrival, source);
+  if (isTracing(TRACE_MASK_TLP)) traceMemory(TLP_MWR, f, 0, iova, length, bytes, arrival, source);
   return effect;
 }
 

@@ -75,9 +75,9 @@ import { isTracing, record } from '../sim/trace.ts';
 import { creditTime, takeCredits } from './credits.ts';
 import { readServed, translationDone } from './host_timing.ts';
 import { sendUp, wireFree } from './link.ts';
-import { traceTlp } from './link_trace.ts';
+import { traceMemory } from './link_trace.ts';
 import { tagNumber, traceRequest } from './read_trace.ts';
-import { completionCount, dataUnits, readPiece, requestBytes } from './tlp.ts';
+import { completionCount, dataUnits, prefixBytes, readPiece, requestBytes } from './tlp.ts';
 
 /** Lays out the free list: as many tags as the profile has. */
 export function initTags(): void {
@@ -197,12 +197,12 @@ function sendRequest(context: usize): bool {
   store<u32>(context, done + length, DMA_CURSOR_DONE);
   store<u32>(context, left - length, DMA_LEFT);
   store<u16>(context, load<u16>(context, DMA_PENDING) + 1, DMA_PENDING);
-  const bytes = requestBytes(iova);
+  const f: usize = load<u32>(context, DMA_FN);
+  const bytes = prefixBytes(f) + requestBytes(iova);
   store<u32>(context, load<u32>(context, DMA_UP_TLPS) + 1, DMA_UP_TLPS);
   store<u32>(context, load<u32>(context, DMA_UP_BYTES) + bytes, DMA_UP_BYTES);
   count(C_DMA_READ_REQUESTS);
 
-  const f: usize = load<u32>(context, DMA_FN);
   const now = load<u64>(CTL_NOW);
   const arrival = sendUp(bytes, now);
   const translated = translationDone(f, iova, arrival);
@@ -228,7 +228,7 @@ function sendRequest(context: usize): bool {
   store<u32>(tag, <u32>(arrival - now) - param(P_UP_LATENCY), TAG_UP);
   store<u32>(tag, <u32>(translated - arrival), TAG_TRANSLATION);
   store<u32>(tag, <u32>(served - arrival), TAG_HOST);
-  if (isTracing(TRACE_MASK_TLP)) traceTlp(TLP_MRD, f, tagNumber(tag), iova, length, 0, bytes, arrival, 0);
+  if (isTracing(TRACE_MASK_TLP)) traceMemory(TLP_MRD, f, tagNumber(tag), iova, length, bytes, arrival, 0);
   if (isTracing(TRACE_MASK_STATE)) {
     record(TRACE_TAGS, TRACE_NOBODY, 0, load<u32>(CTL_TAGS_USED), 0, 0);
     traceRequest(TRACE_DMA_ISSUED, context, tag);

@@ -2,6 +2,8 @@
 // Sizes of TLPs, and where a request is cut (PCIe 6.0 §2.2.7, §2.3.1.1): nothing crosses 4 KiB, a read asks for MRRS at
 // most, a write carries MPS at most, completions end at multiples of the read completion boundary. Data travels in whole
 // dwords; what of the first and last one is meant, the byte enables say.
+import { NONE } from '../abi/state_map.ts';
+import { FN_PASID } from '../abi/function_state.ts';
 import { P_CPL_BYTES, P_DMA_COPY, P_MPS, P_MRRS, P_RCB, P_TLP_3DW, P_TLP_4DW } from '../abi/timing_param.ts';
 import { param } from '../mem/arena.ts';
 
@@ -10,6 +12,11 @@ const PAGE = 4096;
 /** Bytes of a memory request without its data: 4 DW of header only for addresses that need them. */
 export function requestBytes(address: u64): u32 {
   return param(address >> 32 != 0 ? P_TLP_4DW : P_TLP_3DW);
+}
+
+/** Bytes in front of a memory request of the function: the prefix that carries its PASID (PCIe 6.0 §6.20.1). */
+export function prefixBytes(f: usize): u32 {
+  return load<u32>(f, FN_PASID) == NONE ? 0 : 4;
 }
 
 /** Bytes of data in whole dwords. */

@@ -15,6 +15,7 @@ import {
   FN_OFFERED,
   FN_PAIRS,
   FN_QUEUE_COUNT,
+  PROFILE_FEATURES,
   Q_KIND,
   QUEUE_ADMIN,
   QUEUE_CTRL,
@@ -22,7 +23,7 @@ import {
   QUEUE_TX,
   QUEUE_UNUSED,
 } from '../abi/function_state.ts';
-import { NONE } from '../abi/state_map.ts';
+import { FN_PROFILE, NONE } from '../abi/state_map.ts';
 import { CFG_FEATURES_MASK_0, CFG_FEATURES_MASK_1 } from '../abi/nic_config.ts';
 import {
   VIRTIO_F_ACCESS_PLATFORM,
@@ -52,7 +53,7 @@ import { queueAt } from './queue.ts';
 
 const WORD_1 = 32;
 
-/** Sets the offered words of a function; called at creation. */
+/** Sets the offered words of a function: what the device has, the configuration and the profile leave. */
 export function initOfferedFeatures(f: usize): void {
   let word0: u32 =
     (1 << VIRTIO_NET_F_MAC) |
@@ -73,8 +74,9 @@ export function initOfferedFeatures(f: usize): void {
   if (load<u32>(f, FN_INDEX) == 0) {
     word1 |= (1 << (VIRTIO_F_SR_IOV - WORD_1)) | (1 << (VIRTIO_F_ADMIN_VQ - WORD_1));
   }
-  word0 = closed(word0 & config(CFG_FEATURES_MASK_0));
-  word1 &= config(CFG_FEATURES_MASK_1) | (1 << (VIRTIO_F_VERSION_1 - WORD_1));
+  const mask = f + FN_PROFILE + PROFILE_FEATURES;
+  word0 = closed(word0 & config(CFG_FEATURES_MASK_0) & load<u32>(mask));
+  word1 &= (config(CFG_FEATURES_MASK_1) & load<u32>(mask, 4)) | (1 << (VIRTIO_F_VERSION_1 - WORD_1));
   store<u32>(f, word0, FN_OFFERED);
   store<u32>(f, word1, FN_OFFERED + 4);
   const hasAdminQueue = (word1 & (1 << (VIRTIO_F_ADMIN_VQ - WORD_1))) != 0;

@@ -1,9 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // virtio_net_config (virtio 1.4 §5.1.4) as an image, and its writes: read-only for modern drivers; a legacy driver may
 // write the six bytes of mac, which take effect at once.
-import { CTL_MAC_DIRTY, CTL_WIRE_LINK_UP, FN_COMMON, FN_DEVICE_CFG } from '../abi/state_map.ts';
-import { FN_CONFIG_READ, FN_INDEX, FN_MAC, FN_MAX_FRAME, FN_PAIRS } from '../abi/function_state.ts';
-import { CFG_MAC_HI, CFG_MAC_LO, CFG_MTU } from '../abi/nic_config.ts';
+import { CTL_MAC_DIRTY, CTL_WIRE_LINK_UP, FN_COMMON, FN_DEVICE_CFG, FN_PROFILE } from '../abi/state_map.ts';
+import {
+  FN_CONFIG_READ,
+  FN_INDEX,
+  FN_MAC,
+  FN_MAX_FRAME,
+  FN_PAIRS,
+  PROFILE_FLAGS,
+  PROFILE_MAC,
+  PROFILE_MTU,
+  PROFILE_TRUST,
+} from '../abi/function_state.ts';
+import { FC_IGNORED_WRITES } from '../abi/counter.ts';
+import { CFG_MAC_HI, CFG_MAC_LO } from '../abi/nic_config.ts';
 import {
   VIRTIO_NET_CFG_DUPLEX,
   VIRTIO_NET_CFG_MAC,
@@ -19,7 +30,7 @@ import {
 } from '../abi/virtio_net.ts';
 import { STATUS_DRIVER_OK } from '../abi/device_status.ts';
 import { COMMON_CONFIG_GENERATION, COMMON_DEVICE_STATUS } from '../abi/virtio_pci_common.ts';
-import { config, functionAt, functionCount } from '../mem/arena.ts';
+import { config, countFn, functionAt, functionCount } from '../mem/arena.ts';
 import { notifyConfig } from './interrupt.ts';
 
 const ETHERNET_HEADER = 14;
@@ -42,14 +53,22 @@ function defaultMac(fn: u32): u64 {
 /** Device configuration as after power-on. */
 export function resetNetConfig(f: usize): void {
   const c = f + FN_DEVICE_CFG;
+  const profile = f + FN_PROFILE;
+  const mac = load<u64>(profile, PROFILE_MAC);
+  const mtu = load<u16>(profile, PROFILE_MTU);
   memory.fill(c, 0, VIRTIO_NET_CFG_SIZE);
-  setMac(f, defaultMac(load<u32>(f, FN_INDEX)));
+  setMac(f, mac != 0 ? mac : defaultMac(load<u32>(f, FN_INDEX)));
   store<u16>(c, load<u32>(CTL_WIRE_LINK_UP) != 0 ? VIRTIO_NET_S_LINK_UP : 0, VIRTIO_NET_CFG_STATUS);
   store<u16>(c, <u16>load<u32>(f, FN_PAIRS), VIRTIO_NET_CFG_MAX_VIRTQUEUE_PAIRS);
-  store<u16>(c, <u16>config(CFG_MTU), VIRTIO_NET_CFG_MTU);
+  store<u16>(c, mtu, VIRTIO_NET_CFG_MTU);
   store<u32>(c, VIRTIO_NET_SPEED_UNKNOWN, VIRTIO_NET_CFG_SPEED);
   store<u8>(c, VIRTIO_NET_DUPLEX_UNKNOWN, VIRTIO_NET_CFG_DUPLEX);
-  store<u32>(f, config(CFG_MTU) + ETHERNET_HEADER, FN_MAX_FRAME);
+  store<u32>(f, mtu + ETHERNET_HEADER, FN_MAX_FRAME);
+}
+
+/** May its driver set promiscuous mode and the address? */
+export function isTrusted(f: usize): bool {
+  return (load<u8>(f, FN_PROFILE + PROFILE_FLAGS) & PROFILE_TRUST) != 0;
 }
 
 /** Gives the function the address in the low 48 bits of `mac` (first byte lowest). */
@@ -99,9 +118,13 @@ export function isInsideNetField(offset: u32, size: u32): bool {
   return end <= (offset & ~3) + 4; // supported_hash_types, supported_tunnel_types
 }
 
-/** A legacy driver's write of bytes at `source`; only mac is writable. */
+/** A legacy driver's write of bytes at `source`; only mac is writable, and only if the function is trusted. */
 export function writeLegacyNetConfig(f: usize, offset: u32, size: u32, source: usize): void {
   if (offset >= <u32>VIRTIO_NET_MAC_SIZE) return;
+  if (!isTrusted(f)) {
+    countFn(f, FC_IGNORED_WRITES);
+    return;
+  }
   let mac = load<u64>(f, FN_MAC);
   for (let i: u32 = 0; i < size; i++) {
     const shift = <u64>((offset + i) << 3);

@@ -122,13 +122,6 @@ export class ConfigSpace {
   }
 }
 
-/** A routing id as bus:device.function. */
-export function addressText(routingId: number): string {
-  const bus = (routingId >>> 8).toString(16).padStart(2, '0');
-  const device = ((routingId >>> 3) & 0x1f).toString(16).padStart(2, '0');
-  return `${bus}:${device}.${routingId & 7}`;
-}
-
 /** A number in hexadecimal with 0x, at least `digits` of them. */
 export function hex(value: number, digits = 1): string {
   return `0x${value.toString(16).padStart(digits, '0')}`;

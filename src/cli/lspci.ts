@@ -23,7 +23,8 @@ import {
 import { Machine } from '../machine/machine.ts';
 import { VFIO_PCI_CONFIG_REGION_INDEX } from '../vfio/vfio_device.ts';
 import { VfioPci } from '../vfio/vfio_pci.ts';
-import { addressText, ConfigSpace, hex, type Capability } from './config_space.ts';
+import { addressText } from '../util/address_text.ts';
+import { ConfigSpace, hex, type Capability } from './config_space.ts';
 import { jsonOption, vfsOption, wholeNumber } from './options.ts';
 import { grouped, jsonText, print } from './output.ts';
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Everything that the program writes: text and JSON on standard output, files, and a progress bar on a terminal for what
 // takes longer than two seconds.
-import { closeSync, existsSync, mkdirSync, openSync, statSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 import { SingleBar } from 'cli-progress';
@@ -58,6 +58,17 @@ export function writeFile(path: string, pieces: Iterable<string | Uint8Array>): 
   }
 }
 
+/** Replaces a file as a whole: whoever reads it finds the old text or the new one, never a part. */
+export function replaceFile(path: string, text: string): void {
+  const beside = `${path}.${process.pid}.new`;
+  try {
+    writeFile(beside, [text]);
+    renameSync(beside, path);
+  } finally {
+    rmSync(beside, { force: true });
+  }
+}
+
 /** Makes a folder and those above it. Node's own `recursive` never returns where /proc refuses. */
 function makeFolder(path: string): void {
   if (existsSync(path)) return;
@@ -71,12 +82,12 @@ export function columns(rows: readonly (readonly [string, string])[], indent = '
   return rows.map(([name, value]) => `${indent}${name.padEnd(width)}  ${value}`.trimEnd()).join('\n');
 }
 
-/** A table whose columns are the keys of the rows: the first column to the left, all others to the right. */
-export function tableText(rows: readonly Readonly<Record<string, string>>[]): string {
+/** A table whose columns are the keys of the rows: the first `textColumns` to the left, all others to the right. */
+export function tableText(rows: readonly Readonly<Record<string, string>>[], textColumns = 1): string {
   const columnNames = Object.keys(rows[0] ?? {});
   const table = new Table({
     shouldDisableColors: true,
-    columns: columnNames.map((name, i) => ({ name, alignment: i === 0 ? 'left' : 'right' })),
+    columns: columnNames.map((name, i) => ({ name, alignment: i < textColumns ? 'left' : 'right' })),
   });
   table.addRows(rows.map((row) => ({ ...row })));
   return table.render();

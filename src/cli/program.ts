@@ -8,8 +8,10 @@ import { EXIT, reportError, usageText } from './errors.ts';
 import { benchDmaCommand } from './bench_dma.ts';
 import { benchPcieCommand } from './bench_pcie.ts';
 import { fuzzCommand } from './fuzz.ts';
+import { lifecycleCommand } from './lifecycle.ts';
 import { lspciCommand } from './lspci.ts';
 import { profilesCommand } from './profiles.ts';
+import { provisionCommand } from './provision.ts';
 import { regsCommand } from './regs.ts';
 import { replayCommand } from './replay.ts';
 import { serveCommand } from './serve.ts';
@@ -25,9 +27,11 @@ function makeProgram(): Command {
     .addCommand(replayCommand())
     .addCommand(benchCommand())
     .addCommand(profilesCommand())
+    .addCommand(provisionCommand())
     .addCommand(traceCommand())
     .addCommand(serveCommand())
     .addCommand(fuzzCommand())
+    .addCommand(lifecycleCommand())
     .addCommand(lspciCommand())
     .addCommand(regsCommand())
     .addCommand(villainCommand())

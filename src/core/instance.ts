@@ -61,7 +61,8 @@ export interface ForeignAccess {
 
 /** Words to put in place before the card is built. */
 export interface CoreSetup {
-  readonly totalVfs: number;
+  /** PF, VFs and functions on demand. */
+  readonly functions: number;
   readonly windowBytes: number;
   /** Bytes of the trace ring behind the arena. Default 0: nothing can be traced. */
   readonly traceBytes?: number;
@@ -108,7 +109,7 @@ export function createInstance(module: WebAssembly.Module, setup: CoreSetup): Co
   // an instrumented core keeps its books in fixed places behind the card
   const isWatched = WebAssembly.Module.exports(module).some(({ name }) => name === 'keep');
   const probe = instantiate(module, newMemory(isWatched ? FUZZ_MEMORY_BYTES : PROBE_BYTES), setup.foreign);
-  const stateBytes = probe.memoryNeeded(setup.totalVfs, setup.windowBytes) >>> 0;
+  const stateBytes = probe.memoryNeeded(setup.functions, setup.windowBytes) >>> 0;
   const traceBytes = setup.traceBytes ?? 0;
   const bytes = stateBytes + traceBytes;
   if (isWatched && bytes > CARD_BYTES_MAX) {

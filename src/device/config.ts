@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a card is made of: options with defaults, checked all at once before anything is built.
 import * as C from '../../assembly/abi/nic_config.ts';
+import { MSIX_VECTORS_MAX } from '../../assembly/abi/state_map.ts';
 import { NicError } from '../util/errors.ts';
+import { macBytes } from '../util/mac.ts';
 import type { NicMode, ProfileOverrides } from './profile.ts';
 
 /** Options of createNic; everything has a default. */
@@ -14,6 +16,8 @@ export interface NicConfig {
   readonly profile?: ProfileOverrides;
   /** TotalVFs, 1..1024. Default 8. */
   readonly totalVfs?: number;
+  /** Functions beside PF and VFs that createFunction() brings into being; at most 1,100 functions in all. Default 0. */
+  readonly onDemandFunctions?: number;
   /** First VF Offset: routing id of VF 1 less that of the PF. Default 1. */
   readonly firstVfOffset?: number;
   /** VF Stride. Default 1. */
@@ -31,6 +35,8 @@ export interface NicConfig {
   /** MSI-X vectors of the PF, 2..32. Default one for each queue, one for the configuration. */
   readonly pfVectors?: number;
   readonly vfVectors?: number;
+  /** MSI-X vectors that all VFs have together, two each at least. Default enough for all. */
+  readonly vfVectorPool?: number;
   /** 68..9000. Default 1500. */
   readonly mtu?: number;
   /** Address of the PF; VF n has the number added to the last three bytes. Default 02:76:66:00:00:00. */
@@ -61,26 +67,52 @@ export interface ResolvedConfig extends Required<Omit<NicConfig, 'profile' | 'pr
   readonly words: ReadonlyMap<number, number>;
 }
 
-const MAC = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i;
+/** PF, VFs and functions on demand that a card may have together. */
+const MAX_FUNCTIONS = 1100;
 
-/** Fills defaults in and checks. Throws NicError CONFIG that names every bad value. */
+/** One bad option. */
+export interface ConfigProblem {
+  readonly option: keyof NicConfig;
+  readonly message: string;
+}
+
+/** A configuration that no card can have; `problems` has every bad option. */
+export class ConfigError extends NicError {
+  readonly problems: readonly ConfigProblem[];
+
+  constructor(problems: readonly ConfigProblem[]) {
+    const texts = problems.map(({ option, message }) => `${option} = ${message}`);
+    super('CONFIG', `configuration of the card: ${texts.join('; ')}`);
+    this.problems = problems;
+  }
+}
+
+/** Fills defaults in and checks. Throws ConfigError that names every bad value. */
 export function resolveConfig(config: NicConfig): ResolvedConfig {
-  const problems: string[] = [];
-  const check = (isGood: boolean, name: string, value: unknown, remedy: string): void => {
-    if (!isGood) problems.push(`${name} = ${String(value)}: ${remedy}`);
+  const problems: ConfigProblem[] = [];
+  const check = (isGood: boolean, option: keyof NicConfig, value: unknown, remedy: string): void => {
+    if (!isGood) problems.push({ option, message: `${String(value)}: ${remedy}` });
   };
-  const whole = (name: string, value: number, low: number, high: number): number => {
+  const whole = (name: keyof NicConfig, value: number, low: number, high: number): number => {
     const isGood = Number.isInteger(value) && value >= low && value <= high;
     check(isGood, name, value, `a whole number from ${low} to ${high} is needed`);
     return value;
   };
-  const ringSize = (name: string, value: number): number => {
+  const ringSize = (name: keyof NicConfig, value: number): number => {
     whole(name, value, 2, 256);
     check((value & (value - 1)) === 0, name, value, 'a power of two is needed');
     return value;
   };
 
   const totalVfs = whole('totalVfs', config.totalVfs ?? 8, 1, 1024);
+  const onDemandFunctions = whole('onDemandFunctions', config.onDemandFunctions ?? 0, 0, 1024);
+  const functions = 1 + totalVfs + onDemandFunctions;
+  check(
+    functions <= MAX_FUNCTIONS,
+    'onDemandFunctions',
+    onDemandFunctions,
+    `PF, VFs and these are ${functions}; ${MAX_FUNCTIONS} functions are possible`,
+  );
   const firstVfOffset = whole('firstVfOffset', config.firstVfOffset ?? 1, 1, 0xffff);
   const vfStride = whole('vfStride', config.vfStride ?? 1, 1, 0xffff);
   const routingId = whole('routingId', config.routingId ?? 0x0100, 0, 0xffff);
@@ -97,17 +129,21 @@ export function resolveConfig(config: NicConfig): ResolvedConfig {
   const vfQueuePairs = whole('vfQueuePairs', config.vfQueuePairs ?? 1, 1, 8);
   const pfVectors = whole('pfVectors', config.pfVectors ?? 2 * pfQueuePairs + 3, 2, 32);
   const vfVectors = whole('vfVectors', config.vfVectors ?? 2 * vfQueuePairs + 2, 2, 32);
+  const vfVectorPool = config.vfVectorPool ?? totalVfs * vfVectors;
+  whole('vfVectorPool', vfVectorPool, 2 * totalVfs, MSIX_VECTORS_MAX * totalVfs);
   const mtu = whole('mtu', config.mtu ?? 1500, 68, 9000);
   const windowBytes = whole('windowBytes', config.windowBytes ?? (Math.min(totalVfs, 14) + 2) << 21, 4096, 2 ** 30);
   check(windowBytes % 4096 === 0, 'windowBytes', windowBytes, 'a multiple of 4096 is needed');
   const traceBytes = whole('traceBytes', config.traceBytes ?? 0, 0, 2 ** 28);
   check(traceBytes % 4096 === 0, 'traceBytes', traceBytes, 'a multiple of 4096 is needed');
   const mac = config.mac ?? '02:76:66:00:00:00';
-  const isMac = MAC.test(mac);
-  check(isMac, 'mac', mac, 'six bytes in hexadecimal with colons are needed');
-  const bytes = isMac ? mac.split(':').map((part) => Number.parseInt(part, 16)) : [0, 0, 0, 0, 0, 0];
+  const parsed = macBytes(mac);
+  check(parsed !== null, 'mac', mac, 'six bytes in hexadecimal with colons are needed');
+  const bytes = parsed ?? [0, 0, 0, 0, 0, 0];
   check((bytes[0]! & 1) === 0, 'mac', mac, 'a unicast address is needed');
-  const withoutFeatures = config.withoutFeatures ?? [];
+  const given = config.withoutFeatures ?? [];
+  check(Array.isArray(given), 'withoutFeatures', given, 'a list of bit numbers is needed');
+  const withoutFeatures = Array.isArray(given) ? given : [];
   let mask0 = 0xffffffff;
   let mask1 = 0xffffffff;
   for (const bit of withoutFeatures) {
@@ -116,9 +152,10 @@ export function resolveConfig(config: NicConfig): ResolvedConfig {
     if (bit < 32) mask0 = (mask0 & ~(1 << bit)) >>> 0;
     else mask1 = (mask1 & ~(1 << (bit - 32))) >>> 0;
   }
-  if (problems.length > 0) throw new NicError('CONFIG', `configuration of the card: ${problems.join('; ')}`);
-
   const legacy = config.legacy ?? true;
+  check(typeof legacy === 'boolean', 'legacy', legacy, 'true or false is needed');
+  if (problems.length > 0) throw new ConfigError(problems);
+
   const wire = config.wire ?? 'host';
   const identityDma = config.identityDma ?? false;
   const lenientSriovLists = config.lenientSriovLists ?? true;
@@ -145,10 +182,13 @@ export function resolveConfig(config: NicConfig): ResolvedConfig {
     [C.CFG_SRIOV_LIST_LENIENT, lenientSriovLists ? 1 : 0],
     [C.CFG_TRACE_ADMIN, traceAdmin ? 1 : 0],
     [C.CFG_IDENTITY_DMA, identityDma ? 1 : 0],
+    [C.CFG_ON_DEMAND_FUNCTIONS, onDemandFunctions],
+    [C.CFG_VF_VECTOR_POOL, vfVectorPool],
   ]);
   return {
     mode: config.mode ?? 'timed',
     totalVfs,
+    onDemandFunctions,
     firstVfOffset,
     vfStride,
     routingId,
@@ -158,6 +198,7 @@ export function resolveConfig(config: NicConfig): ResolvedConfig {
     vfQueuePairs,
     pfVectors,
     vfVectors,
+    vfVectorPool,
     mtu,
     mac,
     withoutFeatures,

@@ -24,18 +24,8 @@ export interface AdminInjection {
   readonly count?: number;
 }
 
-/** How a completion can go wrong: Unsupported Request, poisoned data, or lost on the way. */
-export type ReadFault = 'unsupported' | 'poisoned' | 'lost';
-
-/** READ_FAULT_* of the core by name. */
-const READ_FAULTS: Readonly<Record<ReadFault, number>> = {
-  unsupported: READ_FAULT_UNSUPPORTED,
-  poisoned: READ_FAULT_POISONED,
-  lost: READ_FAULT_LOST,
-};
-
-/** Has the next commands answered so. Throws NicError ADMIN_STATUS for what does not fit 16 bits. */
-export function putAdminInjection({ u32 }: CoreInstance, answer: AdminInjection): void {
+/** Puts an answer into the mouth of a card. Throws NicError ADMIN_STATUS for values of more than 16 bits. */
+export function injectAdmin({ u32 }: CoreInstance, answer: AdminInjection): void {
   const { opcode = NONE, status, qualifier = 0, count = 1 } = answer;
   for (const [name, value] of Object.entries({ status, qualifier })) {
     if (Number.isInteger(value) && value >= 0 && value <= 0xffff) continue;
@@ -45,6 +35,16 @@ export function putAdminInjection({ u32 }: CoreInstance, answer: AdminInjection)
   u32[CTL_INJECT_STATUS >> 2] = status + qualifier * 0x10000;
   u32[CTL_INJECT_COUNT >> 2] = count;
 }
+
+/** How a completion can go wrong: Unsupported Request, poisoned data, or lost on the way. */
+export type ReadFault = 'unsupported' | 'poisoned' | 'lost';
+
+/** READ_FAULT_* of the core by name. */
+const READ_FAULTS: Readonly<Record<ReadFault, number>> = {
+  unsupported: READ_FAULT_UNSUPPORTED,
+  poisoned: READ_FAULT_POISONED,
+  lost: READ_FAULT_LOST,
+};
 
 /** Has the next `count` completions spoilt. */
 export function putReadFault({ u32 }: CoreInstance, fault: ReadFault, count: number): void {

@@ -1,51 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
 // The handle of a card: register access, time, address spaces, outputs, snapshots. Synchronous throughout. What comes
 // out of the card (interrupts, frames, records) reaches its handlers before the call that caused it returns.
-import { OUT_ADMIN, OUT_FRAME, OUT_INTX, OUT_MSI, RUN_EVENT, RUN_IDLE } from '../../assembly/abi/event_code.ts';
+import { RUN_EVENT, RUN_IDLE } from '../../assembly/abi/event_code.ts';
 import {
   CTL_DECODED_OFFSET,
   CTL_EVENTS_RUN,
   CTL_OUT_HEAD,
   CTL_OUT_TAIL,
-  CTL_WINDOW_USED,
   CTL_WIRE_IN_BYTES,
-  CTL_WIRE_TAIL,
   FN_STRIDE,
   FRAME_BYTES_MAX,
   FUNCTIONS,
   IOAS_STRIDE,
   MSIX_VECTORS_MAX,
   NONE,
-  OUT_A,
-  OUT_B,
-  OUT_C,
-  OUT_D,
-  OUT_FUNCTION,
-  OUT_KIND,
   OUT_RECORD_BYTES,
   OUT_RECORDS,
   OUT_RING,
-  OUT_TIME,
   WIRE_INPUT,
 } from '../../assembly/abi/state_map.ts';
 import { FN_PRESENT, FN_ROUTING_ID } from '../../assembly/abi/function_state.ts';
 import { createInstance, putSnapshot, takeSnapshot, type CoreInstance, type Pins } from '../core/instance.ts';
 import { loadCore, type CoreBuild, type CoreModule } from '../core/load.ts';
 import { NicError } from '../util/errors.ts';
-import { readAdminRecord, type AdminRecord } from './admin_record.ts';
+import type { AdminRecord } from './admin_record.ts';
 import { resolveConfig, type NicConfig, type ResolvedConfig } from './config.ts';
 import { cardCounters, functionCounters, linkTraffic, type Counters } from './counters.ts';
-import type { AdvanceReason, InterruptHandler, MsiMessage, LinkTraffic } from './outputs.ts';
+import { OutputRing } from './output_ring.ts';
+import type { AdvanceReason, FrameHandler, InterruptHandler, MsiMessage, LinkTraffic } from './outputs.ts';
 import { IommuState } from './iommu.ts';
 import { ForeignTable, type ForeignMemory } from './foreign.ts';
-import { putAdminInjection, putReadFault, type AdminInjection, type ReadFault } from './injection.ts';
+import { injectAdmin, putReadFault, type AdminInjection, type ReadFault } from './injection.ts';
+import type { FunctionProfile, ProvisionedFunction } from './function_profile.ts';
+import { ProfileTable } from './provision.ts';
 import { resolveProfile, type ResolvedProfile } from './profile.ts';
 import { TraceRing } from './trace_ring.ts';
+import { takeWindow } from './window.ts';
 
 export type { AdvanceReason, InterruptHandler, MsiMessage, LinkTraffic } from './outputs.ts';
-
-const ENTRY_END = 8; // before a frame in the wire ring: where the tail goes, and the length
-const COUNTER_HIGH = 0x1_0000_0000;
 
 /** Latest time that advance() takes: cycles are exact as a number up to here. */
 const LAST_CYCLE = Number.MAX_SAFE_INTEGER;
@@ -57,7 +49,7 @@ function isAccess(offset: number, size: number): boolean {
   return ((ACCESS_SIZES >>> size) & 1) !== 0 && (offset & (size - 1)) === 0;
 }
 
-/** A card. Function 0 is the PF, function n is VF n (member id n of the SR-IOV group). */
+/** A card. Function 0 is the PF, function n is VF n (member n of the SR-IOV group); those on demand follow the last VF. */
 export class Nic {
   readonly config: ResolvedConfig;
   readonly profile: ResolvedProfile;
@@ -67,13 +59,10 @@ export class Nic {
   readonly iommu: IommuState;
   private readonly pins: Pins;
   private readonly u32: Uint32Array;
-  private readonly vectors: (InterruptHandler | null)[];
-  private intx: InterruptHandler | null = null;
-  private frames: ((frame: Uint8Array, fn: number, timeCycles: number) => void) | null = null;
-  private messages: ((message: MsiMessage) => void) | null = null;
-  private records: ((record: AdminRecord) => void) | null = null;
+  private readonly outputs: OutputRing;
   private readonly isFunctional: boolean;
   private readonly trace: TraceRing;
+  private readonly profiles: ProfileTable;
   private readonly lastFn: number;
   private isDraining = false;
   private readonly foreign = new ForeignTable();
@@ -82,7 +71,7 @@ export class Nic {
     this.config = resolveConfig(config);
     this.profile = resolveProfile(this.config.mode, config.profile, config.profileName);
     this.core = createInstance(module, {
-      totalVfs: this.config.totalVfs,
+      functions: this.functions(),
       windowBytes: this.config.windowBytes,
       traceBytes: this.config.traceBytes,
       config: this.config.words,
@@ -90,12 +79,13 @@ export class Nic {
       foreign: this.foreign,
     });
     this.pins = this.core.pins;
-    this.iommu = new IommuState(this.core, this.config.totalVfs + 1);
+    this.iommu = new IommuState(this.core, this.functions());
     this.trace = new TraceRing(this.core);
     this.u32 = this.core.u32;
     this.isFunctional = this.config.mode === 'functional';
-    this.lastFn = this.config.totalVfs;
-    this.vectors = Array.from({ length: (this.config.totalVfs + 1) * MSIX_VECTORS_MAX }, () => null);
+    this.profiles = new ProfileTable(this.core, this.config);
+    this.lastFn = this.functions() - 1;
+    this.outputs = new OutputRing(this.core, this.functions());
   }
 
   // ---- register access ------------------------------------------------------------------------------------------------
@@ -146,7 +136,12 @@ export class Nic {
     return this.u32[(this.functionBase(fn) + FN_ROUTING_ID) >> 2]!;
   }
 
-  /** Does the function answer on the bus? The PF always, a VF while it is enabled. */
+  /** Functions of the card: the PF, its VFs, those on demand; the last has the number below. */
+  functions(): number {
+    return 1 + this.config.totalVfs + this.config.onDemandFunctions;
+  }
+
+  /** Is the function there? The PF always, a VF while it is enabled, one on demand while it is created. */
   isPresent(fn: number): boolean {
     return this.core.u8[this.functionBase(fn) + FN_PRESENT] !== 0;
   }
@@ -160,10 +155,67 @@ export class Nic {
   }
 
   private functionBase(fn: number): number {
-    if (!Number.isInteger(fn) || fn < 0 || fn > this.config.totalVfs) {
-      throw new NicError('FUNCTION', `function ${fn} does not exist; 0 is the PF, VFs are 1..${this.config.totalVfs}`);
+    if (!Number.isInteger(fn) || fn < 0 || fn > this.lastFn) {
+      const { totalVfs } = this.config;
+      const others = this.lastFn === totalVfs ? '' : `, functions on demand ${totalVfs + 1}..${this.lastFn}`;
+      throw new NicError('FUNCTION', `function ${fn} does not exist; 0 is the PF, VFs are 1..${totalVfs}${others}`);
     }
     return FUNCTIONS + fn * FN_STRIDE;
+  }
+
+  // ---- provisioning -----------------------------------------------------------------------------------------------------
+
+  /**
+   * Says what a VF or a function on demand is made as when it comes into being. Throws NicError EINVAL for bad values (all
+   * are named), EBUSY for a function that is there (only the vectors of a VF without driver may change), ENOSPC.
+   */
+  provision(fn: number, profile: FunctionProfile): void {
+    this.functionBase(fn);
+    if (this.profiles.write(fn, profile)) this.pins.changeVectors(fn);
+  }
+
+  /** What the function is provisioned as. */
+  provisioned(fn: number): ProvisionedFunction {
+    this.functionBase(fn);
+    return this.profiles.read(fn);
+  }
+
+  /** What provision() makes of a profile: every value filled in. Throws NicError EINVAL as it does. */
+  completeProfile(fn: number, profile: FunctionProfile): ProvisionedFunction {
+    this.functionBase(fn);
+    return this.profiles.complete(fn, profile);
+  }
+
+  /** MSI-X vectors of the pool `vfVectorPool` that are given to VFs. */
+  vfVectorsInUse(): number {
+    return this.profiles.vectorsInUse();
+  }
+
+  /**
+   * Brings a function on demand into being as it is provisioned. Its DMA carries the PF's requester id and `pasid` (20 bits;
+   * null: none). Throws NicError EINVAL for a PF, VF or bad PASID, EEXIST if the function is there or the PASID in use.
+   */
+  createFunction(fn: number, pasid: number | null): void {
+    this.functionBase(fn);
+    this.profiles.checkCreate(fn, pasid);
+    this.pins.createFunction(fn, pasid ?? NONE);
+  }
+
+  /**
+   * Takes a function on demand away: it stops at once, what it has put on the link arrives before the call returns, and it
+   * is detached from its address space. Throws NicError EINVAL as above, ENODEV if it is not there.
+   */
+  destroyFunction(fn: number): void {
+    this.functionBase(fn);
+    this.profiles.checkDestroy(fn);
+    this.pins.destroyFunction(fn);
+    this.drain();
+  }
+
+  /** PASID that the function's DMA carries; null if it carries none. */
+  pasid(fn: number): number | null {
+    this.functionBase(fn);
+    return this.profiles.pasid(fn);
   }
 
   // ---- time ---------------------------------------------------------------------------------------------------------------
@@ -221,27 +273,27 @@ export class Nic {
 
   /** Handler of one MSI-X vector; null takes it away. */
   onVector(fn: number, vector: number, handler: InterruptHandler | null): void {
-    this.vectors[fn * MSIX_VECTORS_MAX + vector] = handler;
+    this.outputs.vectors[fn * MSIX_VECTORS_MAX + vector] = handler;
   }
 
   /** Handler of the PF's INTx line; gets the new level. */
   onIntx(handler: InterruptHandler | null): void {
-    this.intx = handler;
+    this.outputs.intx = handler;
   }
 
   /** Handler of every MSI-X message, beside those of the vectors. */
   onMessage(handler: ((message: MsiMessage) => void) | null): void {
-    this.messages = handler;
+    this.outputs.messages = handler;
   }
 
   /** Handler of frames that leave on the wire. The bytes are valid during the call. */
-  onFrame(handler: ((frame: Uint8Array, fn: number, timeCycles: number) => void) | null): void {
-    this.frames = handler;
+  onFrame(handler: FrameHandler | null): void {
+    this.outputs.frames = handler;
   }
 
   /** Handler of admin command records; needs `traceAdmin`. */
   onAdminCommand(handler: ((record: AdminRecord) => void) | null): void {
-    this.records = handler;
+    this.outputs.records = handler;
   }
 
   /** Offers a frame to the wire port; false while the one before is still arriving. */
@@ -271,7 +323,7 @@ export class Nic {
       do {
         while (u32[CTL_OUT_HEAD >> 2] !== u32[CTL_OUT_TAIL >> 2]) {
           const tail = u32[CTL_OUT_TAIL >> 2]!;
-          this.deliver((OUT_RING + (tail & (OUT_RECORDS - 1)) * OUT_RECORD_BYTES) >> 2);
+          this.outputs.deliver((OUT_RING + (tail & (OUT_RECORDS - 1)) * OUT_RECORD_BYTES) >> 2);
           u32[CTL_OUT_TAIL >> 2] = tail + 1;
         }
       } while (this.isFunctional && this.hasWorkNow());
@@ -288,42 +340,13 @@ export class Nic {
     return true;
   }
 
-  private deliver(record: number): void {
-    const { u32 } = this;
-    const kind = u32[record + (OUT_KIND >> 2)]!;
-    const fn = u32[record + (OUT_FUNCTION >> 2)]!;
-    const a = u32[record + (OUT_A >> 2)]!;
-    const b = u32[record + (OUT_B >> 2)]!;
-    const time = u32[record + (OUT_TIME >> 2)]! + u32[record + (OUT_TIME >> 2) + 1]! * COUNTER_HIGH;
-    if (kind === OUT_MSI) {
-      if (this.messages !== null) {
-        const address = u32[record + (OUT_C >> 2)]! + u32[record + (OUT_D >> 2)]! * COUNTER_HIGH;
-        this.messages({ fn, vector: a, address, data: b, timeCycles: time });
-      }
-      const handler = this.vectors[fn * MSIX_VECTORS_MAX + a];
-      if (handler) handler(a, time);
-    } else if (kind === OUT_FRAME) {
-      // the frame is free to be overwritten once the tail has moved past it
-      const end = u32[(a - ENTRY_END) >> 2]!;
-      try {
-        if (this.frames !== null) this.frames(this.core.u8.subarray(a, a + b), fn, time);
-      } finally {
-        u32[CTL_WIRE_TAIL >> 2] = end;
-      }
-    } else if (kind === OUT_INTX) {
-      if (this.intx !== null) this.intx(a, time);
-    } else if (kind === OUT_ADMIN) {
-      if (this.records !== null) this.records(readAdminRecord(this.core, a));
-    }
-  }
-
   /**
    * Answers the next `count` admin commands (those with `opcode`, or any) with a status of the caller's choice, without
    * executing them: how does a driver take EAGAIN, ENOMEM, a status from the future? Commands that are refused by the
    * rules of the specification are not counted.
    */
   injectAdminStatus(answer: AdminInjection): void {
-    putAdminInjection(this.core, answer);
+    injectAdmin(this.core, answer);
   }
 
   /** Spoils the next `count` completions of the card's reads: what does the card, and its driver, make of that? */
@@ -360,7 +383,7 @@ export class Nic {
 
   /** Number of a free address space. Throws NicError ENOSPC when all are taken. */
   allocateIoas(): number {
-    return this.iommu.allocate(this.config.identityDma ? this.config.totalVfs + 1 : 0);
+    return this.iommu.allocate(this.config.identityDma ? this.functions() : 0);
   }
 
   freeIoas(ioas: number): void {
@@ -418,14 +441,7 @@ export class Nic {
 
   /** Takes `bytes` of the guest window for a driver; returns their offset in the window. */
   takeWindow(bytes: number): number {
-    const size = Math.ceil(bytes / 4096) * 4096;
-    const offset = this.u32[CTL_WINDOW_USED >> 2]!;
-    if (offset + size > this.config.windowBytes) {
-      const left = this.config.windowBytes - offset;
-      throw new NicError('ENOMEM', `${size} bytes of guest memory asked for, ${left} left; raise windowBytes`);
-    }
-    this.u32[CTL_WINDOW_USED >> 2] = offset + size;
-    return offset;
+    return takeWindow(this.core, bytes);
   }
 
   // ---- state ---------------------------------------------------------------------------------------------------------------------

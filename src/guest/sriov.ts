@@ -54,6 +54,10 @@ export class Sriov {
   private readonly clock: Clock;
   private readonly at: number;
   private readonly cyclesPerMs: number;
+  private pageSize = 0;
+  /** What enable() wrote into control. */
+  private control = 0;
+  private readonly bars: [bar: VfBar, address: number][] = [];
 
   /** `capability`: position of the extended capability in config space. */
   constructor(device: VfioDevice, capability: number, clock: Clock, options: SriovOptions = {}) {
@@ -77,7 +81,8 @@ export class Sriov {
     const pageSizes = this.read(PCI_SRIOV_SUP_PGSIZE, 4);
     if (pageSizes === 0) throw new VfioError('EIO', 'the SR-IOV capability supports no page size');
     // Bit n stands for pages of 4096 << n; the smallest is taken.
-    this.write(PCI_SRIOV_SYS_PGSIZE, 4, (pageSizes & -pageSizes) >>> 0);
+    this.pageSize = (pageSizes & -pageSizes) >>> 0;
+    this.write(PCI_SRIOV_SYS_PGSIZE, 4, this.pageSize);
   }
 
   /** Sizes the six VF BAR registers by writing ones; leaves them as they were. */
@@ -108,9 +113,8 @@ export class Sriov {
 
   /** Start address of the VFs' BAR `index`, 64-bit registers taking two dwords. */
   writeBar(bar: VfBar, address: number): void {
-    const register = PCI_SRIOV_BAR + 4 * bar.index;
-    this.write(register, 4, address >>> 0);
-    if (bar.is64Bit) this.write(register + 4, 4, (address / 0x1_0000_0000) >>> 0);
+    this.bars.push([bar, address]);
+    this.putBar(bar, address);
   }
 
   enable(numVfs: number): void {
@@ -122,7 +126,8 @@ export class Sriov {
     this.write(PCI_SRIOV_NUM_VF, 2, numVfs);
     this.readRouting(numVfs);
     const isAri = this.read(PCI_SRIOV_CTRL, 2) & PCI_SRIOV_CTRL_ARI;
-    this.write(PCI_SRIOV_CTRL, 2, PCI_SRIOV_CTRL_VFE | PCI_SRIOV_CTRL_MSE | isAri);
+    this.control = PCI_SRIOV_CTRL_VFE | PCI_SRIOV_CTRL_MSE | isAri;
+    this.write(PCI_SRIOV_CTRL, 2, this.control);
     this.wait(ENABLE_WAIT_MS);
     this.numVfs = numVfs;
   }
@@ -135,9 +140,27 @@ export class Sriov {
     this.numVfs = 0;
   }
 
+  /** Behind a reset of the PF: writes BARs, page size, NumVFs and control again if VF Enable is gone. The VFs are new ones. */
+  restore(): void {
+    if ((this.read(PCI_SRIOV_CTRL, 2) & PCI_SRIOV_CTRL_VFE) !== 0) return;
+    for (const [bar, address] of this.bars) this.putBar(bar, address);
+    this.write(PCI_SRIOV_SYS_PGSIZE, 4, this.pageSize);
+    this.write(PCI_SRIOV_NUM_VF, 2, this.numVfs);
+    if (this.numVfs === 0) return;
+    this.readRouting(this.numVfs);
+    this.write(PCI_SRIOV_CTRL, 2, this.control);
+    this.wait(ENABLE_WAIT_MS);
+  }
+
   /** Routing id of VF `index`, from 0. */
   vfRequesterId(index: number): number {
     return this.device.requesterId + this.firstVfOffset + index * this.vfStride;
+  }
+
+  private putBar(bar: VfBar, address: number): void {
+    const register = PCI_SRIOV_BAR + 4 * bar.index;
+    this.write(register, 4, address >>> 0);
+    if (bar.is64Bit) this.write(register + 4, 4, (address / 0x1_0000_0000) >>> 0);
   }
 
   private readRouting(numVfs: number): void {

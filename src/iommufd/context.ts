@@ -42,7 +42,9 @@ export interface HwInfo {
   readonly addrWidth: number;
 }
 
-/** Requester ids that are bound, on each card, and by whom. */
+/** Numbers of requester ids there are. */
+const REQUESTER_IDS = 0x10000;
+/** Requester ids that are bound, on each card, and by whom; those of one PASID lie behind them. */
 const owners = new WeakMap<Nic, Map<number, IommufdContext>>();
 
 const ADDRESS_BITS = 48;
@@ -189,16 +191,35 @@ export class IommufdContext {
   bind(port: DmaPort): IommufdDevice {
     const { requesterId, pasid } = port;
     if (pasid !== null) throw new VfioError('EINVAL', `PASID ${pasid} is attached to its device, not bound`);
+    return this.claim(port, requesterId);
+  }
+
+  /**
+   * Takes one PASID of a requester id, whose other requests stay with their driver: for devices that share the requester id
+   * of a PF. attachPasid() is all that it can do. Errors as bind(); EINVAL: the port has no PASID.
+   */
+  bindPasid(port: DmaPort): IommufdDevice {
+    const { requesterId, pasid } = port;
+    if (pasid === null) throw new VfioError('EINVAL', `requester ${requesterId} without PASID is bound by bind()`);
+    return this.claim(port, requesterId + (pasid + 1) * REQUESTER_IDS);
+  }
+
+  /** `key`: what nobody else may have. */
+  private claim(port: DmaPort, key: number): IommufdDevice {
     const bound = owners.get(this.nic) ?? new Map<number, IommufdContext>();
     owners.set(this.nic, bound);
-    const owner = bound.get(requesterId);
+    const owner = bound.get(key);
     if (owner !== undefined) {
-      throw new VfioError(owner === this ? 'EINVAL' : 'EPERM', `requester ${requesterId} is bound; unbind it first`);
+      const what = port.pasid === null ? '' : `, PASID ${port.pasid},`;
+      throw new VfioError(
+        owner === this ? 'EINVAL' : 'EPERM',
+        `requester ${port.requesterId}${what} is bound; unbind it first`,
+      );
     }
     port.attach(null);
     port.takeFaults(); // those of an earlier owner
-    bound.set(requesterId, this);
-    return new IommufdDevice(this.objects, this.nic, port, () => bound.delete(requesterId));
+    bound.set(key, this);
+    return new IommufdDevice(this.objects, this.nic, port, () => bound.delete(key));
   }
 
   /** iommufd_access_create(). */

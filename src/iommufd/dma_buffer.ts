@@ -2,10 +2,15 @@
 // Memory that a driver shares with its device: a part of the guest window, mapped in an address space.
 import type { Nic } from '../device/nic.ts';
 import { VfioError } from '../util/errors.ts';
-import type { Ioas } from './ioas.ts';
 
 /** Default device address of the first byte of the window: above 4 GiB, so that 64-bit addresses are the common case. */
 export const DEFAULT_IOVA_BASE = 0x1_0000_0000;
+
+/** Where the block is mapped: an address space of the card, or an IOAS of an iommufd. */
+export interface WindowMapping {
+  /** Maps `length` bytes of the guest window from `offset` on to `iova`, to be read and written. */
+  map(iova: number, length: number, offset: number): void;
+}
 
 /** A block of guest memory with an allocator that never frees. */
 export class DmaBuffer {
@@ -16,8 +21,8 @@ export class DmaBuffer {
   private readonly base: number;
   private used = 0;
 
-  /** Takes `bytes` of the window and maps them in `ioas`. */
-  constructor(nic: Nic, ioas: Ioas, bytes: number) {
+  /** Takes `bytes` of the window and maps them. */
+  constructor(nic: Nic, mapping: WindowMapping, bytes: number) {
     const offset = nic.takeWindow(bytes);
     this.size = Math.ceil(bytes / 4096) * 4096;
     const { buffer } = nic.core.u8;
@@ -26,7 +31,7 @@ export class DmaBuffer {
     this.u16 = new Uint16Array(buffer, at, this.size / 2);
     this.u32 = new Uint32Array(buffer, at, this.size / 4);
     this.base = DEFAULT_IOVA_BASE + offset;
-    ioas.map(this.base, this.size, offset);
+    mapping.map(this.base, this.size, offset);
   }
 
   /** Zeroed block; returns its offset. Throws ENOMEM. */

@@ -5,6 +5,7 @@
 //
 //   block | type 4 | length 4 | body, options ... padded to 4 | length 4 |
 import * as T from '../../assembly/abi/trace_kind.ts';
+import { addressText } from '../util/address_text.ts';
 import { functionName, nanoseconds, type TracedCard, type TraceRecord } from './records.ts';
 
 const SECTION_HEADER = 0x0a0d0d0a;
@@ -109,12 +110,6 @@ export function enhancedPacket(packet: CapturedPacket): Uint8Array {
     body.setUint32(16, originalLength, true);
     new Uint8Array(body.buffer, body.byteOffset + 20, bytes.length).set(bytes);
   });
-}
-
-/** Bus, device and function as lspci writes them. */
-export function addressText(routingId: number): string {
-  const hex = (value: number): string => value.toString(16).padStart(2, '0');
-  return `${hex(routingId >>> 8)}:${hex((routingId >>> 3) & 0x1f)}.${routingId & 7}`;
 }
 
 /** The frames of a trace as a capture file, piece by piece. */

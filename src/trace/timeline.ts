@@ -68,7 +68,7 @@ class Timeline {
             bytes: a & 0xffff,
             tag: a >>> 16,
             link_bytes: e,
-            ...(d === 0 ? {} : { bytes_left: d }),
+            ...((sub & T.TLP_PASID) !== 0 ? { pasid: d } : d === 0 ? {} : { bytes_left: d }),
             ...(sub >>> T.TLP_STATUS_SHIFT === 0 ? {} : { status: sub >>> T.TLP_STATUS_SHIFT }),
           },
         });

@@ -2,6 +2,7 @@
 // Headers of transaction layer packets (PCIe 4.0 §2.2), from the records of the trace. Doublewords are big-endian, as
 // bytes follow each other on the wire; data keep the order of memory.
 //
+//   prefix of a request with PASID: | 1001 0001 | privileged, execute, 2, PASID 20 |
 //   0  | fmt 3, type 5 | T9, TC 3, T8, 3 | TD, EP, attr 2, AT 2, length 10 |
 //   4  | requester id 16 | tag 8 | last BE 4, first BE 4 |         requests
 //   8  | address, 4 or 8 bytes |  or  | target id 16 | 0 | register 10, 2 |
@@ -12,6 +13,8 @@ import type { TracedCard, TraceRecord } from './records.ts';
 
 const FMT_4DW = 0x20;
 const FMT_DATA = 0x40;
+/** End-end prefix, type PASID. */
+const PASID_PREFIX = 0x91;
 const TYPE_CFG0 = 0x04;
 const TYPE_CFG1 = 0x05;
 const TYPE_CPL = 0x0a;
@@ -47,7 +50,7 @@ export class TlpEncoder {
   }
 
   encode(record: TraceRecord): Tlp {
-    const { sub, a, cLow } = record;
+    const { sub, a, cLow, d } = record;
     const type = sub & T.TLP_TYPE_MASK;
     const isDown = (sub & T.TLP_DOWN) !== 0;
     const isCompletion = type === T.TLP_CPL || type === T.TLP_CPLD;
@@ -64,16 +67,18 @@ export class TlpEncoder {
     const headerBytes = is4Dw ? 16 : 12;
 
     const data = hasData ? record.payload.subarray(0, dataBytes) : new Uint8Array();
-    const length = headerBytes + (hasData ? 4 * dwords : 0);
+    const prefixBytes = (sub & T.TLP_PASID) === 0 ? 0 : 4;
+    const length = prefixBytes + headerBytes + (hasData ? 4 * dwords : 0);
     const isWhole = data.length === dataBytes;
-    const bytes = new Uint8Array(hasData && !isWhole ? headerBytes : length);
-    const header = new DataView(bytes.buffer, 0, headerBytes);
+    const bytes = new Uint8Array(hasData && !isWhole ? prefixBytes + headerBytes : length);
+    if (prefixBytes !== 0) new DataView(bytes.buffer).setUint32(0, PASID_PREFIX * 0x1000000 + d);
+    const header = new DataView(bytes.buffer, prefixBytes, headerBytes);
     header.setUint8(0, (is4Dw ? FMT_4DW : 0) | (hasData ? FMT_DATA : 0) | this.typeBits(type, record.fn));
     header.setUint8(1, (((tag >>> 9) & 1) << 7) | (((tag >>> 8) & 1) << 3));
     header.setUint16(2, ((sub & T.TLP_POISONED) === 0 ? 0 : POISONED) | (dwords & 0x3ff));
     if (isCompletion) this.completion(header, record, isDown, tag);
     else this.request(header, record, isDown, tag);
-    if (hasData && isWhole) bytes.set(data, headerBytes + lead);
+    if (hasData && isWhole) bytes.set(data, prefixBytes + headerBytes + lead);
     return { bytes, length, isHostRequest: isCompletion ? !isDown : isDown, tag };
   }
 

@@ -9,7 +9,7 @@ import { CREDIT_POOLS, type TracedCard } from './records.ts';
 export function tracedCard(nic: Nic, adminQueue: number): TracedCard {
   return {
     clockPs: nic.profile.clockPs,
-    functions: nic.config.totalVfs + 1,
+    functions: nic.functions(),
     adminQueue,
     routingId: (fn) => nic.routingId(fn),
     creditLimit: (pool) => creditLimit(nic.profile, pool),

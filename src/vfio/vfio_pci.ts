@@ -70,6 +70,7 @@ export class VfioPci implements VfioDevice {
   private isMsixOn = false;
   /** What the next user is to find in the command register, whatever this one writes there. */
   private commandAtOpen: number | null = null;
+  private requestHandler: IrqHandler | null = null;
 
   constructor(nic: Nic, fn: number, bus: BusLayout, view: ConfigViewKind = 'vfio') {
     if (!nic.isPresent(fn)) {
@@ -169,7 +170,8 @@ export class VfioPci implements VfioDevice {
       this.nic.onIntx(handler === null ? null : (level, time) => level !== 0 && handler(0, time));
       return;
     }
-    if (index !== VFIO_PCI_MSIX_IRQ_INDEX) return; // error and request: the model never raises them
+    if (index === VFIO_PCI_REQ_IRQ_INDEX) this.requestHandler = handlers[0] ?? null;
+    if (index !== VFIO_PCI_MSIX_IRQ_INDEX) return; // error: the model never raises it
     handlers.forEach((handler, i) => this.setVector(start + i, handler));
     this.setMsixEnable(true);
   }
@@ -177,6 +179,7 @@ export class VfioPci implements VfioDevice {
   disableIrqs(index: number): void {
     this.irqInfo(index);
     if (index === VFIO_PCI_INTX_IRQ_INDEX) this.nic.onIntx(null);
+    if (index === VFIO_PCI_REQ_IRQ_INDEX) this.requestHandler = null;
     if (index !== VFIO_PCI_MSIX_IRQ_INDEX) return;
     this.setMsixEnable(false);
     for (let vector = 0; vector < this.vectors; vector++) this.setVector(vector, null);
@@ -209,8 +212,15 @@ export class VfioPci implements VfioDevice {
 
   close(): void {
     this.disableIrqs(VFIO_PCI_MSIX_IRQ_INDEX);
+    this.disableIrqs(VFIO_PCI_REQ_IRQ_INDEX);
     this.reset();
     if (this.commandAtOpen !== null) this.nic.configWrite(this.fn, PCI_COMMAND, 2, this.commandAtOpen);
+  }
+
+  /** Asks the user to give the device up: the request interrupt. False where the user has no handler for it. */
+  requestRelease(): boolean {
+    this.requestHandler?.(0, this.nic.now());
+    return this.requestHandler !== null;
   }
 
   private regionSize(index: number): number {

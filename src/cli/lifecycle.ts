@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// `virtfn lifecycle`: the lives of functions as a story in simulated time, and the table that they follow.
+import { Command, Option } from 'commander';
+
+import type { ProfileOverrides } from '../device/profile.ts';
+import { DEFAULT_PROFILE } from '../device/profiles.ts';
+import { lifecycleDiagram, lifecycleRows, MACHINES } from '../provisioning/lifecycle_diagram.ts';
+import type { FunctionKind } from '../provisioning/on_demand_function.ts';
+import { STORY_KINDS, tellStory, type StoryStep } from '../provisioning/story.ts';
+import { NicError } from '../util/errors.ts';
+import { jsonOption, setOption } from './options.ts';
+import { duration, print, tableText, writeJson } from './output.ts';
+import { profileOption, type ProfileChoice } from './profile_file.ts';
+
+const DEMO_SCHEMA = 'virtfn.lifecycle.demo/1';
+const TABLE_SCHEMA = 'virtfn.lifecycle.table/1';
+
+const TITLES: Readonly<Record<FunctionKind, string>> = {
+  sriov: 'SR-IOV: a VF behind the variant driver',
+  mdev: 'mdev: a mediated device',
+  siov: 'on demand: a function told apart by its PASID',
+};
+
+/** The verb with its two parts. */
+export function lifecycleCommand(): Command {
+  return new Command('lifecycle')
+    .description('how functions come and go: lifecycle demo, lifecycle table')
+    .addCommand(demoCommand())
+    .addCommand(tableCommand())
+    .addHelpText('after', '\nExample:\n  virtfn lifecycle demo --kind sriov');
+}
+
+interface DemoArguments {
+  readonly kind: FunctionKind | 'all';
+  readonly profile: ProfileChoice;
+  readonly set: ProfileOverrides;
+  readonly json?: boolean;
+}
+
+function demoCommand(): Command {
+  return new Command('demo')
+    .description('provision, create, bind, attach, send frames, change, destroy while open; step by step')
+    .addOption(new Option('--kind <kind>', 'how the function is made').choices([...STORY_KINDS, 'all']).default('all'))
+    .addOption(profileOption(DEFAULT_PROFILE))
+    .addOption(setOption())
+    .addOption(jsonOption(DEMO_SCHEMA))
+    .addHelpText(
+      'after',
+      `
+Each step names who holds the state that it makes, what came of it, and the simulated time that it took: register
+accesses, frames, and the waits that Linux makes. docs/lifecycles.md puts the kinds next to each other.
+
+Exit code 0: every step went as it should. 1: one did not; the story of that kind ends there.
+
+Examples:
+  virtfn lifecycle demo
+  virtfn lifecycle demo --kind mdev --json
+  virtfn lifecycle demo --profile firmware`,
+    )
+    .action(({ kind, profile, set, json }: DemoArguments) => {
+      const timing = { profileName: profile.name, profile: { ...profile.values, ...set } };
+      const kinds = STORY_KINDS.filter((each) => kind === 'all' || kind === each);
+      const steps = kinds.flatMap((each) => tellStory(each, timing));
+      if (json === true) writeJson('-', { schema: DEMO_SCHEMA, profile: profile.name, steps });
+      else print(kinds.map((each) => storyText(each, steps)).join('\n\n'));
+      const failed = steps.filter(({ isOk }) => !isOk);
+      if (failed.length === 0) return;
+      throw new NicError('LIFECYCLE', failed.map((step) => `${step.kind}, ${step.step}: ${step.result}`).join('; '));
+    });
+}
+
+function storyText(kind: FunctionKind, steps: readonly StoryStep[]): string {
+  const rows = steps
+    .filter((step) => step.kind === kind)
+    .map(({ step, holder, result, isOk, simulatedNs }) => ({
+      step,
+      'state is with': holder,
+      result: isOk ? result : `FAILED: ${result}`,
+      'simulated time': duration(simulatedNs),
+    }));
+  return `${TITLES[kind]}\n${tableText(rows, 3)}`;
+}
+
+function tableCommand(): Command {
+  return new Command('table')
+    .description('states, operations, and what the kernel answers')
+    .option('--mermaid', 'draw the moves as Mermaid diagrams')
+    .addOption(jsonOption(TABLE_SCHEMA))
+    .addHelpText('after', '\nExamples:\n  virtfn lifecycle table\n  virtfn lifecycle table --mermaid')
+    .action(({ mermaid, json }: { readonly mermaid?: boolean; readonly json?: boolean }) => {
+      if (json === true) {
+        const machines = MACHINES.map(({ name, title, initial }) => ({
+          name,
+          title,
+          initial,
+          rules: lifecycleRows(name),
+        }));
+        writeJson('-', { schema: TABLE_SCHEMA, machines });
+        return;
+      }
+      const texts = MACHINES.map(({ name, title }) => {
+        const rows = lifecycleRows(name).map((row) => ({ ...row }));
+        return `${title}\n${mermaid === true ? lifecycleDiagram(name) : tableText(rows, 4)}`;
+      });
+      print(texts.join('\n\n'));
+    });
+}

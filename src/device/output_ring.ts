@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// Records of the output ring, handed to whom they are for: interrupts, frames, records of administration commands.
+import { OUT_ADMIN, OUT_FRAME, OUT_INTX, OUT_MSI } from '../../assembly/abi/event_code.ts';
+import {
+  CTL_WIRE_TAIL,
+  MSIX_VECTORS_MAX,
+  OUT_A,
+  OUT_B,
+  OUT_C,
+  OUT_D,
+  OUT_FUNCTION,
+  OUT_KIND,
+  OUT_TIME,
+} from '../../assembly/abi/state_map.ts';
+import type { CoreInstance } from '../core/instance.ts';
+import { readAdminRecord, type AdminRecord } from './admin_record.ts';
+import type { FrameHandler, InterruptHandler, MsiMessage } from './outputs.ts';
+
+const ENTRY_END = 8; // before a frame in the wire ring: where the tail goes, and the length
+const HIGH = 0x1_0000_0000;
+
+/** The handlers of one card. */
+export class OutputRing {
+  /** By function and vector. */
+  readonly vectors: (InterruptHandler | null)[];
+  intx: InterruptHandler | null = null;
+  frames: FrameHandler | null = null;
+  messages: ((message: MsiMessage) => void) | null = null;
+  records: ((record: AdminRecord) => void) | null = null;
+  private readonly core: CoreInstance;
+
+  constructor(core: CoreInstance, functions: number) {
+    this.core = core;
+    this.vectors = Array.from({ length: functions * MSIX_VECTORS_MAX }, () => null);
+  }
+
+  /** Hands out the record at word `record` of the memory. */
+  deliver(record: number): void {
+    const { u32 } = this.core;
+    const kind = u32[record + (OUT_KIND >> 2)]!;
+    const fn = u32[record + (OUT_FUNCTION >> 2)]!;
+    const a = u32[record + (OUT_A >> 2)]!;
+    const b = u32[record + (OUT_B >> 2)]!;
+    const time = u32[record + (OUT_TIME >> 2)]! + u32[record + (OUT_TIME >> 2) + 1]! * HIGH;
+    if (kind === OUT_MSI) {
+      if (this.messages !== null) {
+        const address = u32[record + (OUT_C >> 2)]! + u32[record + (OUT_D >> 2)]! * HIGH;
+        this.messages({ fn, vector: a, address, data: b, timeCycles: time });
+      }
+      const handler = this.vectors[fn * MSIX_VECTORS_MAX + a];
+      if (handler) handler(a, time);
+    } else if (kind === OUT_FRAME) {
+      // the frame is free to be overwritten once the tail has moved past it
+      const end = u32[(a - ENTRY_END) >> 2]!;
+      try {
+        if (this.frames !== null) this.frames(this.core.u8.subarray(a, a + b), fn, time);
+      } finally {
+        u32[CTL_WIRE_TAIL >> 2] = end;
+      }
+    } else if (kind === OUT_INTX) {
+      if (this.intx !== null) this.intx(a, time);
+    } else if (kind === OUT_ADMIN) {
+      if (this.records !== null) this.records(readAdminRecord(this.core, a));
+    }
+  }
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// The guest window is handed out from its start on, in pages; what has been handed out is part of the card's state.
+import { CTL_WINDOW_USED } from '../../assembly/abi/state_map.ts';
+import type { CoreInstance } from '../core/instance.ts';
+import { NicError } from '../util/errors.ts';
+
+const PAGE_BYTES = 4096;
+
+/** Takes `bytes` of the window; returns their offset in it. Throws NicError ENOMEM when there are not so many left. */
+export function takeWindow({ u32, windowBytes }: CoreInstance, bytes: number): number {
+  const size = Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
+  const offset = u32[CTL_WINDOW_USED >> 2]!;
+  if (offset + size > windowBytes) {
+    const left = windowBytes - offset;
+    throw new NicError('ENOMEM', `${size} bytes of guest memory asked for, ${left} left; raise windowBytes`);
+  }
+  u32[CTL_WINDOW_USED >> 2] = offset + size;
+  return offset;
+}
