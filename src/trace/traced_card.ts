@@ -10,6 +10,7 @@ export function tracedCard(nic: Nic, adminQueue: number): TracedCard {
   return {
     clockPs: nic.profile.clockPs,
     functions: nic.functions(),
+    vfs: nic.config.totalVfs,
     adminQueue,
     routingId: (fn) => nic.routingId(fn),
     creditLimit: (pool) => creditLimit(nic.profile, pool),
