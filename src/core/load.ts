@@ -28,7 +28,7 @@ export function loadCore(build: CoreBuild = 'release'): CoreModule {
   try {
     bytes = new Uint8Array(readFileSync(url));
   } catch {
-    throw new NicError('CORE_MISSING', `${url.pathname} is not there; run "npm run build"`);
+    throw new NicError('CORE_MISSING', `${url.pathname} is not there; run "npm run build:core"`);
   }
   const module = new WebAssembly.Module(bytes);
   modules.set(build, module);
