@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Builds what is out of date: `node .ci/build.mjs [--force] [core] [fuzz] [library] [cli] [bench]`.
+// Builds what is out of date: `node .ci/build.mjs [--force] [core] [fuzz] [coverage] [library] [cli] [bench]`.
 //   core     asc      assembly/                -> build/nic.debug.wasm, build/nic.wasm, build/nic.wat
 //   fuzz     asc      assembly/, instrumented  -> build/nic.fuzz.wasm, build/nic.fuzz.json (what its points stand for)
+//   coverage asc      assembly/, instrumented  -> build/nic.coverage.wasm, build/nic.coverage.json (for test coverage)
 //   library  tsc      src/ and assembly/abi/   -> dist/src, dist/assembly/abi (modules and declarations)
 //   cli      esbuild  src/cli/main.ts          -> dist/src/cli/virtfn.mjs (one file that needs no other package)
 //   bench    esbuild  bench/run.ts, ...        -> build/bench/run.mjs, build/bench/vfio_user_roundtrip.mjs
@@ -61,7 +62,14 @@ const STEPS = {
     inputs: ['assembly', 'asconfig.json', '.ci/instrument.mjs'],
     outputs: ['build/nic.fuzz.wasm', 'build/nic.fuzz.json'],
     run() {
-      compileInstrumented('nic.fuzz', { coverage: true, dirty: true, fuel: true });
+      compileInstrumented('nic.fuzz', { coverage: true, dirty: true, fuel: true }, ['assembly/fuzz/index.ts']);
+    },
+  },
+  coverage: {
+    inputs: ['assembly', 'asconfig.json', '.ci/instrument.mjs'],
+    outputs: ['build/nic.coverage.wasm', 'build/nic.coverage.json'],
+    run() {
+      compileInstrumented('nic.coverage', { report: true }, []);
     },
   },
   library: {
@@ -144,12 +152,12 @@ function compileCore(target, name, finish = () => {}) {
 }
 
 /** The core that watches itself, with the release build's options and the debug build's asserts. */
-function compileInstrumented(name, watch) {
+function compileInstrumented(name, watch, moreEntries) {
   intoBuild((folder) => {
     const tree = join(folder, 'tree');
     const points = instrumentTree('assembly', join(tree, 'assembly'), watch);
     const config = JSON.parse(readFileSync('asconfig.json', 'utf8'));
-    config.entries.push('assembly/fuzz/index.ts');
+    config.entries.push(...moreEntries);
     writeFileSync(join(tree, 'asconfig.json'), JSON.stringify(config));
     runToolIn(tree, 'assemblyscript/bin/asc.js', '--target', 'instrumented', '--outFile', `../${name}.wasm`);
     rmSync(tree, { recursive: true });

@@ -6,6 +6,9 @@
 //   0x2000000  PRISTINE  copy of the card as keep() found it
 //   0x4000000  DIRTY_MAP, DIRTY_LIST, COVERAGE, SEEN
 
+// between the compiler's data and the trace control words: what a core of a coverage run has told
+export const REPORTED = 0x8000;
+
 export const CARD_BYTES_MAX = 0x2000000;
 export const PRISTINE = CARD_BYTES_MAX;
 

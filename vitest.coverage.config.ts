@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Line coverage of the core by the tests that ask the device: npm run coverage. They run on a core that reports what it
+// passes; see test/support/coverage.
+import { fileURLToPath } from 'node:url';
+
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  resolve: {
+    alias: [
+      {
+        find: /^.*\/wasm_path\.ts$/,
+        replacement: fileURLToPath(new URL('test/support/coverage/wasm_path.ts', import.meta.url)),
+      },
+    ],
+  },
+  test: {
+    include: [
+      'test/conformance/**/*.test.ts',
+      'test/property/*.test.ts',
+      'test/timing/*.test.ts',
+      'test/provisioning/*.test.ts',
+      'test/iommufd/*.test.ts',
+      'test/host/trace_*.test.ts',
+      'test/host/bench_*.test.ts',
+    ],
+    globalSetup: ['test/support/coverage/report.ts'],
+    setupFiles: ['test/support/coverage/setup.ts'],
+    testTimeout: 60_000,
+  },
+});
