@@ -12,6 +12,9 @@ const BYTE: u64 = 8000000;
 /** Cycles of sending that an idle function saves up; no time is lost between taking a chain and sending its frame. */
 const CREDIT: u64 = 4096;
 
+/** Cycles after which a queue looks again at the latest: the function may have been made anew, without a limit. */
+const LOOK: u64 = 65536;
+
 /** Books a frame that was sent. */
 export function charge(f: usize, length: u32): void {
   const rate = load<u32>(f, FN_RATE);
@@ -29,10 +32,10 @@ export function charge(f: usize, length: u32): void {
   store<u64>(f, used % perCycle, FN_RATE_REST);
 }
 
-/** Cycles until the function may send again, 0 if it may now. */
+/** Cycles until it is worth asking again, 0 if the function may send now. */
 export function rateWait(f: usize): u32 {
   if (load<u32>(f, FN_RATE) == 0) return 0;
   const time = load<u64>(f, FN_RATE_TIME);
   const now = load<u64>(CTL_NOW);
-  return time > now ? <u32>min<u64>(time - now, 0xffffffff) : 0;
+  return time > now ? <u32>min(time - now, LOOK) : 0;
 }

@@ -267,7 +267,7 @@ function workOn(q: usize): void {
     }
     if (kind == QUEUE_RX) return;
     if (load<u32>(q, Q_JOBS) >= param(P_QUEUE_JOBS)) return;
-    if (kind == QUEUE_TX) {
+    if (kind == QUEUE_TX && !isDirect) {
       const wait = rateWait(load<u32>(q, Q_CONTEXT + DMA_FN));
       if (wait != 0) return scheduleVisit(q, wait);
     }

@@ -33,7 +33,9 @@ export function resetFunction(f: usize): void {
   const functions = functionCount();
   for (let fn = config(CFG_TOTAL_VFS) + 1; fn < functions; fn++) {
     const other = functionAt(fn);
-    if (load<u8>(other, FN_PRESENT) != 0) leave(other);
+    if (load<u8>(other, FN_PRESENT) == 0) continue;
+    leave(other);
+    store<u32>(other, NONE, FN_PASID);
   }
 }
 

@@ -10,6 +10,7 @@ import {
   FN_PROFILE_NEW,
   FN_QUEUE_COUNT,
   FN_RATE,
+  FN_RATE_TIME,
   FN_TX_RULES,
   FN_VECTORS,
   FN_VLAN,
@@ -87,6 +88,7 @@ export function applyProfile(f: usize): void {
   store<u32>(f, (pairs << 1) + 1, FN_QUEUE_COUNT);
   store<u32>(f, load<u8>(profile, PROFILE_VECTORS), FN_VECTORS);
   store<u32>(f, isFunctional() ? 0 : load<u32>(profile, PROFILE_RATE), FN_RATE);
+  store<u64>(f, 0, FN_RATE_TIME);
   const hadVlan: u32 = load<u16>(f, FN_VLAN) != 0 ? 1 : 0;
   store<u16>(f, vlan, FN_VLAN);
   store<u32>(CTL_VLAN_PORTS, load<u32>(CTL_VLAN_PORTS) - hadVlan + (vlan != 0 ? 1 : 0));

@@ -129,6 +129,7 @@ class Recorder {
     const card = {
       clockPs: nic.profile.clockPs,
       functions: nic.functions(),
+      vfs: nic.config.totalVfs,
       adminQueue: pf.hasAdminQueue ? pf.transport.adminQueueIndex() : -1,
       routingId: (fn: number) => nic.routingId(fn),
       creditLimit: (pool: number) => creditLimit(nic.profile, pool),

@@ -116,7 +116,7 @@ export function enhancedPacket(packet: CapturedPacket): Uint8Array {
 export function* framePieces(card: TracedCard, records: Iterable<TraceRecord>): Generator<Uint8Array, void, void> {
   yield sectionHeader();
   for (let fn = 0; fn < card.functions; fn++) {
-    yield interfaceDescription(functionName(fn), `virtio-net function ${addressText(card.routingId(fn))}`);
+    yield interfaceDescription(functionName(fn, card), `virtio-net function ${addressText(card.routingId(fn))}`);
   }
   yield interfaceDescription(functionName(T.TRACE_NOBODY), 'wire port');
   for (const { kind, fn, sub, a, time, payload } of records) {

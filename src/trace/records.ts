@@ -10,6 +10,8 @@ export interface TracedCard {
   readonly clockPs: number;
   /** Functions of the card, the PF included. */
   readonly functions: number;
+  /** TotalVFs; functions behind the last VF come on demand. All but the PF are VFs where it is left out. */
+  readonly vfs?: number;
   /** The PF's administration queue; -1 if there is none. */
   readonly adminQueue: number;
   routingId(fn: number): number;
@@ -118,9 +120,10 @@ export const TRACE_KINDS: ReadonlyMap<number, string> = new Map([
 /** Pools of credits by number, without the direction. */
 export const CREDIT_POOLS = ['ph', 'pd', 'nph', 'npd', 'cplh', 'cpld'] as const;
 
-/** `pf`, `vf1`, ...; `wire` for what belongs to no function. */
-export function functionName(fn: number): string {
+/** `pf`, `vf1`, ..., then `od1`, ... for functions on demand; `wire` for what belongs to no function. */
+export function functionName(fn: number, { vfs = Infinity }: Pick<TracedCard, 'vfs'> = {}): string {
   if (fn === T.TRACE_NOBODY) return 'wire';
+  if (fn > vfs) return `od${fn - vfs}`;
   return fn === 0 ? 'pf' : `vf${fn}`;
 }
 

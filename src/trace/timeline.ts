@@ -63,7 +63,7 @@ class Timeline {
           begin: time,
           end: time + b,
           annotations: {
-            function: functionName(fn),
+            function: functionName(fn, this.card),
             address: { low: cLow, high: cHigh },
             bytes: a & 0xffff,
             tag: a >>> 16,
@@ -153,6 +153,6 @@ class Timeline {
   }
 
   private functionTrack(fn: number): Track {
-    return this.process.child(functionName(fn));
+    return this.process.child(functionName(fn, this.card));
   }
 }

@@ -159,7 +159,7 @@ function identifierCode(index: number): string {
 
 function take(changes: Changes, card: TracedCard, record: TraceRecord): void {
   const { time, kind, fn, sub, a, b, c } = record;
-  const scopeName = functionName(fn);
+  const scopeName = functionName(fn, card);
   const pulse = (path: readonly string[], name: string, at: number): void =>
     changes.during(changes.signal(path, name, 1, 0), at, at + 1);
   const set = (path: readonly string[], name: string, bits: number, value: number, at = time): void =>

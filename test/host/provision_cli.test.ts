@@ -181,6 +181,21 @@ enable 3 VFs
     expect(description()).toBe(before);
   });
 
+  it('counts, and is healthy', () => {
+    const { functions } = json('stats', 'vf1-2');
+
+    expect(functions).toMatchObject([{ function: 'vf1' }, { function: 'vf2' }]);
+    expect(run('health').stdout.match(/^ok /gm)).toHaveLength(6);
+    expect(json('health')['checks']).toHaveLength(6);
+  });
+});
+
+describe('what is refused', () => {
+  beforeAll(() => {
+    card = 'refused.json';
+    run('apply', 'good.json', '--total-vfs', '4', '--on-demand', '1');
+  });
+
   it.each([
     ['more vectors than the pool has', 1, ['modify', 'vf1', '--vectors', '32'], /the pool has 16/],
     ['somebody else’s address', 1, ['modify', 'vf2', '--mac', '02:00:00:00:00:01'], /address of VF 1/],
@@ -202,14 +217,6 @@ enable 3 VFs
     expect({ code, lines: stderr.split('\n').length }).toEqual({ code: expected, lines: 2 });
     expect(stderr).toMatch(text);
     expect(description()).toBe(before);
-  });
-
-  it('counts, and is healthy', () => {
-    const { functions } = json('stats', 'vf1-2');
-
-    expect(functions).toMatchObject([{ function: 'vf1' }, { function: 'vf2' }]);
-    expect(run('health').stdout.match(/^ok /gm)).toHaveLength(6);
-    expect(json('health')['checks']).toHaveLength(6);
   });
 });
 

@@ -69,7 +69,14 @@ describe('traceRecords', () => {
 
 describe('names and times', () => {
   it('names functions as the other tools do', () => {
-    expect([0, 1, 1024, 0xffff].map(functionName)).toEqual(['pf', 'vf1', 'vf1024', 'wire']);
+    expect([0, 1, 1024, 0xffff].map((fn) => functionName(fn))).toEqual(['pf', 'vf1', 'vf1024', 'wire']);
+    expect([0, 8, 9, 10, 0xffff].map((fn) => functionName(fn, { vfs: 8 }))).toEqual([
+      'pf',
+      'vf8',
+      'od1',
+      'od2',
+      'wire',
+    ]);
   });
 
   it('names the eleven kinds', () => {

@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { createNic } from '../../src/device/nic.ts';
 import { ProvisionedCard } from '../../src/provisioning/card.ts';
 import { readProvisionFile } from '../../src/provisioning/file.ts';
+import { checkHealth } from '../../src/provisioning/inspect.ts';
 import { FileProblems, type Problem } from '../../src/provisioning/problems.ts';
 
 const LIMITS = { totalVfs: 16, onDemandFunctions: 2 };
@@ -227,6 +228,28 @@ describe('the description of a card', () => {
       '/functions/0/vf',
       '/schema',
     ]);
+  });
+
+  it('is healthy; what is not as provisioned is found', () => {
+    const card = ProvisionedCard.parse(
+      JSON.stringify({
+        schema: 'virtfn/card/1',
+        card: { totalVfs: 4 },
+        functions: [
+          { vf: 1, mtu: 1400 },
+          { vf: 2, legacy: false },
+          { vf: 3, notify: 'owner' },
+        ],
+        numVfs: 3,
+      }),
+    );
+    const bad = (): string[] => checkHealth(card).flatMap(({ name, isGood }) => (isGood ? [] : [name]));
+    const { nic } = card.machine;
+    expect(bad()).toEqual([]);
+
+    nic.configWrite(0, 0x148, 2, 0); // behind the back of the PF's driver
+
+    expect(bad()).toEqual(['vfs']);
   });
 
   it('holds what createNic makes of the same options', () => {

@@ -3,8 +3,12 @@
 // destroyed. Their DMA is told from the PF's by the PASID prefix (PCIe 6.0 §6.20, §2.2.10.4).
 import { describe, expect, it } from 'vitest';
 
-import { TlpEncoder } from '../../src/trace/tlp.ts';
+import { VirtioModern } from '../../src/guest/virtio_modern.ts';
+import { VirtioNet } from '../../src/guest/virtio_net.ts';
+import { Machine } from '../../src/machine/machine.ts';
 import { traceRecords } from '../../src/trace/records.ts';
+import { TlpEncoder } from '../../src/trace/tlp.ts';
+import { VfioPci } from '../../src/vfio/vfio_pci.ts';
 import { Port } from '../conformance/net/support/port.ts';
 import { BROADCAST, frame, macOf, STRANGER } from '../conformance/ring/support/frames.ts';
 import { MODES, RawCard, type RawCardOptions } from '../conformance/ring/support/raw_card.ts';
@@ -79,6 +83,26 @@ describe.each(MODES)('%s', (mode) => {
     bench.nic.configWrite(0, 0x5c, 2, 0x8000);
     expect(bench.nic.isPresent(FIRST)).toBe(false);
     expect(bench.nic.read(FIRST, 2, 0x14, 1)).toBe(0xff);
+    bench.nic.createFunction(FIRST + 1, PASID); // which is free again
+  });
+
+  it('is driven by an ordinary driver through vfio', () => {
+    const machine = new Machine({ mode, totalVfs: 1, onDemandFunctions: 1, windowBytes: 8 << 20 });
+    const { nic, bus, clock } = machine;
+    nic.createFunction(2, PASID);
+    const device = new VfioPci(nic, 2, bus);
+    device.open();
+    const driver = new VirtioNet(new VirtioModern(device), machine.memoryFor(device), clock);
+    driver.start();
+    const got: number[] = [];
+    const peer = machine.startModern(1, { onReceive: (_bytes, _offset, length) => got.push(length) });
+
+    driver.send(frame(Uint8Array.from(peer.mac), Uint8Array.from(driver.mac), 300));
+    machine.settle();
+
+    expect(device.requesterId).toBe(nic.routingId(0));
+    expect([...driver.mac]).toEqual([...macOf(2)]);
+    expect(got).toEqual([300]);
   });
 
   it('destroyed with work under way: no message and no byte of memory changes afterwards', () => {

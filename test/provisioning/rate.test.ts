@@ -102,6 +102,28 @@ describe('a rate limit', () => {
     expect(Math.max(...run(1))).toBeLessThan(2500);
   });
 
+  it('is gone with the function that had it', () => {
+    const card = new RawCard({ totalVfs: 1, queueSize: 64, windowBytes: 8 << 20 });
+    card.nic.provision(1, { rateMbps: 1 });
+    card.enableVfs(1);
+    const port = new Port(card, 1);
+    for (let i = 0; i < 8; i++) port.queue(frame(STRANGER, port.mac, 1500));
+    card.nic.write(1, 2, 0x3004, 2, 1);
+    card.nic.advance(card.nic.now() + 5000);
+    card.nic.configWrite(0, 0x148, 2, 0);
+    card.nic.provision(1, {});
+    card.nic.configWrite(0, 0x148, 2, 9);
+    card.nic.configWrite(1, 0x04, 2, 4);
+    const before = card.wire.length;
+    const start = card.nic.now();
+
+    const again = new Port(card, 1);
+    for (let i = 0; i < 8; i++) again.send(frame(STRANGER, again.mac, 1500));
+
+    expect(card.wire).toHaveLength(before + 8);
+    expect(card.wire.at(-1)!.timeCycles - start).toBeLessThan(100_000);
+  });
+
   it('outlives a reset of the function: a driver cannot shake it off', () => {
     const card = new RawCard({ totalVfs: 1, queueSize: 64 });
     card.nic.provision(1, { rateMbps: 1 });
