@@ -106,8 +106,7 @@ export class ProfileTable {
     if (pasid === null) return;
     const { totalVfs, onDemandFunctions } = this.config;
     for (let other = totalVfs + 1; other <= totalVfs + onDemandFunctions; other++) {
-      // a reset of the PF took functions away with their PASIDs set
-      if (!this.isPresent(other) || this.pasid(other) !== pasid) continue;
+      if (this.pasid(other) !== pasid) continue;
       throw new NicError('EEXIST', `PASID ${pasid} is that of function ${other}; take another`);
     }
   }

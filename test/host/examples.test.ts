@@ -32,6 +32,16 @@ const EXPECTED: Readonly<Record<string, readonly RegExp[]>> = {
     /^VF 2: vector 0x41 at processor 3: 10 times$/,
     /^VF 2: vector 0x41 at processor 5: 10 times$/,
   ],
+  'examples/on_demand.ts': [
+    /^sriov: \/dev\/vfio\/devices\/vfio0, requester 0x101, 1 frame by a legacy driver$/,
+    /^ {2}somebody wants it back$/,
+    /^ {2}destroy sleeps$/,
+    /^ {2}file closed: destroy is done, 0 nodes are left$/,
+    /^mdev: .*, requester 0x100, 1 frame by a legacy driver$/,
+    /^ {2}file closed: destroy is done, 0 nodes are left$/,
+    /^siov: .*, requester 0x100, 1 frame by a legacy driver$/,
+    /^ {2}file closed: destroy is done, 0 nodes are left$/,
+  ],
   'examples/ping_pong.ts': [
     /^64 bytes: 100 of 100 came back, \d{4,5} ns a round trip$/,
     /^512 bytes: 100 of 100 came back/,
