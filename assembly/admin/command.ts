@@ -2,11 +2,14 @@
 // Administration commands (virtio 1.4 §2.12.1): decode of the header, the checks in the order that the specification
 // gives (group, opcode, member), dispatch, result. The command lies gathered in the job's buffer, padded with zeros to
 // the header's size; the result is put together in JOB_OUT: status, qualifier, four reserved bytes, command result.
+import { ADMIN_GROUP_ON_DEMAND, EXT_CAP_SRIOV } from '../abi/config_layout.ts';
+import { PCI_SRIOV_CTRL, PCI_SRIOV_CTRL_VFE } from '../abi/pci_sriov.ts';
 import {
   CTL_INJECT_COUNT,
   CTL_INJECT_OPCODE,
   CTL_INJECT_STATUS,
   CTL_NUM_VFS,
+  FN_CONFIG,
   CTL_SELF_USED_LO,
   CTL_SRIOV_USED_LO,
   FN_PROFILE,
@@ -25,7 +28,6 @@ import {
   PROFILE_LEGACY,
 } from '../abi/function_state.ts';
 import { CFG_LEGACY, CFG_ON_DEMAND_FUNCTIONS, CFG_SRIOV_LIST_LENIENT, CFG_TOTAL_VFS } from '../abi/nic_config.ts';
-import { ADMIN_GROUP_ON_DEMAND } from '../abi/config_layout.ts';
 import { C_ADMIN_COMMANDS, C_ADMIN_ERRORS } from '../abi/counter.ts';
 import {
   ADMIN_CMD_COMMAND_SPECIFIC_DATA,
@@ -132,7 +134,8 @@ export function executeCommand(job: usize): void {
 function refusal(opcode: u32, group: u32, member: u64): u32 {
   const isList = opcode <= <u32>VIRTIO_ADMIN_CMD_LIST_USE;
   if (group == VIRTIO_ADMIN_GROUP_TYPE_SRIOV) {
-    const isOpen = load<u32>(CTL_NUM_VFS) != 0 || (isList && config(CFG_SRIOV_LIST_LENIENT) != 0);
+    const control = load<u16>(functionAt(0), FN_CONFIG + EXT_CAP_SRIOV + PCI_SRIOV_CTRL);
+    const isOpen = (control & PCI_SRIOV_CTRL_VFE) != 0 || (isList && config(CFG_SRIOV_LIST_LENIENT) != 0);
     if (!isOpen) return VIRTIO_ADMIN_STATUS_Q_INVALID_GROUP;
   } else if (group == ADMIN_GROUP_ON_DEMAND) {
     if (config(CFG_ON_DEMAND_FUNCTIONS) == 0) return VIRTIO_ADMIN_STATUS_Q_INVALID_GROUP;

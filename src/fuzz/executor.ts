@@ -383,13 +383,16 @@ export class Executor {
     const { pins } = this.card;
     this.books.actAll();
     this.lose(fn); // what is under way may be lost, and nobody is told
-    pins.attachIoas(fn, how === 1 ? NONE : fn);
-    if (how !== 1) pins.dmaUnmap(fn, SLICE_IOVA, SLICE_BYTES);
-    const permissions = how === 2 ? IOMMU_READ : IOMMU_READ | IOMMU_WRITE;
-    if (how === 0 || how === 2) pins.dmaMap(fn, SLICE_IOVA, MAPPED_BYTES, fn * SLICE_BYTES, permissions);
-    this.books.isCutOff[fn] = how === 0 ? 0 : 1;
     if (how === 0) this.exact.permit(fn);
-    else this.exact.forbid(fn);
+    if (how === 1) pins.attachIoas(fn, NONE);
+    else {
+      pins.dmaUnmap(fn, SLICE_IOVA, SLICE_BYTES);
+      const permissions = how === 2 ? IOMMU_READ : IOMMU_READ | IOMMU_WRITE;
+      if (how !== 3) pins.dmaMap(fn, SLICE_IOVA, MAPPED_BYTES, fn * SLICE_BYTES, permissions);
+      pins.attachIoas(fn, fn);
+    }
+    this.books.isCutOff[fn] = how === 0 ? 0 : 1;
+    if (how !== 0) this.exact.forbid(fn);
   }
 
   private region(fn: number, a: number, b: number, offset: number, value: number): void {

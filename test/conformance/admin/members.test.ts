@@ -36,6 +36,15 @@ eachMode((mode) => {
       expect(admin.command(opcode, SRIOV_GROUP, 1, [0], 8).status).toEqual(INVALID_GROUP);
     });
 
+    it.each(MEMBER_COMMANDS)(
+      'with VF Enable set and no VF, it is the member that opcode %i lacks (CARD-07)',
+      (opcode) => {
+        const admin = ready(0);
+
+        expect(admin.command(opcode, SRIOV_GROUP, 1, [0], 8).status).toEqual(INVALID_MEMBER);
+      },
+    );
+
     it('lenient: LIST_QUERY and LIST_USE work before VFs exist, and the list holds once they do', () => {
       const admin = new AdminQueue(new Card({ mode, lenientSriovLists: true }));
 
