@@ -62,6 +62,7 @@ const BLOCKS: readonly { readonly block: Block; readonly bar: number; readonly f
 const GENERATION = 0x15;
 const QUEUE_SELECT = 0x16;
 const MAC_END = 6;
+const HOLES_SEEN = 32;
 
 function model(fn: number): ReferenceFunction {
   const isPf = fn === 0;
@@ -105,6 +106,7 @@ export class Differential implements AccessObserver {
   private readonly admin: AdminState;
   private isAdminOpen = false;
   private numVfsWritten = 0;
+  private places = 0;
 
   constructor(card: FuzzCard) {
     this.card = card;
@@ -216,6 +218,7 @@ export class Differential implements AccessObserver {
       this.known(fn);
       if (fn === 0) {
         this.forgetCommands();
+        this.numVfsWritten = 0;
         this.setVfs(0, 0);
       }
     } else if (offset === SRIOV_NUM_VFS) {
@@ -277,7 +280,8 @@ export class Differential implements AccessObserver {
   }
 
   /** The card is idle: messages that had to come have come, and registers hold what they should. */
-  finish(): Violation | null {
+  finish(seed: number): Violation | null {
+    this.places = seed;
     this.settled();
     this.models.forEach((one, fn) => {
       const [lost] = one.msix.lost();
@@ -297,6 +301,11 @@ export class Differential implements AccessObserver {
     }
     for (let at = 0; at < 12; at += 4) card.read(fn, VIRTIO_BAR, 0x2000 + at, 4);
     for (let at = 0; at < 16 * PF_VECTORS; at += 4) card.read(fn, MSIX_BAR, at, 4);
+    // a few of the places where nothing is, others in every program
+    for (let i = 0; i < HOLES_SEEN; i++) {
+      this.places = (Math.imul(this.places, 1664525) + 1013904223) >>> 0;
+      card.read(fn, VIRTIO_BAR, (this.places >>> 16) & (VIRTIO_BAR_BYTES - 4), 4);
+    }
   }
 
   /** An administration command was answered. */

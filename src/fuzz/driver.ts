@@ -32,7 +32,7 @@ import {
   COMMON_QUEUE_SIZE,
 } from '../../assembly/abi/virtio_pci_common.ts';
 import { VIRTQ_USED_IDX, VIRTQ_USED_RING } from '../../assembly/abi/virtio_ring.ts';
-import { MSIX_TOUCHED, type Books } from './books.ts';
+import { MSIX_CLEARED, MSIX_TOUCHED, type Books } from './books.ts';
 import type { FuzzCard } from './card.ts';
 import type { ExactMemory } from './exact_memory.ts';
 import type { GuestRings } from './guest_rings.ts';
@@ -162,10 +162,12 @@ export class FuzzDriver {
     const isEnabled = card.read(fn, VIRTIO_BAR, COMMON_QUEUE_ENABLE, 2) === 1;
     this.exact.allowRing(fn, q);
     if ((a & 3) !== 0) this.exact.loseTrack(fn);
-    if (!wasEnabled) {
-      this.books.trusted[queue] =
-        isEnabled && (a & 3) === 0 && this.books.hasQueue(queue) ? 1 - this.books.isCutOff[fn]! : 0;
-      this.books.vector[queue] = card.read(fn, VIRTIO_BAR, COMMON_QUEUE_MSIX_VECTOR, 2);
+    this.books.vector[queue] = card.read(fn, VIRTIO_BAR, COMMON_QUEUE_MSIX_VECTOR, 2);
+    if (wasEnabled)
+      this.books.msix[fn]! |= MSIX_CLEARED; // the vector may be another one
+    else {
+      const isInOrder = isEnabled && (a & 3) === 0 && this.books.hasQueue(queue) && this.books.isCutOff[fn] === 0;
+      this.books.trusted[queue] = isInOrder ? 1 : 0;
     }
     return isEnabled;
   }

@@ -107,6 +107,7 @@ export class Executor {
 
   private keep(): void {
     this.books.acted[0] = 0;
+    this.books.msix.fill(0);
     this.bootBooks.copyFrom(this.books);
     this.card.keep();
   }

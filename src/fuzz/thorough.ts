@@ -74,7 +74,7 @@ export class ThoroughCheck {
       executor.exact.end();
       const first = executor.traceHash();
       const memory = this.hashPages();
-      const different = this.differential.finish();
+      const different = this.differential.finish(first);
       executor.card.observer = null;
       const unlike = this.startOver(null);
       executor.reset();
