@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reset of a fuzzed card by what changed. The instrumented core calls dirtied() where it stores: the first change of a page
 // puts the page on a list, and reset() copies just those pages back.
-import { DIRTY_COUNT, DIRTY_LIST, DIRTY_MAP, DIRTY_PAGE_SHIFT, PRISTINE } from '../abi/fuzz_memory.ts';
+import { CARD_BYTES_MAX, DIRTY_COUNT, DIRTY_LIST, DIRTY_MAP, DIRTY_PAGE_SHIFT, PRISTINE } from '../abi/fuzz_memory.ts';
 
 const PAGE_BYTES = 1 << DIRTY_PAGE_SHIFT;
+const PAGES = CARD_BYTES_MAX >> DIRTY_PAGE_SHIFT;
 
 function addPage(page: usize): void {
   store<u8>(page, 1, DIRTY_MAP);
@@ -15,6 +16,7 @@ function addPage(page: usize): void {
 /** `at` as it came, with the page of `at + offset` on the list; for a store that does not cross a page. */
 export function dirtied(at: usize, offset: usize): usize {
   const page = (at + offset) >> DIRTY_PAGE_SHIFT;
+  if (page >= <usize>PAGES) unreachable(); // outside of the card
   if (load<u8>(page, DIRTY_MAP) == 0) addPage(page);
   return at;
 }
@@ -23,6 +25,7 @@ export function dirtied(at: usize, offset: usize): usize {
 export function dirtiedRange(at: usize, bytes: usize): usize {
   if (bytes == 0) return at;
   const last = (at + bytes - 1) >> DIRTY_PAGE_SHIFT;
+  if (last >= <usize>PAGES) unreachable();
   for (let page = at >> DIRTY_PAGE_SHIFT; page <= last; page++) {
     if (load<u8>(page, DIRTY_MAP) == 0) addPage(page);
   }

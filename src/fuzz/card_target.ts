@@ -103,6 +103,9 @@ const WEIGHTS: Readonly<Record<CardTargetName, OpWeights>> = {
   },
 };
 
+/** Operations of a program that is drawn anew, at most. */
+const FRESH_MAX = 24;
+
 /** A card in the state that the target's programs begin with. */
 export function bootExecutor(name: CardTargetName, mode: NicMode, options: CreateOptions, traceBytes = 0): Executor {
   const executor = new Executor(new FuzzCard(mode, options, traceBytes));
@@ -192,23 +195,24 @@ export class CardTarget implements FuzzTarget {
   }
 
   mutate(input: Uint8Array, other: Uint8Array, random: Random): Uint8Array {
-    const { scratch } = this;
+    const { scratch, generator } = this;
+    if ((random() & 7) === 0) {
+      // a program of its own: what long inputs have made certain is open again
+      const fresh = 1 + (random() % FRESH_MAX);
+      scratch[0] = random() & PROGRAM_TIMED;
+      generator.drawSequence(scratch, OP_WORDS, fresh, random);
+      return this.scratchBytes.subarray(0, (fresh + 1) * OP_BYTES);
+    }
     let count = Math.min(OPS_MAX, Math.floor(input.length / OP_BYTES) - 1);
     this.scratchBytes.set(input.subarray(0, (count + 1) * OP_BYTES));
     for (let edits = 1 + (random() & 3); edits > 0; edits--) {
       const at = (1 + (random() % Math.max(1, count))) * OP_WORDS;
       switch (random() & 7) {
-        case 0: // take one out
-          if (count > 1) {
-            scratch.copyWithin(at, at + OP_WORDS, (count + 1) * OP_WORDS);
-            count--;
-          }
+        case 0: // take some out
+          count = this.cut(count, at, random);
           break;
         case 1: // one more of what is there
-          if (count < OPS_MAX && count > 0) {
-            scratch.copyWithin(at + OP_WORDS, at, (count + 1) * OP_WORDS);
-            count++;
-          }
+          if (count > 0) count = this.makeRoom(count, at, 1);
           break;
         case 2: // the rest of another
           count = this.splice(count, other, random);
@@ -217,22 +221,43 @@ export class CardTarget implements FuzzTarget {
         case 4:
           if (count > 0) changeField(scratch, at, random);
           break;
-        case 5: // a new one at the end, where the state is richest
-          if (count < OPS_MAX) this.generator.draw(scratch, ++count * OP_WORDS, random);
+        case 5: // new ones at the end, where the state is richest
+          count = this.append(count, 1 + (random() & 7), random);
           break;
-        case 6: // a new one in between
-          if (count < OPS_MAX) {
-            scratch.copyWithin(at + OP_WORDS, at, (count + 1) * OP_WORDS);
-            count++;
-            this.generator.draw(scratch, at, random);
-          }
+        case 6: {
+          // new ones in between
+          const more = Math.min(1 + (random() & 3), OPS_MAX - count);
+          count = this.makeRoom(count, at, more);
+          generator.drawSequence(scratch, at, more, random);
           break;
+        }
         default:
           if ((random() & 15) === 0) scratch[0]! ^= PROGRAM_TIMED;
-          else if (count > 0) this.generator.draw(scratch, at, random);
+          else if (count > 0) generator.draw(scratch, at, random);
       }
     }
     return this.scratchBytes.subarray(0, (count + 1) * OP_BYTES);
+  }
+
+  private cut(count: number, at: number, random: Random): number {
+    const from = at / OP_WORDS;
+    const taken = Math.min(1 + (random() & 3), count - 1, count - from + 1);
+    if (taken < 1) return count;
+    this.scratch.copyWithin(at, at + taken * OP_WORDS, (count + 1) * OP_WORDS);
+    return count - taken;
+  }
+
+  /** Moves what begins at `at` on by `more` operations, as far as there is room; the new number of operations. */
+  private makeRoom(count: number, at: number, more: number): number {
+    if (count + more > OPS_MAX) return count;
+    this.scratch.copyWithin(at + more * OP_WORDS, at, (count + 1) * OP_WORDS);
+    return count + more;
+  }
+
+  private append(count: number, more: number, random: Random): number {
+    const room = Math.min(more, OPS_MAX - count);
+    this.generator.drawSequence(this.scratch, (count + 1) * OP_WORDS, room, random);
+    return count + room;
   }
 
   private splice(count: number, other: Uint8Array, random: Random): number {
@@ -254,8 +279,8 @@ export class CardTarget implements FuzzTarget {
         yield shorter;
       }
     }
-    for (let at = OP_BYTES + 2; at < input.length; at++) {
-      if (input[at] === 0 || at % OP_BYTES < 2) continue;
+    for (let at = OP_BYTES + 1; at < input.length; at++) {
+      if (input[at] === 0 || at % OP_BYTES === 0) continue; // what an operation is stays
       const plainer = input.slice();
       plainer[at] = 0;
       yield plainer;

@@ -31,6 +31,7 @@ import {
   OUT_RING,
 } from '../../assembly/abi/state_map.ts';
 import { COMMON_SIZE } from '../../assembly/abi/virtio_pci_common.ts';
+import { VIRTQ_DESC_F_WRITE } from '../../assembly/abi/virtio_ring.ts';
 import { NicError } from '../util/errors.ts';
 import type { AccessSize } from '../vfio/vfio_device.ts';
 import { VfioPci } from '../vfio/vfio_pci.ts';
@@ -42,6 +43,7 @@ import { ExactMemory } from './exact_memory.ts';
 import { FillMemory } from './fill_memory.ts';
 import { GuestRings } from './guest_rings.ts';
 import {
+  BUFFERS,
   FUNCTIONS,
   MAPPED_BYTES,
   QUEUE_ADMIN,
@@ -364,6 +366,8 @@ export class Executor {
           low = table;
       }
     }
+    // the card may write over its own rings
+    if ((flagsNext & VIRTQ_DESC_F_WRITE) !== 0 && high === SLICE_IOVA_HIGH && low < BUFFERS) this.lose(fn);
     this.rings.descriptor(fn, table, index, low, high, length, flagsNext);
   }
 

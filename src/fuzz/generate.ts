@@ -13,7 +13,7 @@ import {
 import { COMMON_CFG } from '../../assembly/abi/virtio_pci_common.ts';
 import { ROW_FIELDS, ROW_OFFSET, ROW_WIDTH } from '../../assembly/abi/register_row.ts';
 import { FUNCTIONS, MAPPED_BYTES, QUEUE_SIZE, QUEUES, RING_BYTES } from './layout.ts';
-import { OP, type OpName } from './program.ts';
+import { OP, OP_WORDS, type OpName } from './program.ts';
 
 /** Gives a u32. */
 export type Random = () => number;
@@ -59,10 +59,15 @@ export class Generator {
     }
   }
 
-  /** Writes one operation to `words` at `at`. */
-  draw(words: Uint32Array, at: number, random: Random): void {
-    const kind = this.choices[random() % this.choices.length]!;
+  /** Writes `count` operations from `at` on; most of them are about one function. */
+  drawSequence(words: Uint32Array, at: number, count: number, random: Random): void {
     const fn = random() % FUNCTIONS;
+    for (let i = 0; i < count; i++) this.draw(words, at + i * OP_WORDS, random, (random() & 7) === 0 ? undefined : fn);
+  }
+
+  /** Writes one operation to `words` at `at`, about function `fn` or any. */
+  draw(words: Uint32Array, at: number, random: Random, fn = random() % FUNCTIONS): void {
+    const kind = this.choices[random() % this.choices.length]!;
     words[at + 1] = 0;
     words[at + 2] = 0;
     words[at + 3] = 0;

@@ -12,6 +12,11 @@ const EXPECTED: Readonly<Record<string, readonly RegExp[]>> = {
     /^answer 4 reaches the peer at cycle 2\d{4}$/,
     /^4 frames in, 4 out$/,
   ],
+  'examples/fuzz_own_driver.ts': [
+    /^as it was: a descriptor was used that the card still has$/,
+    /^ {2}17 steps: 17 times send$/,
+    /^with the look: nothing in 5\d{3} runs$/,
+  ],
   'examples/iommufd.ts': [
     /^a frame makes 2 of 512 pages dirty/,
     /^2097152 bytes at 0x100400000 are going: unpinned$/,

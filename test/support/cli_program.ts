@@ -11,7 +11,7 @@ import { repoPath } from './repo.ts';
 
 const MAKE_REQUIRE = `import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);`;
 /** What has to lie where the bundle looks for it, as dist/ has it. */
-const SHIPPED = ['build/nic.wasm', 'test/fixtures/ping_http.pcap'];
+const SHIPPED = ['build/nic.wasm', 'build/nic.fuzz.wasm', 'test/fixtures/ping_http.pcap'];
 
 /** How a run of the program ended. */
 export interface ProgramRun {

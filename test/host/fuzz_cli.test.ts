@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// `virtfn fuzz` as a process: a short run, its corpus, its report, and a replay with files for viewers.
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { encodeProgram } from '../../src/fuzz/program.ts';
+import { CliProgram } from '../support/cli_program.ts';
+
+let program: CliProgram;
+let folder: string;
+
+beforeAll(() => {
+  program = new CliProgram();
+  folder = mkdtempSync(join(tmpdir(), 'virtfn-fuzz-'));
+}, 60_000);
+
+afterAll(() => {
+  program.remove();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe('virtfn fuzz', () => {
+  it('reports executions and points of a short run, and keeps its corpus', () => {
+    const corpus = join(folder, 'corpus');
+
+    const { code, stdout } = program.run('fuzz', '--target', 'rings', '--seconds', '2', '--corpus', corpus, '--json');
+
+    const report = JSON.parse(stdout);
+    expect(code).toBe(0);
+    expect(report).toMatchObject({ schema: 'virtfn/fuzz/1', seed: 1, workers: 1, findings: [] });
+    expect(report.targets[0]).toMatchObject({ target: 'rings', findings: 0 });
+    expect(report.targets[0].executions).toBeGreaterThan(100);
+    expect(report.targets[0].edges).toBeGreaterThan(1000);
+    expect(report.targets[0].series.length).toBeGreaterThan(1);
+    expect(readdirSync(join(corpus, 'rings'))).toHaveLength(report.targets[0].corpus);
+  });
+
+  it('runs workers, each with a seed of its own', () => {
+    const { code, stdout } = program.run('fuzz', '--target', 'regs', '--seconds', '2', '--workers', '2', '--json');
+
+    const report = JSON.parse(stdout);
+    expect(code).toBe(0);
+    expect(report.workers).toBe(2);
+    expect(report.targets.map(({ target }: { target: string }) => target)).toEqual(['regs', 'regs']);
+  });
+
+  it('prints a table', () => {
+    const { code, stdout } = program.run('fuzz', '--target', 'driver', '--seconds', '1');
+
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/│ target │ seconds │ executions │ exec\/s │ edges │ corpus │ findings │/);
+    expect(stdout).toMatch(/│ driver │/);
+  });
+
+  it('names the targets where another is asked for', () => {
+    const { code, stderr } = program.run('fuzz', '--target', 'disk');
+
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/Allowed choices are regs, rings, admin, legacy, driver, vfio-user, all/);
+  });
+});
+
+describe('virtfn fuzz --replay', () => {
+  const input = encodeProgram([
+    { name: 'receive', fn: 1, a: 0 },
+    { name: 'transmit', fn: 0, a: 1, offset: 60 },
+  ]);
+  const reproducer = (changes: object = {}): string => {
+    const file = join(folder, 'finding.json');
+    const value = {
+      ...{ schema: 'virtfn/fuzz-input/1', target: 'rings', oracle: 'O2', message: 'an old finding' },
+      input: Buffer.from(input).toString('hex'),
+      ...changes,
+    };
+    writeFileSync(file, JSON.stringify(value));
+    return file;
+  };
+
+  it('shows operations, accesses and messages, and says that the rule holds now', () => {
+    const { code, stdout } = program.run('fuzz', '--replay', reproducer());
+
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^ {2}1 VF 1: 1 receive buffers$/m);
+    expect(stdout).toMatch(/^ {2}2 PF: send 60 bytes to VF 1$/m);
+    expect(stdout).toMatch(/^ {4}PF {2}notify\+0x4\/16 = 0x1$/m);
+    expect(stdout).toMatch(/^ {4}VF1 message of vector 1$/m);
+    expect(stdout).toMatch(/^O2 does not break any more$/m);
+  });
+
+  it('writes VCD and pcapng', () => {
+    const [vcd, pcapng] = [join(folder, 'run.vcd'), join(folder, 'run.pcapng')];
+
+    const { code } = program.run('fuzz', '--replay', reproducer(), '--vcd', vcd, '--pcapng', pcapng);
+
+    expect(code).toBe(0);
+    expect(readFileSync(vcd, 'utf8')).toMatch(/^\$version/);
+    expect(readFileSync(pcapng).readUInt32LE(0)).toBe(0x0a0d0d0a);
+    expect(readFileSync(pcapng).includes(Buffer.from([0x02, 0x76, 0x66, 0, 0, 1]))).toBe(true);
+  });
+
+  it('names every problem of a file', () => {
+    const { code, stderr } = program.run('fuzz', '--replay', reproducer({ schema: 'x', target: 'disk', input: 'zz' }));
+
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/schema is x.*target disk is none of.*input is no text of hexadecimal digits/);
+  });
+
+  it('asks for --replay where a trace is wanted without', () => {
+    const { code, stderr } = program.run('fuzz', '--vcd', join(folder, 'none.vcd'));
+
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/give --replay FILE too/);
+    expect(existsSync(join(folder, 'none.vcd'))).toBe(false);
+  });
+});
