@@ -22,6 +22,7 @@ interface FuzzArguments {
   readonly seed: number;
   readonly workers: number;
   readonly corpus?: string;
+  readonly coverage?: string;
   readonly replay?: string;
   readonly vcd?: string;
   readonly pcapng?: string;
@@ -55,6 +56,7 @@ export function fuzzCommand(): Command {
     .option('--seed <n>', 'where random numbers begin', wholeNumber(0, 0xffffffff), 1)
     .option('--workers <n>', 'processes; each has its own random numbers', wholeNumber(1, 64), 1)
     .option('--corpus <dir>', 'inputs are read from here and added; findings go to DIR/findings')
+    .option('--coverage <file>', 'write the points of the core that were reached, for npm run coverage; one worker')
     .option('--replay <file>', 'run one reproducer and show every access')
     .option('--vcd <file>', 'with --replay: signals of the run, for GTKWave or Surfer')
     .option('--pcapng <file>', 'with --replay: frames of the run, for Wireshark')
@@ -83,7 +85,11 @@ Examples:
     )
     .action(async (options: FuzzArguments) => {
       if (options.replay !== undefined) replay(options.replay, options);
-      else if (options.vcd !== undefined || options.pcapng !== undefined) {
+      else if (options.coverage !== undefined && options.workers > 1) {
+        throw new UsageError(
+          `--coverage with ${options.workers} workers: each reaches points of its own; give one worker`,
+        );
+      } else if (options.vcd !== undefined || options.pcapng !== undefined) {
         throw new UsageError('--vcd and --pcapng write what a replay does; give --replay FILE too');
       } else await fuzz(options);
     });
@@ -98,10 +104,11 @@ async function fuzz(options: FuzzArguments): Promise<void> {
   if (report.findings.length > 0) throw new NicError('FUZZ', `${counted(report.findings.length, 'finding')}`);
 }
 
-function runHere({ target, seconds, seed, corpus }: FuzzArguments): FuzzReport {
+function runHere({ target, seconds, seed, corpus, coverage }: FuzzArguments): FuzzReport {
   const names = target === 'all' ? FUZZ_TARGETS : [target];
   const targets: FuzzedTarget[] = [];
   const findings: FoundProblem[] = [];
+  const points = new Set<number>();
   const status = new StatusLine();
   let isStopped = false;
   const stop = (): void => {
@@ -121,6 +128,7 @@ function runHere({ target, seconds, seed, corpus }: FuzzArguments): FuzzReport {
           ),
       });
       targets.push(result.report);
+      for (const point of result.points) points.add(point);
       if (corpus !== undefined) writeCorpus(corpus, name, result.corpus);
       findings.push(...result.findings.map((finding) => problem(finding, corpus)));
       if (isStopped) break;
@@ -129,6 +137,7 @@ function runHere({ target, seconds, seed, corpus }: FuzzArguments): FuzzReport {
     process.off('SIGINT', stop);
     status.clear();
   }
+  if (coverage !== undefined) writeFile(coverage, [JSON.stringify([...points])]);
   return { schema: SCHEMA, seed, workers: 1, targets, findings };
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The card as a target: programs run on two cards, one in each mode, from a state that depends on what is to be fuzzed.
 // Every run is asked the quick questions (oracles.ts); runs that reached something new, and some others, the thorough ones.
+import { POINTS_MAX, SEEN } from '../../assembly/abi/fuzz_memory.ts';
 import { isTrap } from '../core/instance.ts';
 import type { CreateOptions } from '../device/nic.ts';
 import type { NicMode } from '../device/profile.ts';
@@ -184,6 +185,15 @@ export class CardTarget implements FuzzTarget {
 
   collectNew(): number {
     return this.last.card.pins.collect();
+  }
+
+  /** Numbers of the points that runs have reached (build/nic.fuzz.json says where they are). */
+  reachedPoints(): number[] {
+    const points = new Set<number>();
+    for (const { card } of this.executors) {
+      for (let point = 0; point < POINTS_MAX; point++) if (card.u8[SEEN + point] === 0) points.add(point);
+    }
+    return [...points];
   }
 
   traceHash(): string {

@@ -73,6 +73,16 @@ const write = (fn: number, offset: number, value: number, a = DWORD): OperationF
   value,
 });
 
+/** Masks a vector, or lets it go. */
+const vectorControl = (fn: number, vector: number, value: number): OperationFields => ({
+  name: 'mmioWrite',
+  fn,
+  a: DWORD,
+  b: MSIX_BAR,
+  offset: 16 * vector + 12,
+  value,
+});
+
 const REGISTERS: readonly OperationFields[][] = [
   [0, 4, 8, 12, 0x10, 0x14, 0x18, 0x1c, 0x20, 0x24, 0x28, 0x2c, 0x30, 0x34, 0x38, 0x3c].map((at) => read(0, at)),
   [...msix(1), ...bringUp(1), write(1, 0x3000, 0, WORD), read(1, 0x1000, 0)],
@@ -173,10 +183,15 @@ const RINGS: readonly OperationFields[][] = [
     { name: 'transmit', fn: 1, a: 0, offset: 60 },
     { name: 'attach', fn: 1, a: 0 },
   ],
+  [vectorControl(1, QUEUE_TX + 1, 1), { name: 'transmit', fn: 1, a: 0, offset: 60 }, vectorControl(1, QUEUE_TX + 1, 0)],
+  // two vectors that are pending at the same time, and let go one after the other
   [
-    { name: 'mmioWrite', fn: 1, a: DWORD, b: MSIX_BAR, offset: 16 * (QUEUE_TX + 1) + 12, value: 1 },
+    vectorControl(1, QUEUE_TX + 1, 1),
+    vectorControl(1, QUEUE_CONTROL + 1, 1),
     { name: 'transmit', fn: 1, a: 0, offset: 60 },
-    { name: 'mmioWrite', fn: 1, a: DWORD, b: MSIX_BAR, offset: 16 * (QUEUE_TX + 1) + 12, value: 0 },
+    { name: 'control', fn: 1, a: 0, b: 0, offset: 1, value: 1 },
+    vectorControl(1, QUEUE_TX + 1, 0),
+    vectorControl(1, QUEUE_CONTROL + 1, 0),
   ],
 ];
 

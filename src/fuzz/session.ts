@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A run over one or several targets: each gets its share of the time, what it reached over time is kept for a figure, and
 // what it found is made as small as it goes.
+import { CardTarget } from './card_target.ts';
 import { createFuzzTarget } from './index.ts';
 import { Fuzzer, minimise, type Finding, type FuzzProgress } from './engine.ts';
 
@@ -34,6 +35,8 @@ export interface SessionResult {
   readonly report: FuzzedTarget;
   readonly corpus: readonly Uint8Array[];
   readonly findings: readonly Finding[];
+  /** Points of the core that the target reached; none where it runs no instrumented core. */
+  readonly points: readonly number[];
 }
 
 const SAMPLES = 60;
@@ -65,7 +68,8 @@ export function fuzzTarget(name: string, options: SessionOptions): SessionResult
       input: minimise(target, finding.input, finding.oracle),
     }));
     const report = { target: name, seconds: Math.round(elapsed() * 10) / 10, ...fuzzer.progress(), series };
-    return { report, corpus: fuzzer.corpus, findings };
+    const points = target instanceof CardTarget ? target.reachedPoints() : [];
+    return { report, corpus: fuzzer.corpus, findings, points };
   } finally {
     target.release?.();
   }

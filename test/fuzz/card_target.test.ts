@@ -82,7 +82,10 @@ describe('the engine', () => {
     const names = (input: Uint8Array): string[] => decodeProgram(input).operations.map(({ name }) => name);
     const card = new CardTarget('regs');
     return {
-      ...{ name: 'picky', traceHash: () => '', seeds: () => card.seeds(), describe: names },
+      name: 'picky',
+      traceHash: () => '',
+      seeds: () => card.seeds(),
+      describe: names,
       mutate: (input, other, random) => card.mutate(input, other, random),
       shrink: (input) => card.shrink(input),
       collectNew: () => {

@@ -71,7 +71,10 @@ describe('virtfn fuzz --replay', () => {
   const reproducer = (changes: object = {}): string => {
     const file = join(folder, 'finding.json');
     const value = {
-      ...{ schema: 'virtfn/fuzz-input/1', target: 'rings', oracle: 'O2', message: 'an old finding' },
+      schema: 'virtfn/fuzz-input/1',
+      target: 'rings',
+      oracle: 'O2',
+      message: 'an old finding',
       input: Buffer.from(input).toString('hex'),
       ...changes,
     };
