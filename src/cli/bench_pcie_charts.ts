@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The figures of docs/bench_pcie.md: DMA read latency as measured and as simulated, and rates over their closed formulas.
-// Observable Plot draws static SVG into a document that exists only here (linkedom).
 import * as Plot from '@observablehq/plot';
-import { parseHTML } from 'linkedom';
 
 import type { DmaRow } from '../bench/dma.ts';
 import type { PcieRow } from '../bench/pcie.ts';
+import { drawSvg } from './svg_chart.ts';
 
 /** Median latency of DMA reads in ns: pcie-bench, NFP-6000 in a Broadwell server, warm cache, window of 8 KiB. */
 const MEASURED: readonly { readonly bytes: number; readonly ns: number }[] = [
@@ -19,21 +18,10 @@ const MEASURED: readonly { readonly bytes: number; readonly ns: number }[] = [
   { bytes: 2048, ns: 1133 },
 ];
 
-const WIDTH = 720;
-const HEIGHT = 420;
-
-function draw(options: Plot.PlotOptions): string {
-  const { document } = parseHTML('<!doctype html><body></body>');
-  const figure = Plot.plot({ document, width: WIDTH, height: HEIGHT, marginLeft: 60, grid: true, ...options });
-  const svg = figure.tagName.toLowerCase() === 'svg' ? figure : figure.querySelector('svg')!;
-  svg.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
-  return `${svg.outerHTML}\n`;
-}
-
 /** Simulated medians over the measured ones. */
 export function dmaLatencyChart(rows: readonly DmaRow[]): string {
   const simulated = rows.map(({ bytes, medianNs }) => ({ bytes, ns: medianNs }));
-  return draw({
+  return drawSvg({
     x: { label: 'bytes read' },
     y: { label: 'median latency, ns', domain: [0, 1250] },
     marks: [
@@ -51,7 +39,7 @@ export function dmaLatencyChart(rows: readonly DmaRow[]): string {
 
 /** Rates of each operation: points are simulated, lines are the formulas. */
 export function pcieRateChart(rows: readonly PcieRow[]): string {
-  return draw({
+  return drawSvg({
     x: { label: 'bytes of an operation', type: 'log', base: 2, insetLeft: 70 },
     y: { label: 'Gb/s', domain: [0, Math.ceil(Math.max(...rows.map(({ rawGbps }) => rawGbps)))] },
     color: { legend: false },

@@ -23,6 +23,7 @@ interface FuzzArguments {
   readonly workers: number;
   readonly corpus?: string;
   readonly coverage?: string;
+  readonly svg?: string;
   readonly replay?: string;
   readonly vcd?: string;
   readonly pcapng?: string;
@@ -57,6 +58,7 @@ export function fuzzCommand(): Command {
     .option('--workers <n>', 'processes; each has its own random numbers', wholeNumber(1, 64), 1)
     .option('--corpus <dir>', 'inputs are read from here and added; findings go to DIR/findings')
     .option('--coverage <file>', 'write the points of the core that were reached, for npm run coverage; one worker')
+    .option('--svg <file>', 'draw the points reached over time')
     .option('--replay <file>', 'run one reproducer and show every access')
     .option('--vcd <file>', 'with --replay: signals of the run, for GTKWave or Surfer')
     .option('--pcapng <file>', 'with --replay: frames of the run, for Wireshark')
@@ -99,6 +101,10 @@ Examples:
 
 async function fuzz(options: FuzzArguments): Promise<void> {
   const report = options.workers > 1 ? await runWorkers(options, SCHEMA) : runHere(options);
+  if (options.svg !== undefined) {
+    const { edgesChart } = await import('./fuzz_chart.ts');
+    writeFile(options.svg, [edgesChart(report.targets)]);
+  }
   if (options.json) print(jsonText(report));
   else print(reportText(report));
   if (report.findings.length > 0) throw new NicError('FUZZ', `${counted(report.findings.length, 'finding')}`);

@@ -11,6 +11,7 @@ import { Executor } from './executor.ts';
 import { changeField, Generator, type OpWeights, type Random } from './generate.ts';
 import { checkRun } from './oracles.ts';
 import { encodeProgram, OP_BYTES, OP_WORDS, OPS_MAX, PROGRAM_TIMED } from './program.ts';
+import { recordedSeeds } from './record.ts';
 import { BOOT_PARTS, seedsOf } from './seeds.ts';
 import type { FuzzTarget, Violation } from './target.ts';
 import { ThoroughCheck } from './thorough.ts';
@@ -201,7 +202,8 @@ export class CardTarget implements FuzzTarget {
   }
 
   seeds(): Uint8Array[] {
-    return seedsOf(this.name);
+    const { modern, pf } = recordedSeeds();
+    return [...seedsOf(this.name), this.name === 'regs' || this.name === 'rings' ? modern : pf];
   }
 
   mutate(input: Uint8Array, other: Uint8Array, random: Random): Uint8Array {

@@ -9,7 +9,7 @@ import {
 import { MSIX_BAR, MSIX_PBA_OFFSET, VIRTIO_BAR } from '../../assembly/abi/config_layout.ts';
 import { COMMON_SIZE } from '../../assembly/abi/virtio_pci_common.ts';
 import { findRegisterBlock } from '../registers/blocks.ts';
-import { FUNCTIONS, MAPPED_BYTES } from './layout.ts';
+import { FUNCTIONS, MAPPED_BYTES, SLICE_BYTES } from './layout.ts';
 import { decodeProgram, type Operation } from './program.ts';
 
 const QUEUE_NAMES = ['rx', 'tx', 'control', 'admin'];
@@ -69,7 +69,7 @@ export function describeOperation({ name, fn, a, b, offset, value, value2 }: Ope
       return `${who}: memory ${hex(offset % MAPPED_BYTES)} = ${1 << (a & 3)} bytes of ${hex(value)} ${hex(value2)}`;
     case 'descriptor':
     case 'indirect': {
-      const place = offset >= 0x80000000 ? PLACES[offset & 7]! : hex(offset % 0x4000);
+      const place = offset >= 0x80000000 ? PLACES[offset & 7]! : hex(offset % SLICE_BYTES);
       const flags = ['NEXT', 'WRITE', 'INDIRECT'].filter((_, bit) => (value2 >>> bit) & 1).join('|') || '0';
       const table = name === 'descriptor' ? '' : 'indirect ';
       return `${who}: ${queueName(b & 3)} ${table}descriptor ${a} = ${place}, ${value} bytes, ${flags}, next ${value2 >>> 16}`;

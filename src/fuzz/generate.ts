@@ -10,6 +10,7 @@ import {
   MSIX_BAR,
   VIRTIO_BAR,
 } from '../../assembly/abi/config_layout.ts';
+import { PCI_SRIOV_CTRL } from '../../assembly/abi/pci_sriov.ts';
 import { COMMON_CFG } from '../../assembly/abi/virtio_pci_common.ts';
 import { ROW_FIELDS, ROW_OFFSET, ROW_WIDTH } from '../../assembly/abi/register_row.ts';
 import { FUNCTIONS, MAPPED_BYTES, QUEUE_SIZE, QUEUES, RING_BYTES } from './layout.ts';
@@ -31,6 +32,8 @@ const EDGES = [
 const STATUSES = [0, 0, 1, 3, 11, 15, 15, 4, 8, 0x40, 0x80, 0x8f, 0xff];
 const CONFIG_PLACES = [4, 6, 0x10, 0x18, 0x1c, 0x20, 0x3c, CAP_PM + 4, CAP_MSIX + 2, CAP_EXP + 8, CAP_EXP + 10];
 const SRIOV_PLACES = [8, 0x10, 0x20, 0x24, 0x2c, 0x34];
+/** VF Enable and VF MSE in all combinations, and what else a control may hold. */
+const SRIOV_CONTROLS = [0, 1, 8, 9, 9, 0x19, 0xffff];
 const COMMANDS = [0, 2, 4, 6, 0x406, 0xffff];
 const MSIX_CONTROLS = [0, 0x8000, 0x8000, 0xc000, 0x4000];
 const ADMIN_OPCODES = [0, 0, 1, 1, 2, 3, 4, 5, 6, 6, 7, 8, 9, 10, 13, 17, 18, 0x7f, 0xff];
@@ -174,7 +177,10 @@ function configAccess(random: Random): [number, number, number] {
   if (kind === 0) return [random() & 3, random() & 0xfff, value];
   if (kind === 1) return [1, 4, pick(COMMANDS, random)];
   if (kind === 2) return [1, CAP_MSIX + 2, pick(MSIX_CONTROLS, random)];
-  if (kind === 3) return [random() & 3, EXT_CAP_SRIOV + pick(SRIOV_PLACES, random), value];
+  if (kind === 3) {
+    const place = pick(SRIOV_PLACES, random);
+    return [random() & 3, EXT_CAP_SRIOV + place, place === PCI_SRIOV_CTRL ? pick(SRIOV_CONTROLS, random) : value];
+  }
   if (kind === 4) return [2, CAP_VIRTIO_PCI_CFG + 4 * (1 + (random() & 3)), value];
   return [random() & 3, pick(CONFIG_PLACES, random), value];
 }

@@ -4,7 +4,8 @@
 //
 //   slice  0x0000  rings of queue 0 .. 3, RING_BYTES each: descriptors, available ring, used ring, indirect table
 //          0x1000  buffers of queue 0 .. 3, BUFFERS_BYTES each: eight slots, first half read by the card, second written
-//          0x3800  end of what is mapped
+//          0x3800  nothing, for what programs put there
+//          0x7000  end of what is mapped
 
 /** PF and three VFs. */
 export const FUNCTIONS = 4;
@@ -16,8 +17,8 @@ export const QUEUE_CONTROL = 2;
 export const QUEUE_ADMIN = 3;
 export const QUEUE_SIZE = 16;
 
-export const SLICE_BYTES = 0x4000;
-export const MAPPED_BYTES = 0x3800;
+export const SLICE_BYTES = 0x8000;
+export const MAPPED_BYTES = 0x7000;
 /** Device address of a slice: above 4 GiB, so that both halves of an address matter. */
 export const SLICE_IOVA_HIGH = 1;
 export const SLICE_IOVA = 0x1_0000_0000;

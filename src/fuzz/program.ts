@@ -11,7 +11,7 @@
 export const OP_BYTES = 16;
 export const OP_WORDS = OP_BYTES / 4;
 /** Operations that are executed; what follows is left out. */
-export const OPS_MAX = 96;
+export const OPS_MAX = 400;
 export const PROGRAM_TIMED = 1;
 
 export const OP = {

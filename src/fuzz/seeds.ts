@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Programs to begin with: what good drivers do, and each kind of mistake once. Recorded seeds of the real drivers come on
-// top (record.ts).
+// Programs to begin with: what good drivers do, and each kind of mistake once. Those of the real drivers come on top (record.ts).
 import { CAP_MSIX, MSIX_BAR, VIRTIO_BAR } from '../../assembly/abi/config_layout.ts';
 import { FUNCTIONS, QUEUE_ADMIN, QUEUE_CONTROL, QUEUE_RX, QUEUE_TX, SLOT_BYTES } from './layout.ts';
 import { encodeProgram, type OperationFields } from './program.ts';
@@ -83,10 +82,25 @@ const vectorControl = (fn: number, vector: number, value: number): OperationFiel
   value,
 });
 
+const sriovControl = (value: number): OperationFields => ({
+  name: 'configWrite',
+  fn: 0,
+  a: WORD,
+  offset: 0x148,
+  value,
+});
+
 const REGISTERS: readonly OperationFields[][] = [
+  [sriovControl(1), read(3, 0x14), sriovControl(9), read(3, 0x14)],
   [0, 4, 8, 12, 0x10, 0x14, 0x18, 0x1c, 0x20, 0x24, 0x28, 0x2c, 0x30, 0x34, 0x38, 0x3c].map((at) => read(0, at)),
   [...msix(1), ...bringUp(1), write(1, 0x3000, 0, WORD), read(1, 0x1000, 0)],
   [...bringUp(2), { name: 'flr', fn: 2 }, ...bringUp(2)],
+  [
+    { name: 'configWrite', fn: 0, a: WORD, offset: 0x148, value: 1 },
+    read(3, 0x14),
+    { name: 'configWrite', fn: 0, a: WORD, offset: 0x148, value: 9 },
+    read(3, 0x14),
+  ],
   [{ name: 'vfEnable', a: 0 }, read(1, 0), { name: 'vfEnable', a: 2 }, read(1, 0), read(3, 0)],
   [...bringUp(1), write(1, 0x16, 0, WORD), write(1, 0x18, 8, WORD), write(1, 0x20, 0x40), read(1, 0x18), read(1, 0x20)],
   [
