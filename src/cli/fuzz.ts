@@ -8,7 +8,7 @@ import { fuzzTarget, type FuzzedTarget } from '../fuzz/session.ts';
 import { framePieces, traceRecords, vcdPieces } from '../trace/index.ts';
 import { NicError, UsageError } from '../util/errors.ts';
 import { readCorpus, readReproducer, writeCorpus, writeFinding } from './fuzz_files.ts';
-import { runWorkers } from './fuzz_workers.ts';
+import { runWorkers, statusText, WORKER_VARIABLE } from './fuzz_workers.ts';
 import { jsonOption, wholeNumber } from './options.ts';
 import { counted, fileList, grouped, jsonText, print, StatusLine, tableText, writeFile } from './output.ts';
 
@@ -116,6 +116,7 @@ function runHere({ target, seconds, seed, corpus, coverage }: FuzzArguments): Fu
   const findings: FoundProblem[] = [];
   const points = new Set<number>();
   const status = new StatusLine();
+  const isWorker = process.env[WORKER_VARIABLE] === '1';
   let isStopped = false;
   const stop = (): void => {
     isStopped = true;
@@ -128,10 +129,10 @@ function runHere({ target, seconds, seed, corpus, coverage }: FuzzArguments): Fu
         seed,
         corpus: corpus === undefined ? [] : readCorpus(corpus, name),
         stop: () => isStopped,
-        onProgress: ({ executions, edges, corpus: inputs, findings: found }, elapsed) =>
-          status.show(
-            `${name}  ${elapsed.toFixed(0)} s  ${grouped(executions / elapsed)} exec/s  ${grouped(edges)} edges  ${grouped(inputs)} in the corpus  ${counted(found, 'finding')}`,
-          ),
+        onProgress: (progress, elapsed) => {
+          if (isWorker) process.stderr.write(`${JSON.stringify({ target: name, elapsed, ...progress })}\n`);
+          else status.show(statusText(name, elapsed, progress));
+        },
       });
       targets.push(result.report);
       for (const point of result.points) points.add(point);
