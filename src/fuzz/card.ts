@@ -3,7 +3,7 @@
 // pins are called without the handle, which would deliver interrupts and frames to handlers that nobody has.
 import { DIRTY_COUNT, DIRTY_LIST, DIRTY_PAGE_SHIFT, FUEL } from '../../assembly/abi/fuzz_memory.ts';
 import { STATUS_DRIVER_OK } from '../../assembly/abi/device_status.ts';
-import { FN_MEMORY } from '../../assembly/abi/function_state.ts';
+import { FN_BUS_MASTER, FN_MEMORY } from '../../assembly/abi/function_state.ts';
 import {
   CONTROL,
   CTL_WIRE_IN_BYTES,
@@ -41,6 +41,8 @@ export interface AccessObserver {
   addressMayChange(fn: number): void;
   /** Administration commands may have been given that are not seen here. */
   commandsUnknown(): void;
+  /** A doorbell announced a chain that no driver may offer; `status`: device_status when the work was done. */
+  badChain(fn: number, q: number, why: string, status: number): void;
   /** An administration command was answered at once. */
   answered(command: Uint8Array, writable: Uint8Array, usedLength: number): void;
   message(fn: number, vector: number): void;
@@ -170,6 +172,10 @@ export class FuzzCard {
     return (
       this.u8[block + FN_MEMORY] === 1 && (this.u8[block + FN_COMMON + COMMON_DEVICE_STATUS]! & STATUS_DRIVER_OK) !== 0
     );
+  }
+
+  isMaster(fn: number): boolean {
+    return this.u8[FUNCTION_BLOCKS + fn * FN_STRIDE + FN_BUS_MASTER] === 1;
   }
 
   isWireBusy(): boolean {

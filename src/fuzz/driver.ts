@@ -31,11 +31,13 @@ import {
   COMMON_QUEUE_SELECT,
   COMMON_QUEUE_SIZE,
 } from '../../assembly/abi/virtio_pci_common.ts';
-import { VIRTQ_USED_IDX, VIRTQ_USED_RING } from '../../assembly/abi/virtio_ring.ts';
+import { VIRTIO_F_INDIRECT_DESC } from '../../assembly/abi/virtio_features.ts';
+import { VIRTQ_AVAIL_RING, VIRTQ_USED_IDX, VIRTQ_USED_RING } from '../../assembly/abi/virtio_ring.ts';
 import { MSIX_CLEARED, MSIX_TOUCHED, type Books } from './books.ts';
 import type { FuzzCard } from './card.ts';
 import type { ExactMemory } from './exact_memory.ts';
 import type { GuestRings } from './guest_rings.ts';
+import { chainFault } from './reference/chain.ts';
 import {
   FUNCTIONS,
   QUEUE_ADMIN,
@@ -48,6 +50,8 @@ import {
   RING_BYTES,
   RING_INDIRECT,
   RING_USED,
+  MAPPED_BYTES,
+  SLICE_IOVA,
   SLICE_IOVA_HIGH,
   SLOT_BYTES,
   SLOT_WRITABLE,
@@ -59,6 +63,7 @@ const FEATURES_OK = 11;
 const DRIVER_OK = 15;
 const COMMAND_ON = 6;
 const COMMAND = 4;
+const INDIRECT_DESC = 1 << VIRTIO_F_INDIRECT_DESC;
 const FRAME_BYTES_MAX = 1600;
 const FRAME_HEADER_BYTES = 14;
 const NET_HEADER_BYTES = 12;
@@ -303,6 +308,7 @@ export class FuzzDriver {
 
   /** Memory decode and bus mastering. */
   masterOn(fn: number): void {
+    if (this.books.isCutOff[fn] === 0) this.exact.permit(fn);
     this.card.configWrite(fn, COMMAND, 2, COMMAND_ON);
   }
 
@@ -315,11 +321,36 @@ export class FuzzDriver {
   kick(fn: number, q: number, a: number, value: number): void {
     const queue = fn * QUEUES + (q & 3);
     const isRaw = (a & 1) !== 0;
+    const { card, books } = this;
+    const announced = books.kicked[queue]!;
     // before DRIVER_OK a doorbell means nothing
-    if (!isRaw && q < QUEUES && this.card.isRunning(fn)) this.books.kicked[queue] = this.books.pushed[queue]!;
+    const isMeant = !isRaw && q < QUEUES && card.isRunning(fn);
+    if (isMeant) books.kicked[queue] = books.pushed[queue]!;
+    const fault = isMeant && card.observer !== null ? this.badChain(fn, q, announced) : null;
     const size = (a & 2) === 0 ? 2 : 4;
     const at = NOTIFY_BAR_OFFSET + q * NOTIFY_OFF_MULTIPLIER;
-    this.card.write(fn, VIRTIO_BAR, at, size, isRaw ? value : q);
+    card.write(fn, VIRTIO_BAR, at, size, isRaw ? value : q);
+    if (fault !== null) card.observer?.badChain(fn, q, fault, card.read(fn, VIRTIO_BAR, COMMON_DEVICE_STATUS, 1));
+  }
+
+  /** What is certainly wrong with the chains that a doorbell announces now, of a queue whose work is done at once. */
+  private badChain(fn: number, q: number, announced: number): string | null {
+    const { card, books } = this;
+    const queue = fn * QUEUES + q;
+    const fresh = books.pushed[queue]! - announced;
+    const isKnown = card.mode === 'functional' && q !== QUEUE_RX && books.trusted[queue] === 1;
+    if (!isKnown || books.isCutOff[fn] === 1 || fresh > QUEUE_SIZE || !card.isMaster(fn)) return null;
+    const view = new DataView(card.u8.buffer, card.at(fn, 0), MAPPED_BYTES);
+    const table = q * RING_BYTES;
+    const hasIndirect = (books.features[2 * fn]! & INDIRECT_DESC) !== 0;
+    for (let i = fresh; i > 0; i--) {
+      const slot = (books.available[queue]! - i) & (QUEUE_SIZE - 1);
+      const head = view.getUint16(table + RING_AVAILABLE + VIRTQ_AVAIL_RING + 2 * slot, true);
+      const memory = { view, base: SLICE_IOVA, length: MAPPED_BYTES };
+      const fault = chainFault(memory, { table, size: QUEUE_SIZE, hasIndirect }, head);
+      if (fault !== null) return fault;
+    }
+    return null;
   }
 }
 

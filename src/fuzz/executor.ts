@@ -9,6 +9,7 @@ import {
   EXT_CAP_SRIOV,
 } from '../../assembly/abi/config_layout.ts';
 import { VIRTIO_BAR } from '../../assembly/abi/config_layout.ts';
+import { PCI_COMMAND, PCI_COMMAND_MASTER } from '../../assembly/abi/pci_header.ts';
 import { PCI_EXP_DEVCTL, PCI_EXP_DEVCTL_BCR_FLR } from '../../assembly/abi/pci_express.ts';
 import { OUT_FRAME, OUT_MSI, RUN_EVENT } from '../../assembly/abi/event_code.ts';
 import {
@@ -293,7 +294,11 @@ export class Executor {
       this.books.actAll();
       for (let vf = 1; vf < FUNCTIONS; vf++) this.lose(vf);
     }
+    // without bus mastering nothing is written; in timed mode what was sent before may still arrive
+    const isCommand = touches(PCI_COMMAND, PCI_COMMAND + 2) && this.card.mode === 'functional';
+    if (isCommand && this.books.isCutOff[fn] === 0) this.exact.permit(fn);
     this.card.configWrite(fn, offset, size, value);
+    if (isCommand && (this.card.peekConfig(fn, PCI_COMMAND) & PCI_COMMAND_MASTER) === 0) this.exact.forbid(fn);
     if (isReset && (high & (PCI_EXP_DEVCTL_BCR_FLR >> 8)) !== 0) this.card.observer?.functionReset(fn);
   }
 

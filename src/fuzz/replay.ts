@@ -90,6 +90,7 @@ class AccessWriter implements AccessObserver {
   cannotFollow(): void {}
   addressMayChange(): void {}
   commandsUnknown(): void {}
+  badChain(): void {}
   answered(): void {}
   settled(): void {}
 }
