@@ -123,10 +123,12 @@ export class FuzzDriver {
     const write = (offset: number, size: number, value: number): void =>
       card.write(fn, VIRTIO_BAR, offset, size, value);
     write(COMMON_DEVICE_STATUS, 1, 0);
+    // the reset is over when it is read; without memory decode nothing was reset
+    if (card.read(fn, VIRTIO_BAR, COMMON_DEVICE_STATUS, 1) === 0) this.exact.freeze(fn);
+    else this.exact.loseTrack(fn);
     write(COMMON_DEVICE_STATUS, 1, ACKNOWLEDGE_DRIVER);
     write(COMMON_DEVICE_FEATURE_SELECT, 4, 0);
     const offered0 = card.read(fn, VIRTIO_BAR, COMMON_DEVICE_FEATURE, 4);
-    this.exact.freeze(fn);
     write(COMMON_DEVICE_FEATURE_SELECT, 4, 1);
     const offered1 = card.read(fn, VIRTIO_BAR, COMMON_DEVICE_FEATURE, 4);
     write(COMMON_DRIVER_FEATURE_SELECT, 4, 0);
