@@ -185,7 +185,8 @@ export class FuzzDriver {
     card.write(fn, VIRTIO_BAR, COMMON_QUEUE_SELECT, 2, q);
     card.write(fn, VIRTIO_BAR, COMMON_QUEUE_RESET, 2, 1);
     const isEnabled = card.read(fn, VIRTIO_BAR, COMMON_QUEUE_ENABLE, 2);
-    this.exact.freezeUsedRing(fn, q);
+    if (isEnabled === 0) this.exact.freezeUsedRing(fn, q);
+    else this.exact.loseTrack(fn);
     return isEnabled;
   }
 
