@@ -2,7 +2,7 @@
 // A card on the instrumented core, with the guest memory of layout.ts: put back to where it was after every execution. Its
 // pins are called without the handle, which would deliver interrupts and frames to handlers that nobody has.
 import { DIRTY_COUNT, DIRTY_LIST, DIRTY_PAGE_SHIFT, FUEL } from '../../assembly/abi/fuzz_memory.ts';
-import { STATUS_DRIVER_OK } from '../../assembly/abi/device_status.ts';
+import { STATUS_DEVICE_NEEDS_RESET, STATUS_DRIVER_OK } from '../../assembly/abi/device_status.ts';
 import { FN_BUS_MASTER, FN_MEMORY } from '../../assembly/abi/function_state.ts';
 import {
   CONTROL,
@@ -41,8 +41,6 @@ export interface AccessObserver {
   addressMayChange(fn: number): void;
   /** Administration commands may have been given that are not seen here. */
   commandsUnknown(): void;
-  /** A doorbell announced a chain that no driver may offer; `status`: device_status when the work was done. */
-  badChain(fn: number, q: number, why: string, status: number): void;
   /** An administration command was answered at once. */
   answered(command: Uint8Array, writable: Uint8Array, usedLength: number): void;
   message(fn: number, vector: number): void;
@@ -172,6 +170,12 @@ export class FuzzCard {
     return (
       this.u8[block + FN_MEMORY] === 1 && (this.u8[block + FN_COMMON + COMMON_DEVICE_STATUS]! & STATUS_DRIVER_OK) !== 0
     );
+  }
+
+  /** Does the function ask for a reset, or was it reset? */
+  hasStopped(fn: number): boolean {
+    const status = this.u8[FUNCTION_BLOCKS + fn * FN_STRIDE + FN_COMMON + COMMON_DEVICE_STATUS]!;
+    return (status & STATUS_DEVICE_NEEDS_RESET) !== 0 || (status & STATUS_DRIVER_OK) === 0;
   }
 
   isMaster(fn: number): boolean {

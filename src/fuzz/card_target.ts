@@ -154,7 +154,7 @@ export class CardTarget implements FuzzTarget {
     let violation: Violation | null;
     try {
       executor.execute(this.staging, count);
-      violation = checkRun(executor);
+      violation = executor.driver.violation ?? checkRun(executor);
     } catch (error) {
       violation = violationOf(executor, error);
     }

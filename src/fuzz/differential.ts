@@ -36,7 +36,6 @@ const DEVICE_CONTROL = CAP_EXP + 8;
 const SRIOV_CONTROL = EXT_CAP_SRIOV + 0x08;
 const SRIOV_NUM_VFS = EXT_CAP_SRIOV + 0x10;
 const VF_ENABLE = 1;
-const NEEDS_RESET = 0x40;
 const FLR_BYTE = 0x80;
 const MSIX_ENABLE = 0x8000;
 
@@ -268,11 +267,6 @@ export class Differential implements AccessObserver {
     this.isAdminOpen = true;
   }
 
-  badChain(fn: number, q: number, why: string, status: number): void {
-    if ((status & NEEDS_RESET) !== 0 || this.isOpen[fn] === 1) return;
-    this.broke('O8', `function ${fn}, queue ${q}: a chain was taken, and it is bad: ${why}`);
-  }
-
   message(fn: number, vector: number): void {
     if (this.isOpen[fn] === 1) return;
     const fault = this.models[fn]!.message(vector);
@@ -356,7 +350,6 @@ export class BootRecorder implements AccessObserver {
   cannotFollow(): void {}
   addressMayChange(): void {}
   commandsUnknown(): void {}
-  badChain(): void {}
 
   answered(command: Uint8Array, writable: Uint8Array): void {
     this.events.push({ kind: 'answered', command: command.slice(), status: writable[0]! + writable[1]! * 256 });

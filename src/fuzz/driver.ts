@@ -37,7 +37,8 @@ import { MSIX_CLEARED, MSIX_TOUCHED, type Books } from './books.ts';
 import type { FuzzCard } from './card.ts';
 import type { ExactMemory } from './exact_memory.ts';
 import type { GuestRings } from './guest_rings.ts';
-import { chainFault } from './reference/chain.ts';
+import { chainFault, type ChainMemory } from './reference/chain.ts';
+import type { Violation } from './target.ts';
 import {
   FUNCTIONS,
   QUEUE_ADMIN,
@@ -79,12 +80,20 @@ export class FuzzDriver {
   private readonly books: Books;
   private readonly rings: GuestRings;
   private readonly exact: ExactMemory;
+  private readonly memories: readonly ChainMemory[];
+  /** A chain of this run that the card should not have taken. */
+  violation: Violation | null = null;
 
   constructor(card: FuzzCard, books: Books, rings: GuestRings, exact: ExactMemory) {
     this.card = card;
     this.books = books;
     this.rings = rings;
     this.exact = exact;
+    this.memories = Array.from({ length: FUNCTIONS }, (_, fn) => ({
+      view: new DataView(card.u8.buffer, card.at(fn, 0), MAPPED_BYTES),
+      base: SLICE_IOVA,
+      length: MAPPED_BYTES,
+    }));
   }
 
   setVfs(count: number): void {
@@ -329,11 +338,13 @@ export class FuzzDriver {
     // before DRIVER_OK a doorbell means nothing
     const isMeant = !isRaw && q < QUEUES && card.isRunning(fn);
     if (isMeant) books.kicked[queue] = books.pushed[queue]!;
-    const fault = isMeant && card.observer !== null ? this.badChain(fn, q, announced) : null;
+    const fault = isMeant ? this.badChain(fn, q, announced) : null;
     const size = (a & 2) === 0 ? 2 : 4;
     const at = NOTIFY_BAR_OFFSET + q * NOTIFY_OFF_MULTIPLIER;
     card.write(fn, VIRTIO_BAR, at, size, isRaw ? value : q);
-    if (fault !== null) card.observer?.badChain(fn, q, fault, card.read(fn, VIRTIO_BAR, COMMON_DEVICE_STATUS, 1));
+    if (fault === null || card.hasStopped(fn)) return;
+    const message = `queue ${q} of function ${fn}: a chain was taken, and it is bad: ${fault}`;
+    this.violation ??= { oracle: 'O8', message };
   }
 
   /** What is certainly wrong with the chains that a doorbell announces now, of a queue whose work is done at once. */
@@ -343,13 +354,12 @@ export class FuzzDriver {
     const fresh = books.pushed[queue]! - announced;
     const isKnown = card.mode === 'functional' && q !== QUEUE_RX && books.trusted[queue] === 1;
     if (!isKnown || books.isCutOff[fn] === 1 || fresh > QUEUE_SIZE || !card.isMaster(fn)) return null;
-    const view = new DataView(card.u8.buffer, card.at(fn, 0), MAPPED_BYTES);
+    const memory = this.memories[fn]!;
     const table = q * RING_BYTES;
     const hasIndirect = (books.features[2 * fn]! & INDIRECT_DESC) !== 0;
     for (let i = fresh; i > 0; i--) {
       const slot = (books.available[queue]! - i) & (QUEUE_SIZE - 1);
-      const head = view.getUint16(table + RING_AVAILABLE + VIRTQ_AVAIL_RING + 2 * slot, true);
-      const memory = { view, base: SLICE_IOVA, length: MAPPED_BYTES };
+      const head = memory.view.getUint16(table + RING_AVAILABLE + VIRTQ_AVAIL_RING + 2 * slot, true);
       const fault = chainFault(memory, { table, size: QUEUE_SIZE, hasIndirect }, head);
       if (fault !== null) return fault;
     }

@@ -119,6 +119,7 @@ export class Executor {
   reset(): void {
     this.card.reset();
     this.books.copyFrom(this.bootBooks);
+    this.driver.violation = null;
     this.restartHash();
   }
 

@@ -48,7 +48,7 @@ export function replayProgram(
       executor.executeOne(words, index + 1);
     });
     executor.settle();
-    violation = checkRun(executor);
+    violation = executor.driver.violation ?? checkRun(executor);
   } catch (error) {
     violation = violationOf(executor, error);
   }
@@ -90,7 +90,6 @@ class AccessWriter implements AccessObserver {
   cannotFollow(): void {}
   addressMayChange(): void {}
   commandsUnknown(): void {}
-  badChain(): void {}
   answered(): void {}
   settled(): void {}
 }

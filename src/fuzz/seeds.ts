@@ -17,6 +17,7 @@ const INDIRECT_TABLE = 0x80000005;
 const INDIRECT = 4;
 const WRITE = 2;
 const NEXT = 1;
+const INDIRECT_DESC = 0x10000000;
 
 function msix(fn: number): OperationFields[] {
   const entry = (vector: number, field: number, value: number): OperationFields => ({
@@ -209,6 +210,43 @@ const RINGS: readonly OperationFields[][] = [
   ],
 ];
 
+/** A chain by an indirect table of `entries`, linked in their order, of which the descriptor says `bytes`. */
+function indirectChain(entries: number, bytes: number): OperationFields[] {
+  return [
+    ...Array.from({ length: entries }, (_, a): OperationFields => {
+      const link = a < entries - 1 ? NEXT + (a + 1) * 0x10000 : 0;
+      return { name: 'indirect', fn: 1, b: QUEUE_TX, a, offset: 0x1a00, value: 16, value2: link };
+    }),
+    { name: 'descriptor', fn: 1, b: QUEUE_TX, a: 0, offset: INDIRECT_TABLE, value: bytes, value2: INDIRECT },
+    { name: 'available', fn: 1, b: QUEUE_TX, value: 0 },
+    { name: 'kick', fn: 1, b: QUEUE_TX },
+  ];
+}
+
+/** Chains that no driver may offer (bad drivers D02 to D12). */
+const BAD_CHAINS: readonly OperationFields[][] = [
+  indirectChain(2, 24),
+  indirectChain(20, 20 * 16),
+  [...bringUp(1, ALL - INDIRECT_DESC), ...indirectChain(2, 32)],
+  ...[
+    { a: 0, offset: 0x1a00, value: 12, value2: NEXT + 0x11 * 0x10000 },
+    { a: 0, offset: 0x80000000, value: 60, value2: 0 },
+    { a: 0, offset: 0x1a00, value: 60, value2: WRITE + NEXT + 0x10000 },
+  ].map((fields): OperationFields[] => [
+    { name: 'descriptor', fn: 1, b: QUEUE_TX, ...fields },
+    { name: 'available', fn: 1, b: QUEUE_TX, value: 0 },
+    { name: 'kick', fn: 1, b: QUEUE_TX },
+  ]),
+  [
+    { name: 'available', fn: 1, b: QUEUE_TX, value: 0x20 },
+    { name: 'kick', fn: 1, b: QUEUE_TX },
+  ],
+  [
+    { name: 'available', fn: 1, b: QUEUE_TX, a: 150, value: 0 },
+    { name: 'kick', fn: 1, b: QUEUE_TX },
+  ],
+];
+
 const ADMIN: readonly OperationFields[][] = [
   [
     { name: 'admin', a: 0, offset: 1 },
@@ -266,7 +304,7 @@ const LEGACY: readonly OperationFields[][] = [
 
 /** Programs for a target, in both modes. */
 export function seedsOf(target: 'regs' | 'rings' | 'admin' | 'legacy'): Uint8Array[] {
-  const own = { regs: REGISTERS, rings: RINGS, admin: ADMIN, legacy: LEGACY }[target];
+  const own = { regs: REGISTERS, rings: [...RINGS, ...BAD_CHAINS], admin: ADMIN, legacy: LEGACY }[target];
   const all = target === 'regs' ? own : [...own, ...(target === 'rings' ? [] : RINGS.slice(0, 4))];
   return all.flatMap((operations) => [encodeProgram(operations), encodeProgram(operations, true)]);
 }
