@@ -74,6 +74,10 @@ const ANSWERS: readonly ((honest: number, value: number, reads: number) => numbe
   (_honest, value, reads) => value + reads,
 ];
 
+/** Part of configuration space that the list of capabilities lies in. */
+const CAPABILITIES = 0x34;
+const CAPABILITIES_END = 0x100;
+
 export class HostileFunction implements VfioDevice {
   readonly requesterId: number;
   readonly kind: FunctionKind;
@@ -422,6 +426,12 @@ export class HostileFunction implements VfioDevice {
     }
   }
 
+  /** Do the capabilities say something else than where the structures are? What a driver then writes means nothing here. */
+  private hasMoved(): boolean {
+    const honest = configurationOf(this.kind);
+    return honest.some((byte, at) => at >= CAPABILITIES && at < CAPABILITIES_END && byte !== this.config[at]);
+  }
+
   /** The driver gave a ring away: its three parts have to be memory of the driver. */
   private makeRing(
     index: number,
@@ -434,7 +444,7 @@ export class HostileFunction implements VfioDevice {
     const { memory, queues } = this.world;
     const isInside = (at: number, bytes: number): boolean => memory.find(at + IOVA_BASE, bytes) >= 0;
     const isWhole = isInside(desc, 16 * size) && isInside(avail, 6 + 2 * size) && isInside(used, 6 + 8 * size);
-    if (!isWhole && this.world.isProgramWriting) return;
+    if (!isWhole && (this.world.isProgramWriting || this.hasMoved())) return;
     if (!isWhole) throw new Breach(`queue ${index} with ${size} descriptors is not in the driver's memory`);
     this.dropRing(queue);
     // what the last ring in this place returned is gone with it

@@ -4,6 +4,8 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { DriverTarget } from '../../../src/fuzz/targets/driver.ts';
+import { KIND } from '../../../src/fuzz/targets/driver_seeds.ts';
+import { encodeRecords, record } from '../../../src/fuzz/targets/records.ts';
 import { DeviceFaultError } from '../../../src/guest/device_fault.ts';
 import { SplitRing } from '../../../src/guest/split_ring.ts';
 import { VirtioModern } from '../../../src/guest/virtio_modern.ts';
@@ -54,6 +56,13 @@ describe('the target', () => {
       expect(lines.some((line) => line.startsWith(`driver ${driver},`))).toBe(true);
     }
     expect(target.seeds().map((seed) => target.run(seed))).toEqual(target.seeds().map(() => null));
+  });
+
+  it('does not blame a driver for a device that lies about the place of its registers', () => {
+    const target = new DriverTarget();
+    const moved = (driver: number): Uint8Array => encodeRecords([record(0, driver), record(KIND.CONFIG, 0, 0x98, 8)]);
+
+    expect([0, 1, 2, 3].map((driver) => target.run(moved(driver)))).toEqual([null, null, null, null]);
   });
 
   it('takes any bytes as an input', () => {
