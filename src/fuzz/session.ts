@@ -39,7 +39,8 @@ export interface SessionResult {
   readonly points: readonly number[];
 }
 
-const SAMPLES = 60;
+/** Samples lie evenly on a logarithmic scale. */
+const SAMPLE_FACTOR = 1.12;
 
 /** Fuzzes one target for some seconds of real time. */
 export function fuzzTarget(name: string, options: SessionOptions): SessionResult {
@@ -51,7 +52,7 @@ export function fuzzTarget(name: string, options: SessionOptions): SessionResult
     const series: FuzzSample[] = [];
     const sample = ({ executions, edges }: FuzzProgress): void => {
       const seconds = elapsed();
-      if (series.length === 0 || seconds >= (series.length * options.seconds) / SAMPLES) {
+      if (series.length === 0 || seconds >= series.at(-1)!.seconds * SAMPLE_FACTOR) {
         series.push({ seconds: Math.round(seconds * 1000) / 1000, executions, edges });
       }
     };
