@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Line coverage of the core by the tests that ask the device: npm run coverage. They run on a core that reports what it
-// passes; see test/support/coverage.
+// passes; see test/support/core_coverage.
 import { fileURLToPath } from 'node:url';
 
 import { defineConfig } from 'vitest/config';
@@ -10,7 +10,7 @@ export default defineConfig({
     alias: [
       {
         find: /^.*\/wasm_path\.ts$/,
-        replacement: fileURLToPath(new URL('test/support/coverage/wasm_path.ts', import.meta.url)),
+        replacement: fileURLToPath(new URL('test/support/core_coverage/wasm_path.ts', import.meta.url)),
       },
     ],
   },
@@ -24,8 +24,8 @@ export default defineConfig({
       'test/host/trace_*.test.ts',
       'test/host/bench_*.test.ts',
     ],
-    globalSetup: ['test/support/coverage/report.ts'],
-    setupFiles: ['test/support/coverage/setup.ts'],
+    globalSetup: ['test/support/core_coverage/report.ts'],
+    setupFiles: ['test/support/core_coverage/setup.ts'],
     testTimeout: 60_000,
   },
 });
