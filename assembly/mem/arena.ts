@@ -68,10 +68,3 @@ export function copyBytes(to: usize, from: usize, bytes: u32): void {
 export function loadSized(at: usize, size: u32): u32 {
   return load<u32>(at) & (0xffffffff >> (32 - (size << 3)));
 }
-
-/** Little-endian store of 1, 2 or 4 bytes. */
-export function storeSized(at: usize, size: u32, value: u32): void {
-  if (size == 4) store<u32>(at, value);
-  else if (size == 2) store<u16>(at, <u16>value);
-  else store<u8>(at, <u8>value);
-}

@@ -46,7 +46,7 @@ export class Books {
   readonly trusted: Uint8Array;
   /** 1: chains are what the executor made them, so their writable bytes are known. */
   readonly roomKnown: Uint8Array;
-  /** 1: the function's memory is not mapped for reading and writing, so what it writes is lost. */
+  /** Not 0: the function's memory is detached (1), read-only (2) or not mapped (3), so what it writes is lost. */
   readonly isCutOff: Uint8Array;
   /** Descriptor that the next chain begins with. */
   readonly next: Uint8Array;

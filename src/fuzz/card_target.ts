@@ -4,6 +4,7 @@
 import { POINTS_MAX, SEEN } from '../../assembly/abi/fuzz_memory.ts';
 import { isTrap } from '../core/instance.ts';
 import type { CreateOptions } from '../device/nic.ts';
+import { NicError } from '../util/errors.ts';
 import type { NicMode } from '../device/profile.ts';
 import { FuzzCard } from './card.ts';
 import { describeProgram } from './describe.ts';
@@ -133,8 +134,13 @@ export class CardTarget implements FuzzTarget {
     this.name = name;
     this.generator = new Generator(WEIGHTS[name]);
     const make = (mode: NicMode): Executor => bootExecutor(name, mode, options);
-    this.executors = [make('functional'), make('timed')];
-    this.thorough = [new ThoroughCheck(this.executors[0]), new ThoroughCheck(this.executors[1])];
+    try {
+      this.executors = [make('functional'), make('timed')];
+      this.thorough = [new ThoroughCheck(this.executors[0]), new ThoroughCheck(this.executors[1])];
+    } catch (error) {
+      if (isTrap(error)) throw new NicError('FUZZ', `O1: trap before any program: ${error.message}`);
+      throw error;
+    }
     this.last = this.executors[0];
     this.forgetCoverage();
   }

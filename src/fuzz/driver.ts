@@ -353,7 +353,7 @@ export class FuzzDriver {
     const queue = fn * QUEUES + q;
     const fresh = books.pushed[queue]! - announced;
     const isKnown = card.mode === 'functional' && q !== QUEUE_RX && books.trusted[queue] === 1;
-    if (!isKnown || books.isCutOff[fn] === 1 || fresh > QUEUE_SIZE || !card.isMaster(fn)) return null;
+    if (!isKnown || books.isCutOff[fn] !== 0 || fresh > QUEUE_SIZE || !card.isMaster(fn)) return null;
     const memory = this.memories[fn]!;
     const table = q * RING_BYTES;
     const hasIndirect = (books.features[2 * fn]! & INDIRECT_DESC) !== 0;

@@ -400,9 +400,9 @@ export class Executor {
       pins.dmaUnmap(fn, SLICE_IOVA, SLICE_BYTES);
       const permissions = how === 2 ? IOMMU_READ : IOMMU_READ | IOMMU_WRITE;
       if (how !== 3) pins.dmaMap(fn, SLICE_IOVA, MAPPED_BYTES, fn * SLICE_BYTES, permissions);
-      pins.attachIoas(fn, fn);
+      if (this.books.isCutOff[fn] === 1) pins.attachIoas(fn, fn);
     }
-    this.books.isCutOff[fn] = how === 0 ? 0 : 1;
+    this.books.isCutOff[fn] = how;
     if (how !== 0) this.exact.forbid(fn);
   }
 

@@ -94,7 +94,18 @@ function hunt({ Fuzzer, createFuzzTarget, CARD_TARGETS }, mutant, budget, seed) 
       const until = Math.min(budget, elapsed() + slice);
       let fuzzer = fuzzers.get(target);
       if (fuzzer === undefined) {
-        fuzzer = new Fuzzer(createFuzzTarget(target, { module }), { seed, thoroughEvery: 16 });
+        try {
+          fuzzer = new Fuzzer(createFuzzTarget(target, { module }), { seed, thoroughEvery: 16 });
+        } catch (error) {
+          // good drivers alone make it trap
+          return {
+            target,
+            oracle: /^O\d+/.exec(error.message)[0],
+            message: error.message,
+            seconds: elapsed(),
+            executions,
+          };
+        }
         fuzzers.set(target, fuzzer);
       }
       let found = look(fuzzer, target);
