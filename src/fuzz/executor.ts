@@ -77,6 +77,10 @@ export class Executor {
   private readonly fillHandle: number;
   private readonly devices: readonly VfioPci[];
   private readonly bytes = new Uint8Array(64);
+  /** The clock went back in this run. */
+  hasGoneBack = false;
+  /** The latest time seen: of the clock, and of what came out. */
+  private lastNow = 0;
   private hash = 0;
 
   constructor(card: FuzzCard) {
@@ -120,6 +124,8 @@ export class Executor {
     this.card.reset();
     this.books.copyFrom(this.bootBooks);
     this.driver.violation = null;
+    this.hasGoneBack = false;
+    this.lastNow = 0;
     this.restartHash();
   }
 
@@ -161,6 +167,9 @@ export class Executor {
     do {
       why = pins.runToIdle(false);
       this.drain();
+      const now = pins.now();
+      if (now < this.lastNow) this.hasGoneBack = true;
+      this.lastNow = now;
     } while (why === RUN_EVENT || pins.nextEvent() !== Infinity);
     this.card.observer?.settled();
   }
@@ -173,6 +182,7 @@ export class Executor {
       const kind = u32[record + (OUT_KIND >> 2)]!;
       const a = u32[record + (OUT_A >> 2)]!;
       const b = u32[record + (OUT_B >> 2)]!;
+      this.lastNow = Math.max(this.lastNow, u32[record]! + u32[record + 1]! * 2 ** 32);
       this.note(kind + (u32[record + (OUT_FUNCTION >> 2)]! << 4));
       this.note(b ^ u32[record + (OUT_C >> 2)]!);
       if (kind === OUT_MSI) this.noteMessage(u32[record + (OUT_FUNCTION >> 2)]!, a);

@@ -14,6 +14,7 @@ import {
   PCI_MSIX_FLAGS_MASKALL,
 } from '../../assembly/abi/pci_msix.ts';
 import {
+  ARENA_BASE,
   CTL_POSTED_HEAD,
   CTL_POSTED_TAIL,
   CTL_TAGS_USED,
@@ -42,8 +43,9 @@ function broken(oracle: string, message: string): Violation {
   return { oracle, message };
 }
 
-/** O10: an idle card has everything back that it lent out. */
-function checkIdle({ card: { u32 } }: Executor): Violation | null {
+/** O10: an idle card has everything back that it lent out, and its clock did not go back. */
+function checkIdle({ card: { u32 }, hasGoneBack }: Executor): Violation | null {
+  if (hasGoneBack) return broken('O10', 'time went back');
   if (u32[CTL_TAGS_USED >> 2] !== 0)
     return broken('O10', `the card is idle with ${u32[CTL_TAGS_USED >> 2]} tags in use`);
   if (u32[CTL_POSTED_HEAD >> 2] !== u32[CTL_POSTED_TAIL >> 2]) {
@@ -56,12 +58,16 @@ function blockOf(fn: number): number {
   return FUNCTION_BLOCKS + fn * FN_STRIDE;
 }
 
-/** O4: nothing written behind the mapped part of a slice. O5: a function that nobody addressed is as it was. */
+/**
+ * O4: nothing written behind the mapped part of a slice. O5: a function that nobody addressed is as it was. O9: there is no
+ * state beside the arena, which a snapshot would leave out.
+ */
 function checkPages({ card, books }: Executor): Violation | null {
   const { u8, slices } = card;
   const acted = books.acted[0]!;
   let found: Violation | null = null;
   card.forEachChangedPage((at) => {
+    if (at < ARENA_BASE) found ??= broken('O9', `state outside of the arena changed, at 0x${at.toString(16)}`);
     const inSlices = at - slices;
     if (inSlices >= 0 && inSlices < FUNCTIONS * SLICE_BYTES) {
       const fn = Math.floor(inSlices / SLICE_BYTES);

@@ -68,6 +68,18 @@ describe('after a run', () => {
     expect(ask(() => put32(CTL_TAGS_USED, 1))).toBe('O10');
   });
 
+  it('a clock that went back is O10', () => {
+    expect(
+      ask(() => {
+        executor.hasGoneBack = true;
+      }),
+    ).toBe('O10');
+  });
+
+  it('state beside the arena is O9', () => {
+    expect(ask(() => put32(0x8000, 1))).toBe('O9');
+  });
+
   it('a pending bit of a vector that may fire is O12', () => {
     expect(ask(() => put32(FUNCTIONS + FN_STRIDE + FN_MSIX_PBA, 2))).toBe('O12');
   });
