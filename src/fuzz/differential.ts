@@ -59,6 +59,7 @@ const BLOCKS: readonly { readonly block: Block; readonly bar: number; readonly f
   { block: 'msix-table', bar: MSIX_BAR, from: 0, to: MSIX_PBA_OFFSET },
   { block: 'msix-pba', bar: MSIX_BAR, from: MSIX_PBA_OFFSET, to: MSIX_PBA_OFFSET + 8 },
 ];
+const DEVICE_STATUS = 0x14;
 const GENERATION = 0x15;
 const QUEUE_SELECT = 0x16;
 const MAC_END = 6;
@@ -176,7 +177,7 @@ export class Differential implements AccessObserver {
     const place = BLOCKS.find(({ bar: in_, from, to }) => bar === in_ && offset >= from && offset < to);
     if (place === undefined) return;
     this.models[fn]!.write(place.block, offset - place.from, size, value);
-    const isReset = place.block === 'common' && offset === 0x14 && (value & 0xff) === 0;
+    const isReset = place.block === 'common' && offset === DEVICE_STATUS && (value & 0xff) === 0;
     if (isReset) {
       this.isMacOpen[fn] = 1; // whether a reset takes an address back is the device's choice
       if (fn === 0) this.forgetCommands();
@@ -313,12 +314,27 @@ export class Differential implements AccessObserver {
     if (this.isAdminOpen) return;
     const fault = adminAnswerFault(expectedAdminAnswer(command, writable.length, this.admin), writable, usedLength);
     if (fault !== null) this.broke('O8', `administration command ${command[0]}: ${fault}`);
-    noteAdminAnswer(this.admin, command, writable.length >= 2 ? writable[0]! + writable[1]! * 256 : 0);
+    const status = writable.length >= 2 ? writable[0]! + writable[1]! * 256 : 0;
+    noteAdminAnswer(this.admin, command, status);
+    if (status === 0 && isLegacyReset(command)) this.wasResetByCommand(command[16]!);
+  }
+
+  /** A legacy reset is a device reset: from here on the function can be followed again. */
+  private wasResetByCommand(fn: number): void {
+    if (fn < 1 || fn >= FUNCTIONS) return;
+    this.models[fn]!.write('common', DEVICE_STATUS, 1, 0);
+    this.isMacOpen[fn] = 1;
+    this.isOpen[fn] = 0;
   }
 
   private broke(oracle: string, message: string): void {
     this.fault ??= { oracle, message };
   }
+}
+
+/** LEGACY_COMMON_CFG_WRITE of 0 to the status, one byte at 18. */
+function isLegacyReset(command: Uint8Array): boolean {
+  return command.length === 33 && command[0] === 2 && command[24] === 18 && command[32] === 0;
 }
 
 /** Writes down what is done at boot. */
