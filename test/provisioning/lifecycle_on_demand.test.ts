@@ -9,15 +9,13 @@ import type { DmaMemory } from '../../src/guest/platform.ts';
 import type { IommufdContext } from '../../src/iommufd/context.ts';
 import type { NicMode } from '../../src/device/profile.ts';
 import { DmaBuffer } from '../../src/iommufd/dma_buffer.ts';
-import { guestMemory } from '../../src/provisioning/guest_memory.ts';
 import { OnDemandFunctions, type OnDemandOptions } from '../../src/provisioning/on_demand.ts';
-import type { FunctionKind, OnDemandFunction } from '../../src/provisioning/on_demand_function.ts';
+import type { FunctionKind } from '../../src/provisioning/on_demand_function.ts';
 import type { SriovLifecycle } from '../../src/provisioning/sriov_lifecycle.ts';
-import type { VfioFile } from '../../src/provisioning/vfio_file.ts';
 import type { MachineOptions } from '../../src/machine/machine.ts';
 import { VFIO_PCI_REQ_IRQ_INDEX } from '../../src/vfio/vfio_device.ts';
 import { frame, STRANGER } from '../conformance/ring/support/frames.ts';
-import { give, iommufd, refusal, sriovHost } from './support/lifecycle_bench.ts';
+import { give, iommufd, refusal, sriovHost, startModern } from './support/lifecycle_bench.ts';
 
 const SAME_IOVA = 0x4000_0000;
 const KINDS: readonly FunctionKind[] = ['sriov', 'mdev', 'siov'];
@@ -31,32 +29,6 @@ function bench(options: MachineOptions & OnDemandOptions = {}): Bench {
   const { lastPasid, ...machine } = options;
   const host = sriovHost({ totalVfs: 3, onDemandFunctions: 3, windowBytes: 24 << 20, ...machine });
   return { host, functions: new OnDemandFunctions(host, lastPasid === undefined ? {} : { lastPasid }) };
-}
-
-interface Running {
-  readonly file: VfioFile;
-  readonly context: IommufdContext;
-  readonly ioas: number;
-  readonly driver: VirtioNet;
-  readonly received: Uint8Array[];
-}
-
-/** The modern driver on a function that is enabled, in an iommufd of its own. */
-function start({ host }: Bench, made: OnDemandFunction): Running {
-  const context = iommufd(host);
-  const ioas = context.ioasAlloc();
-  const file = made.open();
-  file.bind(context);
-  file.attach({ id: ioas });
-  const memory = guestMemory(host.machine.nic, context, ioas, 2 << 20);
-  const received: Uint8Array[] = [];
-  const onReceive = (bytes: Uint8Array, offset: number, length: number): void => {
-    received.push(bytes.slice(offset, offset + length));
-  };
-  // a VF behind the variant driver has an I/O BAR too; its modern structures are all there
-  const driver = new VirtioNet(new VirtioModern(file), memory, host.machine.clock, { onReceive });
-  driver.start();
-  return { file, context, ioas, driver, received };
 }
 
 /** Memory that every user has at the same device address. */
@@ -115,7 +87,7 @@ describe.each(KINDS)('%s', (kind) => {
     expect(leftovers(one)).toEqual({ ...NOTHING, functions: 1 });
 
     expect(made.enable().path).toBe('/dev/vfio/devices/vfio0');
-    const { driver, file, context } = start(one, made);
+    const { driver, file, context } = startModern(one.host, made);
     expect([driver.mtu, [...driver.mac]]).toEqual([2000, [2, 0, 0, 0, 0, 0x77]]);
     driver.send(frame(STRANGER, driver.mac));
     one.host.machine.settle();
@@ -152,7 +124,7 @@ describe.each(KINDS)('%s', (kind) => {
     const one = bench();
     const made = one.functions.create(kind);
     made.enable();
-    const { file } = start(one, made);
+    const { file } = startModern(one.host, made);
     let requests = 0;
     file.setIrqs(VFIO_PCI_REQ_IRQ_INDEX, 0, [() => requests++]);
 
@@ -171,7 +143,7 @@ describe.each(KINDS)('%s', (kind) => {
     const one = bench();
     const made = one.functions.create(kind);
     made.enable();
-    const { file } = start(one, made);
+    const { file } = startModern(one.host, made);
 
     const unbind = one.host.unbindPf();
     expect(unbind.isDone).toBe(false);
@@ -183,7 +155,7 @@ describe.each(KINDS)('%s', (kind) => {
 
     one.host.bindPf();
     made.enable();
-    expect(start(one, made).driver.transport.status()).toBe(15);
+    expect(startModern(one.host, made).driver.transport.status()).toBe(15);
     expect(made.state).toBe('enabled');
   });
 
@@ -192,7 +164,7 @@ describe.each(KINDS)('%s', (kind) => {
     const made = one.functions.create(kind);
     if (kind !== 'sriov') made.configure({ mtu: 1600 });
     made.enable();
-    const { driver } = start(one, made);
+    const { driver } = startModern(one.host, made);
 
     one.host.resetPf();
 
@@ -206,7 +178,7 @@ describe('all kinds on one card', () => {
     const one = bench({ mode });
     const made = KINDS.flatMap((kind) => [one.functions.create(kind), one.functions.create(kind)]).slice(0, 5);
     for (const each of made) each.enable();
-    const running = made.map((each) => start(one, each));
+    const running = made.map((each) => startModern(one.host, each));
     for (const from of running) {
       for (const to of running.filter((other) => other !== from)) {
         const bytes = frame(to.driver.mac, from.driver.mac);
@@ -253,8 +225,8 @@ describe('all kinds on one card', () => {
     const [a, b] = [one.functions.create('siov'), one.functions.create('siov')];
     a.enable();
     b.enable();
-    const first = start(one, a);
-    const second = start(one, b);
+    const first = startModern(one.host, a);
+    const second = startModern(one.host, b);
     const before = second.context.takeFaults();
     first.file.attach(null);
 

@@ -4,17 +4,11 @@
 import { describe, expect, it } from 'vitest';
 
 import { PCI_COMMAND, PCI_COMMAND_MASTER, PCI_COMMAND_MEMORY } from '../../assembly/abi/pci_header.ts';
-import { VirtioModern } from '../../src/guest/virtio_modern.ts';
-import { VirtioNet } from '../../src/guest/virtio_net.ts';
-import type { IommufdContext } from '../../src/iommufd/context.ts';
-import { guestMemory } from '../../src/provisioning/guest_memory.ts';
 import { MdevParent } from '../../src/provisioning/mdev.ts';
-import type { MdevDevice } from '../../src/provisioning/mdev_device.ts';
 import type { SriovLifecycle } from '../../src/provisioning/sriov_lifecycle.ts';
-import type { VfioFile } from '../../src/provisioning/vfio_file.ts';
 import { VFIO_PCI_CONFIG_REGION_INDEX, VFIO_PCI_REQ_IRQ_INDEX } from '../../src/vfio/vfio_device.ts';
 import { BROADCAST, frame, STRANGER } from '../conformance/ring/support/frames.ts';
-import { iommufd, refusal, sriovHost } from './support/lifecycle_bench.ts';
+import { iommufd, refusal, sriovHost, startModern } from './support/lifecycle_bench.ts';
 
 const GUID = '11111111-2222-4333-8444-555555555555';
 const OTHER = '11111111-2222-4333-8444-666666666666';
@@ -33,31 +27,6 @@ function bench(
   const parent = maxInstances === undefined ? new MdevParent(host) : new MdevParent(host, undefined, maxInstances);
   host.addChild(parent);
   return { host, parent };
-}
-
-interface Running {
-  readonly file: VfioFile;
-  readonly context: IommufdContext;
-  readonly ioas: number;
-  readonly driver: VirtioNet;
-  readonly received: Uint8Array[];
-}
-
-/** The modern driver on a mediated device, in an iommufd of its own. */
-function start({ host }: Bench, device: MdevDevice): Running {
-  const context = iommufd(host);
-  const ioas = context.ioasAlloc();
-  const file = device.open();
-  file.bind(context);
-  const memory = guestMemory(host.machine.nic, context, ioas, 2 << 20);
-  file.attach({ id: ioas });
-  const received: Uint8Array[] = [];
-  const onReceive = (bytes: Uint8Array, offset: number, length: number): void => {
-    received.push(bytes.slice(offset, offset + length));
-  };
-  const driver = new VirtioNet(new VirtioModern(file), memory, host.machine.clock, { onReceive });
-  driver.start();
-  return { file, context, ioas, driver, received };
 }
 
 describe('mdev_supported_types', () => {
@@ -210,7 +179,7 @@ describe('a mediated device', () => {
   it('outlives a reset of the PF as a cold function', () => {
     const one = bench();
     const device = one.parent.create(TYPE, GUID);
-    const { driver, file, received } = start(one, device);
+    const { driver, file, received } = startModern(one.host, device);
     one.host.resetPf();
     expect(driver.transport.status()).toBe(0);
 
@@ -226,8 +195,8 @@ describe('a mediated device', () => {
 describe.each(['functional', 'timed'] as const)('DMA of a mediated device, %s', (mode) => {
   it('carries frames both ways between two of them', () => {
     const one = bench({ mode });
-    const from = start(one, one.parent.create(TYPE, GUID));
-    const to = start(one, one.parent.create(TYPE, OTHER));
+    const from = startModern(one.host, one.parent.create(TYPE, GUID));
+    const to = startModern(one.host, one.parent.create(TYPE, OTHER));
 
     const out = frame(to.driver.mac, from.driver.mac);
     expect(from.driver.send(out)).toBe(true);
@@ -240,7 +209,7 @@ describe.each(['functional', 'timed'] as const)('DMA of a mediated device, %s', 
   it('pins what it touches, and lets all of it go when the mapping goes', () => {
     const one = bench({ mode });
     const device = one.parent.create(TYPE, GUID);
-    const { context, ioas, driver } = start(one, device);
+    const { context, ioas, driver } = startModern(one.host, device);
     driver.send(frame(STRANGER, driver.mac));
     one.host.machine.settle();
     expect(device.core!.mediated!.pinned).toBeGreaterThan(0);
@@ -258,7 +227,7 @@ describe.each(['functional', 'timed'] as const)('DMA of a mediated device, %s', 
   it('detached, closed, removed: nothing is pinned and no object is left', () => {
     const one = bench({ mode });
     const device = one.parent.create(TYPE, GUID);
-    const { context, ioas, file, driver } = start(one, device);
+    const { context, ioas, file, driver } = startModern(one.host, device);
     driver.send(frame(STRANGER, driver.mac));
     one.host.machine.settle();
     expect(device.core!.mediated!.pinned).toBeGreaterThan(0);
