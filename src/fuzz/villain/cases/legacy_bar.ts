@@ -25,7 +25,7 @@ import type { LegacyFunction } from '../legacy_function.ts';
 import { CONFIG, RX, TX } from '../raw_function.ts';
 import { NEXT, RawRing } from '../raw_ring.ts';
 import { must, type Case, type Outcome } from '../verdict.ts';
-import { delays, mustRefuse } from './steps.ts';
+import { casesOf, delays, mustRefuse } from './steps.ts';
 
 const BAR0 = 0;
 const BAR0_BYTES = 32;
@@ -34,27 +34,10 @@ const FIELDS = 'ADM-LEG-03, AMB-38';
 const DELAYS: readonly number[] = delays(25, 60);
 
 /** A case on a VF whose legacy driver runs. */
-function legacy(
-  id: string,
-  act: string,
-  clause: string,
-  allowed: readonly Outcome[],
-  run: (fn: LegacyFunction, bench: Bench) => Outcome,
-  more: Partial<Case> = {},
-): Case {
-  return {
-    id,
-    act,
-    clause,
-    allowed,
-    setup: 'legacy',
-    ...more,
-    run: (bench) => {
-      bench.legacy.start();
-      return run(bench.legacy, bench);
-    },
-  };
-}
+const legacy = casesOf('legacy', (bench) => {
+  bench.legacy.start();
+  return bench.legacy;
+});
 
 function bytesAt({ device }: Bench['legacyEndpoint'], offset: number, length: number): Uint8Array {
   const data = new Uint8Array(length);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What many cases do: calls that have to be refused, frames that have to leave, moments in the middle of work.
 import { VfioError, type ErrnoName } from '../../../util/errors.ts';
-import type { AdminQueue } from '../admin_queue.ts';
 import type { Bench } from '../bench.ts';
 import { must, Violation, type Case, type Outcome } from '../verdict.ts';
 
@@ -39,25 +38,20 @@ export function mustHaveKept({ wire, sentBefore }: Bench): void {
   must(wire.length === sentBefore, `${wire.length - sentBefore} frames left the card`);
 }
 
-/** A case of the admin queue: the PF uses every command that it has. */
-export function adminCase(
-  id: string,
-  act: string,
-  clause: string,
-  allowed: readonly Outcome[],
-  run: (queue: AdminQueue, bench: Bench) => Outcome,
-  more: Partial<Case> = {},
-): Case {
-  return {
-    id,
-    act,
-    clause,
-    allowed,
-    setup: 'admin',
-    ...more,
-    run: (bench) => {
-      bench.admin.useAll();
-      return run(bench.admin, bench);
-    },
-  };
+/** Makes the cases of one setup: each begins with `start`, and its run is given what that returns. */
+export function casesOf<T>(setup: Case['setup'], start: (bench: Bench) => T) {
+  return (
+    id: string,
+    act: string,
+    clause: string,
+    allowed: readonly Outcome[],
+    run: (started: T, bench: Bench) => Outcome,
+    more: Partial<Case> = {},
+  ): Case => ({ id, act, clause, allowed, setup, ...more, run: (bench) => run(start(bench), bench) });
 }
+
+/** A case of the admin queue: the PF uses every command that it has. */
+export const adminCase = casesOf('admin', ({ admin }) => {
+  admin.useAll();
+  return admin;
+});
