@@ -27,7 +27,7 @@ import { fileURLToPath } from 'node:url';
 
 import { build as bundle } from 'esbuild';
 
-import { instrumentTree } from './instrument.mjs';
+import { FUZZED, instrumentProject } from './instrument.mjs';
 
 process.chdir(join(dirname(fileURLToPath(import.meta.url)), '..'));
 
@@ -62,7 +62,7 @@ const STEPS = {
     inputs: ['assembly', 'asconfig.json', '.ci/instrument.mjs'],
     outputs: ['build/nic.fuzz.wasm', 'build/nic.fuzz.json'],
     run() {
-      compileInstrumented('nic.fuzz', { coverage: true, dirty: true, fuel: true }, ['assembly/fuzz/index.ts']);
+      compileInstrumented('nic.fuzz', FUZZED.options, FUZZED.entries);
     },
   },
   coverage: {
@@ -155,10 +155,7 @@ function compileCore(target, name, finish = () => {}) {
 function compileInstrumented(name, watch, moreEntries) {
   intoBuild((folder) => {
     const tree = join(folder, 'tree');
-    const points = instrumentTree('assembly', join(tree, 'assembly'), watch);
-    const config = JSON.parse(readFileSync('asconfig.json', 'utf8'));
-    config.entries.push(...moreEntries);
-    writeFileSync(join(tree, 'asconfig.json'), JSON.stringify(config));
+    const points = instrumentProject('assembly', tree, watch, moreEntries);
     runToolIn(tree, 'assemblyscript/bin/asc.js', '--target', 'instrumented', '--outFile', `../${name}.wasm`);
     rmSync(tree, { recursive: true });
     inlineCalls(folder, name);

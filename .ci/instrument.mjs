@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes a copy of the core's sources that watches itself: `instrumentTree(from, to, options)`. Insertions never add a line,
+// Writes a copy of the core's sources that watches itself: `instrumentProject`. Insertions never add a line,
 // so a position in the copy is a line of the source.
 //   coverage  a store of 1 to the point's byte where control can go two ways: function, branch, loop, case, operand
-//   report    instead, a call of the imported coverage.reached(point) on the first pass: for coverage of the test suite
+//   report    instead, reached(point) of assembly/fuzz/report.ts, which tells the host once: for coverage of the test suite
 //   dirty     every store tells assembly/fuzz/dirty.ts first, so that a reset copies only what changed
 //   fuel      every turn of a loop takes from a budget, and the core traps when it is used up
 // Returns the points: [{ file, line, column, lines: [...] }], `lines` being those whose execution the point stands for.
@@ -19,7 +19,22 @@ const BLOCK_WRITES = { 'memory.copy': 2, 'memory.fill': 2, copyBytes: 2 };
 /** Functions whose own stores are announced by their callers. */
 const ANNOUNCED = new Set(['copyBytes']);
 
-export function instrumentTree(from, to, options) {
+/**
+ * Fills `tree` with a core that watches itself, made of the sources in `from`: what asc compiles there with
+ * `--target instrumented` is that core with the entries of asconfig.json and `moreEntries`. Returns the points.
+ */
+export function instrumentProject(from, tree, options, moreEntries) {
+  const points = instrumentTree(from, join(tree, 'assembly'), options);
+  const config = JSON.parse(readFileSync('asconfig.json', 'utf8'));
+  config.entries.push(...moreEntries);
+  writeFileSync(join(tree, 'asconfig.json'), JSON.stringify(config));
+  return points;
+}
+
+/** What a core has to watch, and to export, for a fuzzer. */
+export const FUZZED = { options: { coverage: true, dirty: true, fuel: true }, entries: ['assembly/fuzz/index.ts'] };
+
+function instrumentTree(from, to, options) {
   const points = [];
   for (const name of readdirSync(from, { recursive: true, encoding: 'utf8' }).sort()) {
     if (!name.endsWith('.ts') && !name.endsWith('.json')) continue;

@@ -14,7 +14,7 @@ import { pathToFileURL } from 'node:url';
 
 import { build as bundle } from 'esbuild';
 
-import { instrumentTree } from '../../.ci/instrument.mjs';
+import { FUZZED, instrumentProject } from '../../.ci/instrument.mjs';
 import { mutate, MUTANTS } from './build.mjs';
 
 process.chdir(join(import.meta.dirname, '../..'));
@@ -39,10 +39,7 @@ function instrumentedMutant(mutant) {
   try {
     cpSync('assembly', join(tree, 'source'), { recursive: true });
     writeFileSync(join(tree, 'source', mutant.file.replace(/^assembly\//, '')), mutate(mutant));
-    instrumentTree(join(tree, 'source'), join(tree, 'assembly'), { coverage: true, dirty: true, fuel: true });
-    const config = JSON.parse(readFileSync('asconfig.json', 'utf8'));
-    config.entries.push('assembly/fuzz/index.ts');
-    writeFileSync(join(tree, 'asconfig.json'), JSON.stringify(config));
+    instrumentProject(join(tree, 'source'), tree, FUZZED.options, FUZZED.entries);
     const file = join(FOLDER, `${mutant.id}.wasm`);
     const stamp = createHash('sha256')
       .update(hashTree(join(tree, 'assembly')))
