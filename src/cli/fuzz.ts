@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // `virtfn fuzz`: coverage-guided fuzzing of the card, and the replay of what it found.
-import { Command, Option } from 'commander';
+import { randomInt } from 'node:crypto';
+
+import { Command, InvalidArgumentError, Option } from 'commander';
 
 import { TRACE_MASK_FRAMES, TRACE_MASK_STATE, TRACE_MASK_TLP } from '../../assembly/abi/trace_kind.ts';
 import { createFuzzTarget, FUZZ_TARGETS, isCardTarget, replayProgram, type Finding } from '../fuzz/index.ts';
@@ -14,17 +16,21 @@ import { counted, fileList, grouped, jsonText, print, StatusLine, tableText, wri
 
 const SCHEMA = 'virtfn/fuzz/1';
 const LONGEST_SECONDS = 1_000_000;
+const MOST_EXECUTIONS = 1e12;
+const SEED_MAX = 0xffffffff;
 const REPLAY_MASK = TRACE_MASK_STATE | TRACE_MASK_TLP | TRACE_MASK_FRAMES;
 
 interface FuzzArguments {
   readonly target: string;
   readonly seconds: number;
+  readonly executions?: number;
   readonly seed: number;
   readonly workers: number;
   readonly corpus?: string;
   readonly coverage?: string;
   readonly svg?: string;
   readonly replay?: string;
+  readonly input?: string;
   readonly vcd?: string;
   readonly pcapng?: string;
   readonly json?: true;
@@ -54,14 +60,20 @@ export function fuzzCommand(): Command {
     .description('fuzz the card, its drivers or the vfio-user server; replay what broke')
     .addOption(new Option('--target <name>', 'what to fuzz').choices([...FUZZ_TARGETS, 'all']).default('all'))
     .option('--seconds <n>', 'how long, in real time, all targets together', wholeNumber(1, LONGEST_SECONDS), 60)
-    .option('--seed <n>', 'where random numbers begin', wholeNumber(0, 0xffffffff), 1)
+    .addOption(
+      new Option('--executions <n>', 'in place of --seconds: how many inputs each target and worker runs, at least')
+        .argParser(wholeNumber(1, MOST_EXECUTIONS))
+        .conflicts('seconds'),
+    )
+    .option('--seed <n>', 'where random numbers begin; random: somewhere new, which is printed', readSeed, 1)
     .option('--workers <n>', 'processes; each has its own random numbers', wholeNumber(1, 64), 1)
     .option('--corpus <dir>', 'inputs are read from here and added; findings go to DIR/findings')
     .option('--coverage <file>', 'write the points of the core that were reached, for npm run coverage; one worker')
     .option('--svg <file>', 'draw the points reached over time')
-    .option('--replay <file>', 'run one reproducer and show every access')
-    .option('--vcd <file>', 'with --replay: signals of the run, for GTKWave or Surfer')
-    .option('--pcapng <file>', 'with --replay: frames of the run, for Wireshark')
+    .addOption(new Option('--replay <file>', 'run one reproducer and show every access').conflicts('input'))
+    .option('--input <hex>', 'the same for an input of --target, as a report prints it', readInput)
+    .option('--vcd <file>', 'with --replay or --input: signals of the run, for GTKWave or Surfer')
+    .option('--pcapng <file>', 'with --replay or --input: frames of the run, for Wireshark')
     .addOption(jsonOption(SCHEMA))
     .addHelpText(
       'after',
@@ -74,8 +86,9 @@ Targets:
   driver     the project's own drivers against a malicious device
   vfio-user  the vfio-user server against a malicious client
 
-A finding is an input that broke a rule (an oracle, O1 to O13: docs/fuzzing.md). It is made as small as it goes and, with
---corpus, written as a file for --replay and as a test. The same seed and corpus give the same inputs in the same order.
+A finding is an input that broke a rule (an oracle, O1 to O13: docs/fuzzing.md). It is made as small as it goes, printed
+with the command that runs it again and, with --corpus, written as a file for --replay and as a test. The same seed and
+corpus give the same inputs in the same order; --executions ends the run at the same input on any machine.
 
 Exit code 0: nothing found. 1: something found, or the replayed input still breaks its rule. 2: wrong options or a bad
 file.
@@ -83,21 +96,42 @@ file.
 Examples:
   virtfn fuzz --target rings --seconds 30
   virtfn fuzz --seconds 1800 --workers 2 --corpus corpus/
+  virtfn fuzz --seed random --executions 100000
   virtfn fuzz --replay corpus/findings/rings-O2-0123456789abcdef.json --vcd finding.vcd`,
     )
     .action(async (options: FuzzArguments) => {
-      if (options.replay !== undefined) replay(options.replay, options);
-      else if (options.coverage !== undefined && options.workers > 1) {
+      if (options.replay !== undefined) {
+        const { target, oracle, input } = readReproducer(options.replay);
+        replay({ name: options.replay, target, oracle, input: Buffer.from(input, 'hex') }, options);
+      } else if (options.input !== undefined) {
+        if (options.target === 'all') {
+          throw new UsageError(`--input: which target is it an input of? Give --target ${FUZZ_TARGETS.join(', ')}`);
+        }
+        replay({ name: 'the input', target: options.target, input: Buffer.from(options.input, 'hex') }, options);
+      } else if (options.coverage !== undefined && options.workers > 1) {
         throw new UsageError(
           `--coverage with ${options.workers} workers: each reaches points of its own; give one worker`,
         );
       } else if (options.vcd !== undefined || options.pcapng !== undefined) {
-        throw new UsageError('--vcd and --pcapng write what a replay does; give --replay FILE too');
+        throw new UsageError(
+          '--vcd and --pcapng write what a replay does; give --replay FILE too, or --target and --input',
+        );
       } else await fuzz(options);
     });
 }
 
 // ---- a run -----------------------------------------------------------------------------------------------------------
+
+/** Reader of --seed. */
+function readSeed(text: string): number {
+  return text === 'random' ? randomInt(SEED_MAX + 1) : wholeNumber(0, SEED_MAX)(text);
+}
+
+/** Reader of --input. */
+function readInput(text: string): string {
+  if (!/^(?:[0-9a-f]{2})+$/i.test(text)) throw new InvalidArgumentError('Give pairs of hexadecimal digits.');
+  return text;
+}
 
 async function fuzz(options: FuzzArguments): Promise<void> {
   const report = options.workers > 1 ? await runWorkers(options, SCHEMA) : runHere(options);
@@ -110,7 +144,7 @@ async function fuzz(options: FuzzArguments): Promise<void> {
   if (report.findings.length > 0) throw new NicError('FUZZ', `${counted(report.findings.length, 'finding')}`);
 }
 
-function runHere({ target, seconds, seed, corpus, coverage }: FuzzArguments): FuzzReport {
+function runHere({ target, seconds, executions, seed, corpus, coverage }: FuzzArguments): FuzzReport {
   const names = target === 'all' ? FUZZ_TARGETS : [target];
   const targets: FuzzedTarget[] = [];
   const findings: FoundProblem[] = [];
@@ -125,7 +159,7 @@ function runHere({ target, seconds, seed, corpus, coverage }: FuzzArguments): Fu
   try {
     for (const name of names) {
       const result = fuzzTarget(name, {
-        seconds: seconds / names.length,
+        ...(executions === undefined ? { seconds: seconds / names.length } : { executions }),
         seed,
         corpus: corpus === undefined ? [] : readCorpus(corpus, name),
         stop: () => isStopped,
@@ -154,7 +188,7 @@ function problem(finding: Finding, corpus: string | undefined): FoundProblem {
   return { target, oracle, message, input: Buffer.from(input).toString('hex'), files };
 }
 
-function reportText({ targets, findings }: FuzzReport): string {
+function reportText({ seed, targets, findings }: FuzzReport): string {
   const rows = targets.map(({ target, seconds, executions, edges, corpus, findings: found }) => ({
     target,
     seconds: seconds.toFixed(1),
@@ -167,9 +201,10 @@ function reportText({ targets, findings }: FuzzReport): string {
   const lines = findings.flatMap(({ target, oracle, message, input, files }) => [
     `${target} ${oracle}: ${message}`,
     ...describe(target, input).map((step) => `    ${step}`),
+    `    again: virtfn fuzz --target ${target} --input ${input}`,
     ...(files.length > 0 ? [fileList(files)] : []),
   ]);
-  return [tableText(rows), ...lines].join('\n');
+  return [tableText(rows), `seed ${seed}`, ...lines].join('\n');
 }
 
 function describe(name: string, hex: string): string[] {
@@ -181,9 +216,15 @@ function describe(name: string, hex: string): string[] {
 
 // ---- replay ------------------------------------------------------------------------------------------------------------
 
-function replay(path: string, { vcd, pcapng, json }: FuzzArguments): void {
-  const { target: name, oracle, input: hex } = readReproducer(path);
-  const input = new Uint8Array(Buffer.from(hex, 'hex'));
+/** An input that is run again: of which target, what it is called, and the rule it is said to break. */
+interface Replayed {
+  readonly name: string;
+  readonly target: string;
+  readonly input: Uint8Array;
+  readonly oracle?: string;
+}
+
+function replay({ name: title, target: name, input, oracle }: Replayed, { vcd, pcapng, json }: FuzzArguments): void {
   const target = createFuzzTarget(name);
   const violation = target.check(input);
   let lines: readonly string[] = target.describe(input);
@@ -200,13 +241,16 @@ function replay(path: string, { vcd, pcapng, json }: FuzzArguments): void {
     write(vcd, vcdPieces);
     write(pcapng, framePieces);
   } else if (vcd !== undefined || pcapng !== undefined) {
-    throw new UsageError(`${path}: target ${name} runs no card whose signals could be written`);
+    throw new UsageError(`${title}: target ${name} runs no card whose signals could be written`);
   }
-  if (json) print(jsonText({ schema: SCHEMA, replay: path, target: name, oracle, violation, lines, files }));
+  if (json) print(jsonText({ schema: SCHEMA, replay: title, target: name, oracle, violation, lines, files }));
   else {
     print(lines.join('\n'));
     if (files.length > 0) print(`\nWritten\n${fileList(files)}`);
-    print(violation === null ? `\n${oracle} does not break any more` : `\n${violation.oracle}: ${violation.message}`);
+    const holds = oracle === undefined ? 'it breaks no rule' : `${oracle} does not break any more`;
+    print(violation === null ? `\n${holds}` : `\n${violation.oracle}: ${violation.message}`);
   }
-  if (violation !== null) throw new NicError('FUZZ', `${path}: still breaks ${violation.oracle}`);
+  if (violation !== null) {
+    throw new NicError('FUZZ', `${title}: ${oracle === undefined ? '' : 'still '}breaks ${violation.oracle}`);
+  }
 }

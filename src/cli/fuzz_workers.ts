@@ -26,6 +26,7 @@ export function statusText(name: string, elapsed: number, progress: FuzzProgress
 interface WorkerSettings {
   readonly target: string;
   readonly seconds: number;
+  readonly executions?: number;
   readonly seed: number;
   readonly workers: number;
   readonly corpus?: string;
@@ -53,7 +54,7 @@ export async function runWorkers(settings: WorkerSettings, schema: FuzzReport['s
   try {
     const reports = await Promise.all(
       Array.from({ length: workers }, (_, worker) =>
-        runWorker({ ...settings, seed: seed + worker }, (progress) => show(worker, progress)),
+        runWorker({ ...settings, seed: (seed + worker) >>> 0 }, (progress) => show(worker, progress)),
       ),
     );
     const known = new Set<string>();
@@ -70,10 +71,11 @@ export async function runWorkers(settings: WorkerSettings, schema: FuzzReport['s
 }
 
 function runWorker(
-  { target, seconds, seed, corpus }: WorkerSettings,
+  { target, seconds, executions, seed, corpus }: WorkerSettings,
   onProgress: (progress: WorkerProgress) => void,
 ): Promise<FuzzReport> {
-  const args = ['fuzz', '--json', '--target', target, '--seconds', String(seconds), '--seed', String(seed)];
+  const length = executions === undefined ? ['--seconds', `${seconds}`] : ['--executions', `${executions}`];
+  const args = ['fuzz', '--json', '--target', target, ...length, '--seed', String(seed)];
   if (corpus !== undefined) args.push('--corpus', corpus);
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [process.argv[1]!, ...args], {

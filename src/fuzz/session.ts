@@ -22,7 +22,10 @@ export interface FuzzedTarget extends FuzzProgress {
 
 /** Settings of fuzzTarget(). */
 export interface SessionOptions {
-  readonly seconds: number;
+  /** Real time; Infinity where it is left out. */
+  readonly seconds?: number;
+  /** The run ends with the batch in which so many inputs were run; Infinity where it is left out. */
+  readonly executions?: number;
   readonly seed: number;
   readonly corpus: readonly Uint8Array[];
   /** Called a few times a second. */
@@ -42,7 +45,7 @@ export interface SessionResult {
 /** Samples lie evenly on a logarithmic scale. */
 const SAMPLE_FACTOR = 1.12;
 
-/** Fuzzes one target for some seconds of real time. */
+/** Fuzzes one target for some seconds of real time, or for a number of executions. */
 export function fuzzTarget(name: string, options: SessionOptions): SessionResult {
   const target = createFuzzTarget(name);
   try {
@@ -57,12 +60,12 @@ export function fuzzTarget(name: string, options: SessionOptions): SessionResult
       }
     };
     fuzzer.run(
-      Math.max(0, options.seconds - elapsed()),
+      Math.max(0, (options.seconds ?? Infinity) - elapsed()),
       (progress) => {
         sample(progress);
         options.onProgress?.(progress, elapsed());
       },
-      options.stop,
+      () => fuzzer.executions >= (options.executions ?? Infinity) || options.stop?.() === true,
     );
     const findings = fuzzer.findings.map((finding) => ({
       ...finding,

@@ -14,6 +14,8 @@ const RING = 0x400;
 const USED = 0x180;
 const TX = 1;
 const MAPPED = 0x7000;
+/** Descriptor flags, virtio 1.4 §2.7.5. */
+const [NEXT, INDIRECT] = [1, 4];
 
 const words = (operations: readonly OperationFields[]): Uint32Array =>
   new Uint32Array(encodeProgram(operations).buffer);
@@ -40,6 +42,8 @@ describe('after a run', () => {
     executor.card.u32[at >> 2] = value;
   };
 
+  const usedIndex = (): number => executor.card.u16[(executor.card.at(1, TX * RING + USED) + 2) >> 1]!;
+
   it('a chain that was announced and is not used is O2', () => {
     expect(ask(() => executor.books.kicked[4 + TX]!++)).toBe('O2');
   });
@@ -54,6 +58,38 @@ describe('after a run', () => {
 
   it('one used chain more than were made available is O3', () => {
     expect(ask(() => put32(executor.card.at(1, TX * RING + USED), 2 * 0x10000))).toBe('O3');
+  });
+
+  it('a bad chain that a doorbell announces, and the card takes, is O8', () => {
+    const nothing = words([
+      { name: 'available', fn: 1, b: TX, value: 12 },
+      { name: 'descriptor', fn: 1, a: 12, b: TX, offset: 0x3000, value: 0, value2: NEXT + INDIRECT },
+    ]);
+    executor.execute(nothing);
+    vi.spyOn(executor.card, 'hasStopped').mockReturnValue(false);
+
+    executor.execute(words([{ name: 'kick', fn: 1, b: TX }]));
+
+    expect(executor.driver.violation?.oracle).toBe('O8');
+  });
+
+  // A doorbell goes by its value (virtio 1.4 §4.1.5.2): queue 1 is rung in the place of queue 0, and takes the chain while it
+  // is a good one. What its driver writes afterwards is none of the card's business.
+  it.each([
+    ['by its value in the place of another queue', { name: 'kick', fn: 1, a: 1, b: 0, value: TX }],
+    ['by a write to the notification structure', { name: 'mmioWrite', fn: 1, a: 1, b: 2, offset: 0x3000, value: TX }],
+  ] as const)('a chain that was announced %s is not judged by what its descriptor became', (_, doorbell) => {
+    executor.execute(
+      words([
+        { name: 'available', fn: 1, b: TX, value: 12 },
+        doorbell,
+        { name: 'descriptor', fn: 1, a: 12, b: TX, offset: 0x3000, value: 0, value2: NEXT + INDIRECT },
+        { name: 'kick', fn: 1, b: TX },
+      ]),
+    );
+
+    expect(usedIndex()).toBe(1);
+    expect(executor.driver.violation).toBeNull();
   });
 
   it('a byte behind the mapped part of a slice is O4', () => {
