@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url';
 
 import { defineConfig } from 'vitest/config';
 
+import { PATIENCE_MS } from './test/support/patience.ts';
+
 export default defineConfig({
   resolve: {
     alias: [
@@ -26,6 +28,7 @@ export default defineConfig({
     ],
     globalSetup: ['test/support/core_coverage/report.ts'],
     setupFiles: ['test/support/core_coverage/setup.ts'],
-    testTimeout: 60_000,
+    testTimeout: 2 * PATIENCE_MS,
+    hookTimeout: 2 * PATIENCE_MS,
   },
 });

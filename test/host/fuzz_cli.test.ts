@@ -15,7 +15,7 @@ let folder: string;
 beforeAll(() => {
   program = new CliProgram();
   folder = mkdtempSync(join(tmpdir(), 'virtfn-fuzz-'));
-}, 60_000);
+});
 
 afterAll(() => {
   program.remove();

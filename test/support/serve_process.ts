@@ -3,8 +3,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 
-const READY_TIMEOUT_MS = 20_000;
-const STOP_TIMEOUT_MS = 10_000;
+import { PATIENCE_MS } from './patience.ts';
 
 /** How a server ended. */
 export interface ServerEnd {
@@ -32,7 +31,7 @@ export class ServeProcess {
 
   /** Waits until the sockets are there, which is the last that it says before it serves. */
   async untilReady(): Promise<void> {
-    const late = AbortSignal.timeout(READY_TIMEOUT_MS);
+    const late = AbortSignal.timeout(PATIENCE_MS);
     while (!/^ready$|"event":"ready".*\n/m.test(this.stdout)) {
       const end = await Promise.race([this.ended, once(this.child.stdout!, 'data', { signal: late })]);
       if ('code' in end)
@@ -42,7 +41,7 @@ export class ServeProcess {
 
   async end(signal: NodeJS.Signals): Promise<ServerEnd> {
     this.child.kill(signal);
-    const late = setTimeout(() => this.child.kill('SIGKILL'), STOP_TIMEOUT_MS);
+    const late = setTimeout(() => this.child.kill('SIGKILL'), PATIENCE_MS);
     const end = await this.ended;
     clearTimeout(late);
     return end;

@@ -8,6 +8,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { connectUnix, UnixListener, type UnixSocket } from '../../../src/native/unix_socket.ts';
 import { encodePcap, openPcap } from '../../../src/wire/pcap.ts';
 import { DgramPort } from '../../../src/wire/peer.ts';
+import { PATIENCE_MS } from '../../support/patience.ts';
 import { CardBench } from './support/card_bench.ts';
 import { frame, startStation, type Station } from './support/driver_bench.ts';
 import { COMMAND, versionPayload } from './support/raw_client.ts';
@@ -155,7 +156,7 @@ describe('the wire', () => {
     expect(a.received).toEqual([]);
 
     a.driver.send(outgoing(a));
-    const end = performance.now() + 2000;
+    const end = performance.now() + PATIENCE_MS;
     while (a.received.length < 3 && performance.now() < end) a.settle();
 
     expect(a.received).toEqual(played.map(({ bytes }) => bytes));
@@ -274,7 +275,7 @@ describe('a timed card', () => {
     bench = await CardBench.start({ mode: 'timed', vfs: 2 });
     const [a, b] = [station('vf1'), station('vf2')];
     a.driver.send(frame(b.driver.mac, a.driver.mac));
-    const end = performance.now() + 2000;
+    const end = performance.now() + PATIENCE_MS;
     while (b.received.length === 0 && performance.now() < end) b.settle();
 
     expect(b.received).toEqual([frame(b.driver.mac, a.driver.mac)]);

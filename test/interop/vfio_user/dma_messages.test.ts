@@ -9,13 +9,13 @@ import { loadLibc, type Libc } from '../../../src/native/libc.ts';
 import { POLLIN, waitFor } from '../../../src/native/wait.ts';
 import { VfioUserClient } from '../../../src/vfio_user/client.ts';
 import { CliProgram } from '../../support/cli_program.ts';
+import { PATIENCE_MS } from '../../support/patience.ts';
 import { ServeProcess } from '../../support/serve_process.ts';
 import { frame, startStation } from './support/driver_bench.ts';
 import { COMMAND, fields, joined, NO_REPLY, RawClient } from './support/raw_client.ts';
 
 const BROADCAST = Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0xff, 0xff);
 const SENDER = Uint8Array.of(2, 0, 0, 0, 0, 1);
-const PATIENCE_MS = 10_000;
 
 let libc: Libc;
 let program: CliProgram;

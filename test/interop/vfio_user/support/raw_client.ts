@@ -3,6 +3,7 @@
 import { EFD_CLOEXEC, EFD_NONBLOCK, MFD_ALLOW_SEALING, MFD_CLOEXEC, type Libc } from '../../../../src/native/libc.ts';
 import { POLLIN, waitFor } from '../../../../src/native/wait.ts';
 import { connectUnix, type UnixSocket } from '../../../../src/native/unix_socket.ts';
+import { PATIENCE_MS } from '../../../support/patience.ts';
 
 /** Commands by the names of the protocol's table. */
 export const COMMAND = {
@@ -33,7 +34,6 @@ export const NO_REPLY = 0x10;
 const REPLY = 1;
 const ERROR = 0x20;
 const HEADER_BYTES = 16;
-const REPLY_TIMEOUT_MS = 5000;
 
 export interface Reply {
   readonly id: number;
@@ -119,7 +119,7 @@ export class RawClient {
   /** Sends a command and returns its reply. */
   request(command: number, payload?: Uint8Array, fds?: readonly number[]): Reply {
     const id = this.send(command, payload, 0, fds);
-    const deadline = performance.now() + REPLY_TIMEOUT_MS;
+    const deadline = performance.now() + PATIENCE_MS;
     let reply = this.receive();
     while (reply === null && this.isOpen && performance.now() < deadline) reply = this.receive();
     if (reply === null) throw new Error(`no reply to command ${command}`);
