@@ -9,7 +9,8 @@ import type { ProfileOverrides } from '../device/profile.ts';
 import { DEFAULT_PROFILE } from '../device/profiles.ts';
 import { adminBenchText } from './bench_admin_text.ts';
 import { jsonFileOption, numberList, parameterList, setOption, wholeNumber } from './options.ts';
-import { fileList, print, withSteps, writeFile, writeJson } from './output.ts';
+import { CommandFiles } from './command_files.ts';
+import { print, withSteps } from './output.ts';
 import { profileOption, type ProfileChoice } from './profile_file.ts';
 
 const MOST_VFS = 1024;
@@ -57,18 +58,16 @@ Examples:
   virtfn bench admin --set admin.legacy_read_ns=5000 --set admin.legacy_write_ns=5000   a slow admin processor`,
     )
     .action(async (options: BenchAdminArguments) => {
+      const { profile, json, html } = options;
+      const files = new CommandFiles({ '--profile': profile.file }, { '--json': json, '--html': html });
       const report = measure(options);
-      const files: string[] = [];
-      if (options.json !== undefined) writeJson(options.json, report);
-      if (options.html !== undefined) {
+      files.writeJson('--json', report);
+      if (html !== undefined) {
         const { adminReportPage } = await import('./html_report.ts');
-        writeFile(options.html, [adminReportPage(report)]);
-        files.push(options.html);
+        files.write('--html', [adminReportPage(report)]);
       }
-      if (options.json === '-') return;
-      if (options.json !== undefined) files.push(options.json);
-      print(adminBenchText(report, process.stdout.isTTY && process.env['NO_COLOR'] === undefined));
-      if (files.length > 0) print(`\nWritten\n${fileList(files)}`);
+      if (files.takesStandardOutput) return;
+      print(`${adminBenchText(report, process.stdout.isTTY && process.env['NO_COLOR'] === undefined)}${files.list()}`);
     });
 }
 

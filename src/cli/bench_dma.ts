@@ -6,7 +6,8 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { DMA_PROFILE, DMA_SCHEMA, runDmaBench, type DmaBenchOptions, type DmaRow } from '../bench/dma.ts';
 import type { ProfileOverrides } from '../device/profile.ts';
 import { jsonFileOption, numberList, setOption, wholeNumber } from './options.ts';
-import { fileList, print, tableText, withSteps, writeFile, writeJson } from './output.ts';
+import { CommandFiles } from './command_files.ts';
+import { print, tableText, withSteps } from './output.ts';
 import { profileOption, type ProfileChoice } from './profile_file.ts';
 
 const SIZES = [8, 64, 128, 256, 512, 1024, 1520, 2048];
@@ -54,6 +55,7 @@ Examples:
     )
     .action(async (options: BenchDmaArguments) => {
       const { op, bytes, profile, set, window, random = false, samples, rate = false, json, svg } = options;
+      const files = new CommandFiles({ '--profile': profile.file }, { '--json': json, '--svg': svg });
       const rows = withSteps('bench dma', (onStep) =>
         runDmaBench(
           {
@@ -69,17 +71,13 @@ Examples:
           onStep,
         ),
       );
-      const files: string[] = [];
-      if (json !== undefined) writeJson(json, { schema: DMA_SCHEMA, profile: profile.name, rows });
+      files.writeJson('--json', { schema: DMA_SCHEMA, profile: profile.name, rows });
       if (svg !== undefined) {
         const { dmaLatencyChart } = await import('./bench_pcie_charts.ts');
-        writeFile(svg, [dmaLatencyChart(rows)]);
-        files.push(svg);
+        files.write('--svg', [dmaLatencyChart(rows)]);
       }
-      if (json === '-') return;
-      if (json !== undefined) files.push(json);
-      print(`Profile ${profile.name}, ${window} bytes of memory\n${dmaText(rows)}`);
-      if (files.length > 0) print(`\nWritten\n${fileList(files)}`);
+      if (files.takesStandardOutput) return;
+      print(`Profile ${profile.name}, ${window} bytes of memory\n${dmaText(rows)}${files.list()}`);
     });
 }
 

@@ -6,7 +6,8 @@ import { PCIE_SCHEMA, runPcieBench, type PcieRow } from '../bench/pcie.ts';
 import type { GeneratorOperation } from '../device/generator.ts';
 import type { ProfileOverrides } from '../device/profile.ts';
 import { jsonFileOption, numberList, setOption, wholeNumber } from './options.ts';
-import { fileList, print, tableText, withSteps, writeFile, writeJson } from './output.ts';
+import { CommandFiles } from './command_files.ts';
+import { print, tableText, withSteps } from './output.ts';
 import { profileOption, type ProfileChoice } from './profile_file.ts';
 
 const OPERATIONS: readonly GeneratorOperation[] = ['read', 'write', 'readwrite', 'simplenic'];
@@ -56,6 +57,7 @@ Examples:
       const { gen, lanes, mps, mrrs, op, bytes, profile, set, json, svg } = options;
       const link = { 'link.generation': gen, 'link.lanes': lanes, 'link.mps_bytes': mps, 'link.mrrs_bytes': mrrs };
       const given = Object.entries(link).filter((entry): entry is [string, number] => entry[1] !== undefined);
+      const files = new CommandFiles({ '--profile': profile?.file }, { '--json': json, '--svg': svg });
       const rows = withSteps('bench pcie', (onStep) =>
         runPcieBench(
           {
@@ -67,17 +69,12 @@ Examples:
           onStep,
         ),
       );
-      const files: string[] = [];
-      if (json !== undefined) writeJson(json, { schema: PCIE_SCHEMA, profile: profile?.name ?? null, rows });
+      files.writeJson('--json', { schema: PCIE_SCHEMA, profile: profile?.name ?? null, rows });
       if (svg !== undefined) {
         const { pcieRateChart } = await import('./bench_pcie_charts.ts');
-        writeFile(svg, [pcieRateChart(rows)]);
-        files.push(svg);
+        files.write('--svg', [pcieRateChart(rows)]);
       }
-      if (json === '-') return;
-      if (json !== undefined) files.push(json);
-      print(rateText(rows));
-      if (files.length > 0) print(`\nWritten\n${fileList(files)}`);
+      if (!files.takesStandardOutput) print(`${rateText(rows)}${files.list()}`);
     });
 }
 

@@ -4,6 +4,7 @@
 import { CommanderError } from 'commander';
 
 import { NicError, UsageError } from '../util/errors.ts';
+import { READER_GONE } from '../files/errors.ts';
 
 /** Exit codes of the program. */
 export const EXIT = {
@@ -22,6 +23,7 @@ const OPTION_CODES = new Set(['USAGE', 'CONFIG', 'PROFILE']);
 /** Prints an error that ended a command and returns the exit code. */
 export function reportError(error: unknown, print: (line: string) => void): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage; // its text is out already
+  if (error instanceof NicError && error.code === READER_GONE) return EXIT.ok;
   if (error instanceof NicError) {
     print(`virtfn: ${oneLine(error.message)}`);
     return error instanceof UsageError || OPTION_CODES.has(error.code) ? EXIT.usage : EXIT.failed;
@@ -44,28 +46,3 @@ export function usageText(text: string, command: string): string {
     .replace(/^error: /, '')
     .replace(/\.$/, '')}; see ${command} --help\n`;
 }
-
-/** Does `work` on a file that a person named; what the file system refuses becomes a UsageError about that path. */
-export function withFile<T>(path: string, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-    const problem = FILE_PROBLEMS.get(code);
-    if (problem === undefined) throw error;
-    throw new UsageError(`${path}: ${problem}`);
-  }
-}
-
-const FILE_PROBLEMS: ReadonlyMap<string, string> = new Map([
-  ['ENOENT', 'no such file or folder; check the path'],
-  ['ENOTDIR', 'a part of the path is a file; check the path'],
-  ['EISDIR', 'this is a folder; name a file'],
-  ['EEXIST', 'a file is in the way; choose another place'],
-  ['EACCES', 'not permitted; check the rights or choose another place'],
-  ['EPERM', 'not permitted; check the rights or choose another place'],
-  ['EROFS', 'the file system is read-only; choose another place'],
-  ['ENOSPC', 'the file system is full; make room or choose another place'],
-  ['ENAMETOOLONG', 'the name is too long; choose a shorter one'],
-  ['ERR_FS_FILE_TOO_LARGE', 'files above 2 GiB are not read; cut it with: editcap -c'],
-]);

@@ -12,7 +12,8 @@ import { NicError, UsageError } from '../util/errors.ts';
 import { readCorpus, readReproducer, writeCorpus, writeFinding } from './fuzz_files.ts';
 import { runWorkers, statusText, WORKER_VARIABLE } from './fuzz_workers.ts';
 import { jsonOption, wholeNumber } from './options.ts';
-import { counted, fileList, grouped, jsonText, print, StatusLine, tableText, writeFile } from './output.ts';
+import { CommandFiles } from './command_files.ts';
+import { counted, fileList, grouped, jsonText, print, StatusLine, tableText } from './output.ts';
 
 const SCHEMA = 'virtfn/fuzz/1';
 const LONGEST_SECONDS = 1_000_000;
@@ -100,14 +101,19 @@ Examples:
   virtfn fuzz --replay corpus/findings/rings-O2-0123456789abcdef.json --vcd finding.vcd`,
     )
     .action(async (options: FuzzArguments) => {
+      const { vcd, pcapng, svg, coverage, json } = options;
+      const files = new CommandFiles(
+        { '--replay': options.replay },
+        { '--vcd': vcd, '--pcapng': pcapng, '--svg': svg, '--coverage': coverage, '--json': json && '-' },
+      );
       if (options.replay !== undefined) {
         const { target, oracle, input } = readReproducer(options.replay);
-        replay({ name: options.replay, target, oracle, input: Buffer.from(input, 'hex') }, options);
+        replay({ name: options.replay, target, oracle, input: Buffer.from(input, 'hex') }, options, files);
       } else if (options.input !== undefined) {
         if (options.target === 'all') {
           throw new UsageError(`--input: which target is it an input of? Give --target ${FUZZ_TARGETS.join(', ')}`);
         }
-        replay({ name: 'the input', target: options.target, input: Buffer.from(options.input, 'hex') }, options);
+        replay({ name: 'the input', target: options.target, input: Buffer.from(options.input, 'hex') }, options, files);
       } else if (options.coverage !== undefined && options.workers > 1) {
         throw new UsageError(
           `--coverage with ${options.workers} workers: each reaches points of its own; give one worker`,
@@ -116,7 +122,7 @@ Examples:
         throw new UsageError(
           '--vcd and --pcapng write what a replay does; give --replay FILE too, or --target and --input',
         );
-      } else await fuzz(options);
+      } else await fuzz(options, files);
     });
 }
 
@@ -133,18 +139,18 @@ function readInput(text: string): string {
   return text;
 }
 
-async function fuzz(options: FuzzArguments): Promise<void> {
-  const report = options.workers > 1 ? await runWorkers(options, SCHEMA) : runHere(options);
+async function fuzz(options: FuzzArguments, files: CommandFiles): Promise<void> {
+  const report = options.workers > 1 ? await runWorkers(options, SCHEMA) : runHere(options, files);
   if (options.svg !== undefined) {
     const { edgesChart } = await import('./fuzz_chart.ts');
-    writeFile(options.svg, [edgesChart(report.targets)]);
+    files.write('--svg', [edgesChart(report.targets)]);
   }
   if (options.json) print(jsonText(report));
-  else print(reportText(report));
+  else if (!files.takesStandardOutput) print(`${reportText(report)}${files.list()}`);
   if (report.findings.length > 0) throw new NicError('FUZZ', `${counted(report.findings.length, 'finding')}`);
 }
 
-function runHere({ target, seconds, executions, seed, corpus, coverage }: FuzzArguments): FuzzReport {
+function runHere({ target, seconds, executions, seed, corpus }: FuzzArguments, files: CommandFiles): FuzzReport {
   const names = target === 'all' ? FUZZ_TARGETS : [target];
   const targets: FuzzedTarget[] = [];
   const findings: FoundProblem[] = [];
@@ -178,7 +184,7 @@ function runHere({ target, seconds, executions, seed, corpus, coverage }: FuzzAr
     process.off('SIGINT', stop);
     status.clear();
   }
-  if (coverage !== undefined) writeFile(coverage, [JSON.stringify([...points])]);
+  files.write('--coverage', [JSON.stringify([...points])]);
   return { schema: SCHEMA, seed, workers: 1, targets, findings };
 }
 
@@ -224,29 +230,27 @@ interface Replayed {
   readonly oracle?: string;
 }
 
-function replay({ name: title, target: name, input, oracle }: Replayed, { vcd, pcapng, json }: FuzzArguments): void {
+function replay(
+  { name: title, target: name, input, oracle }: Replayed,
+  { vcd, pcapng, json }: FuzzArguments,
+  files: CommandFiles,
+): void {
   const target = createFuzzTarget(name);
   const violation = target.check(input);
   let lines: readonly string[] = target.describe(input);
   target.release?.();
-  const files: string[] = [];
   if (isCardTarget(name)) {
     const run = replayProgram(name, input, REPLAY_MASK);
     lines = run.lines;
-    const write = (file: string | undefined, pieces: typeof vcdPieces | typeof framePieces): void => {
-      if (file === undefined) return;
-      writeFile(file, pieces(run.card, traceRecords([run.records])));
-      files.push(file);
-    };
-    write(vcd, vcdPieces);
-    write(pcapng, framePieces);
+    files.write('--vcd', vcdPieces(run.card, traceRecords([run.records])));
+    files.write('--pcapng', framePieces(run.card, traceRecords([run.records])));
   } else if (vcd !== undefined || pcapng !== undefined) {
     throw new UsageError(`${title}: target ${name} runs no card whose signals could be written`);
   }
-  if (json) print(jsonText({ schema: SCHEMA, replay: title, target: name, oracle, violation, lines, files }));
-  else {
-    print(lines.join('\n'));
-    if (files.length > 0) print(`\nWritten\n${fileList(files)}`);
+  if (json)
+    print(jsonText({ schema: SCHEMA, replay: title, target: name, oracle, violation, lines, files: files.written }));
+  else if (!files.takesStandardOutput) {
+    print(`${lines.join('\n')}${files.list()}`);
     const holds = oracle === undefined ? 'it breaks no rule' : `${oracle} does not break any more`;
     print(violation === null ? `\n${holds}` : `\n${violation.oracle}: ${violation.message}`);
   }

@@ -7,8 +7,9 @@ import { join } from 'node:path';
 
 import { createFuzzTarget, type Finding, FUZZ_TARGETS } from '../fuzz/index.ts';
 import { UsageError } from '../util/errors.ts';
-import { withFile } from './errors.ts';
-import { jsonText, writeFile } from './output.ts';
+import { withFile } from '../files/errors.ts';
+import { writeFile } from '../files/output_file.ts';
+import { jsonText } from './output.ts';
 
 /** Schema of a reproducer. */
 export const INPUT_SCHEMA = 'virtfn/fuzz-input/1';

@@ -9,7 +9,7 @@ import type { FunctionKind } from '../provisioning/on_demand_function.ts';
 import { STORY_KINDS, tellStory, type StoryStep } from '../provisioning/story.ts';
 import { NicError } from '../util/errors.ts';
 import { jsonOption, setOption } from './options.ts';
-import { duration, print, tableText, writeJson } from './output.ts';
+import { duration, jsonText, print, tableText } from './output.ts';
 import { profileOption, type ProfileChoice } from './profile_file.ts';
 
 const DEMO_SCHEMA = 'virtfn.lifecycle.demo/1';
@@ -61,7 +61,7 @@ Examples:
       const timing = { profileName: profile.name, profile: { ...profile.values, ...set } };
       const kinds = STORY_KINDS.filter((each) => kind === 'all' || kind === each);
       const steps = kinds.flatMap((each) => tellStory(each, timing));
-      if (json === true) writeJson('-', { schema: DEMO_SCHEMA, profile: profile.name, steps });
+      if (json === true) print(jsonText({ schema: DEMO_SCHEMA, profile: profile.name, steps }));
       else print(kinds.map((each) => storyText(each, steps)).join('\n\n'));
       const failed = steps.filter(({ isOk }) => !isOk);
       if (failed.length === 0) return;
@@ -95,7 +95,7 @@ function tableCommand(): Command {
           initial,
           rules: lifecycleRows(name),
         }));
-        writeJson('-', { schema: TABLE_SCHEMA, machines });
+        print(jsonText({ schema: TABLE_SCHEMA, machines }));
         return;
       }
       const texts = MACHINES.map(({ name, title }) => {

@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Everything that the program writes: text and JSON on standard output, files, and a progress bar on a terminal for what
-// takes longer than two seconds.
-import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
-import { dirname } from 'node:path';
+// What the program says: text and JSON on standard output, and a progress bar on a terminal for what takes longer than two
+// seconds. Files are written by command_files.ts.
+import { statSync } from 'node:fs';
 
 import { SingleBar } from 'cli-progress';
 import { Table } from 'console-table-printer';
 
 import type { StepHandler } from '../bench/steps.ts';
-import { withFile } from './errors.ts';
 
-const FLUSH_BYTES = 1 << 16;
 const PROGRESS_AFTER_MS = 2000;
 
 /** Prints text and a line feed. */
@@ -21,59 +18,6 @@ export function print(text: string): void {
 /** JSON text as the program writes it. */
 export function jsonText(value: unknown): string {
   return JSON.stringify(value, null, 2);
-}
-
-/** Writes JSON into a file, with the folder it lies in; `-` prints it. */
-export function writeJson(path: string, value: unknown): void {
-  if (path === '-') print(jsonText(value));
-  else writeFile(path, [`${jsonText(value)}\n`]);
-}
-
-/** Writes a file piece by piece, with the folder it lies in. */
-export function writeFile(path: string, pieces: Iterable<string | Uint8Array>): void {
-  const file = withFile(path, () => {
-    makeFolder(dirname(path));
-    return openSync(path, 'w');
-  });
-  try {
-    let waiting: Uint8Array[] = [];
-    let bytes = 0;
-    const flush = (): void => {
-      const block = Buffer.concat(waiting);
-      withFile(path, () => {
-        for (let done = 0; done < block.length;) done += writeSync(file, block, done);
-      });
-      waiting = [];
-      bytes = 0;
-    };
-    for (const piece of pieces) {
-      const data = typeof piece === 'string' ? Buffer.from(piece) : piece;
-      waiting.push(data);
-      bytes += data.length;
-      if (bytes >= FLUSH_BYTES) flush();
-    }
-    flush();
-  } finally {
-    closeSync(file);
-  }
-}
-
-/** Replaces a file as a whole: whoever reads it finds the old text or the new one, never a part. */
-export function replaceFile(path: string, text: string): void {
-  const beside = `${path}.${process.pid}.new`;
-  try {
-    writeFile(beside, [text]);
-    renameSync(beside, path);
-  } finally {
-    rmSync(beside, { force: true });
-  }
-}
-
-/** Makes a folder and those above it. Node's own `recursive` never returns where /proc refuses. */
-function makeFolder(path: string): void {
-  if (existsSync(path)) return;
-  makeFolder(dirname(path));
-  mkdirSync(path);
 }
 
 /** Two columns, the first as wide as its longest text. */

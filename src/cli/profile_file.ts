@@ -14,6 +14,8 @@ import { NicError, UsageError } from '../util/errors.ts';
 export interface ProfileChoice {
   readonly name: string;
   readonly values: ProfileOverrides;
+  /** The file that it comes from. */
+  readonly file?: string;
 }
 
 /** --profile of a verb. */
@@ -64,5 +66,5 @@ export function readProfileFile(path: string): ProfileChoice {
     }
   }
   if (problems.length > 0) throw new UsageError(`${path}: ${problems.join('; ')}`);
-  return { name: String(base), values: values as ProfileOverrides };
+  return { name: String(base), values: values as ProfileOverrides, file: path };
 }

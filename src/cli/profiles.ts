@@ -5,7 +5,7 @@ import { Argument, Command } from 'commander';
 import { profileParameters, resolveProfile } from '../device/profile.ts';
 import { DEFAULT_PROFILE, PROFILES } from '../device/profiles.ts';
 import { jsonOption } from './options.ts';
-import { columns, print, tableText, writeJson } from './output.ts';
+import { columns, jsonText, print, tableText } from './output.ts';
 import { chooseProfile } from './profile_file.ts';
 
 const SCHEMA = 'virtfn.profiles/1';
@@ -33,7 +33,7 @@ Examples:
     .action((choice: ReturnType<typeof chooseProfile> | undefined, options: { diff?: boolean; json?: boolean }) => {
       if (choice === undefined) {
         if (options.json)
-          writeJson('-', { schema: SCHEMA, profiles: PROFILES.map(({ name, summary }) => ({ name, summary })) });
+          print(jsonText({ schema: SCHEMA, profiles: PROFILES.map(({ name, summary }) => ({ name, summary })) }));
         else
           print(
             `${columns(
@@ -55,7 +55,7 @@ Examples:
         }))
         .filter(({ value, default: before }) => !options.diff || value !== before);
       if (options.json) {
-        writeJson('-', { schema: SCHEMA, name: choice.name, parameters });
+        print(jsonText({ schema: SCHEMA, name: choice.name, parameters }));
         return;
       }
       const rows = parameters.map(({ name, value, unit, default: before, source }) => ({

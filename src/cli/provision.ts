@@ -11,9 +11,11 @@ import { checkHealth } from '../provisioning/inspect.ts';
 import { planText, type Plan } from '../provisioning/plan.ts';
 import { FileProblems, problemText } from '../provisioning/problems.ts';
 import { NicError, UsageError } from '../util/errors.ts';
-import { withFile } from './errors.ts';
+import { withFile } from '../files/errors.ts';
+import { checkFiles } from '../files/identity.ts';
+import { writeFile } from '../files/output_file.ts';
 import { jsonOption, wholeNumber } from './options.ts';
-import { columns, jsonText, print, replaceFile } from './output.ts';
+import { columns, jsonText, print } from './output.ts';
 import { changesOf, modifyOptions, type ModifyArguments } from './provision_modify.ts';
 import { functionNumbers, listRows, listText, queryOf, queryText, statsOf, statsText } from './provision_text.ts';
 
@@ -173,6 +175,7 @@ Examples:
   virtfn provision apply tenants.json --dry-run --json`,
     )
     .action((path: string, options: NewCardArguments & { dryRun?: true }) => {
+      checkFiles([['<file>', path]], [['--card', options.card]]);
       const card = cardFor(options);
       const file = inFile(path, options.json, () => {
         const read = readFile(path, card);
@@ -273,7 +276,7 @@ function run(
   if (!options.json) print(steps.length === 0 ? 'nothing to do' : steps.join('\n'));
   if (!options.dryRun) {
     card.apply(file);
-    withFile(options.card, () => replaceFile(options.card, card.text()));
+    writeFile(options.card, [card.text()]);
   }
   if (options.json) answer(verbName, { card: options.card, isApplied: options.dryRun !== true, steps: plan });
 }

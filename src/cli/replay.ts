@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // `virtfn replay`: a capture through the card. The work is done by src/machine/replay.ts.
 import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 
 import { Command, Option } from 'commander';
 
 import type { NicMode } from '../device/profile.ts';
 import { LEGACY_MAX_MTU, Replay, type DriverKind, type ReplayReport, type ReplayTarget } from '../machine/replay.ts';
-import { NicError, UsageError } from '../util/errors.ts';
+import { NicError } from '../util/errors.ts';
+import { withFile } from '../files/errors.ts';
 import { openPcap, pcapPieces } from '../wire/pcap.ts';
-import { withFile } from './errors.ts';
+import { CommandFiles } from './command_files.ts';
 import { jsonFileOption, modeOption, wholeNumber } from './options.ts';
-import { columns, counted, duration, grouped, print, withProgress, writeFile, writeJson } from './output.ts';
+import { columns, counted, duration, grouped, print, withProgress } from './output.ts';
 
 const SCHEMA = 'virtfn.replay/1';
 
@@ -53,24 +53,27 @@ Examples:
   virtfn replay ping.pcap --via modern --to wire --mode functional --out wire.pcap --json -`,
     )
     .action((input: string, options: ReplayArguments) => {
-      const report = replayFile(input, options);
-      if (options.json !== undefined)
-        writeJson(options.json, { schema: SCHEMA, file: input, out: options.out, ...report });
-      if (options.json !== '-') print(replayText(input, options.out, report));
+      const { out, json, ...rest } = options;
+      const files = new CommandFiles({ '<in.pcap>': input }, { '--out': out, '--json': json });
+      const report = replayFile(input, files, rest);
+      files.writeJson('--json', { schema: SCHEMA, file: input, out, ...report });
+      if (!files.takesStandardOutput) print(replayText(input, options.out, report));
       if (!report.isComplete) throw new NicError('REPLAY', incompleteText(input, report));
     });
 }
 
-/** Replays one file into another. */
-export function replayFile(input: string, options: Omit<ReplayArguments, 'json'>): ReplayReport {
-  const { out, ...rest } = options;
-  if (resolve(input) === resolve(out)) throw new UsageError(`${out}: this is the capture itself; choose another --out`);
+/** Replays a file into that of --out. */
+export function replayFile(
+  input: string,
+  files: CommandFiles,
+  options: Omit<ReplayArguments, 'out' | 'json'>,
+): ReplayReport {
   const capture = openPcap(
     withFile(input, () => readFileSync(input)),
     input,
   );
-  const replay = new Replay(capture, rest);
-  writeFile(out, pcapPieces(withProgress(replay.frames(), replay.inputFrames, `replay ${input}`)));
+  const replay = new Replay(capture, options);
+  files.write('--out', pcapPieces(withProgress(replay.frames(), replay.inputFrames, `replay ${input}`)));
   return replay.report();
 }
 

@@ -6,7 +6,8 @@ import { Command, Option } from 'commander';
 
 import { adminOpcodesInUse } from '../device/driver_state.ts';
 import { loadLibc } from '../native/libc.ts';
-import { withFile } from './errors.ts';
+import { DASH, withFile } from '../files/errors.ts';
+import { checkFiles, type NamedFile } from '../files/identity.ts';
 import { jsonOption, wholeNumber } from './options.ts';
 import { print } from './output.ts';
 import { ServedCard } from './serve_card.ts';
@@ -59,6 +60,7 @@ async function serve(args: ServeArguments): Promise<void> {
   const content = file === undefined ? null : withFile(file, () => readFileSync(file, 'utf8'));
   const fromFile = content === null ? {} : parseConfigFile(file!, content);
   const config = resolveServeConfig(settings, file ?? null, fromFile);
+  checkFiles(filesRead(config, file), filesWritten(config));
   const card = new ServedCard(await loadLibc(), config);
   const tally = new AdminTally(card.nic);
   const stop = (): void => card.stop();
@@ -73,6 +75,22 @@ async function serve(args: ServeArguments): Promise<void> {
     clearInterval(timer);
     card.close();
   }
+}
+
+function filesRead({ wire }: ServeConfig, config: string | undefined): NamedFile[] {
+  const play = wire?.kind === 'pcap' && wire.play !== null ? wire.play : undefined;
+  return [
+    ['--config', config],
+    ['PLAY of --wire', play],
+  ];
+}
+
+function filesWritten({ wire, functions }: ServeConfig): NamedFile[] {
+  return [
+    ['the report on standard output', DASH],
+    ['FILE of --wire', wire?.kind === 'pcap' ? wire.path : undefined],
+    ...functions.map(({ name, path }): NamedFile => [`the socket of ${name}`, path]),
+  ];
 }
 
 /** Options by the names of the settings. */

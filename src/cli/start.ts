@@ -7,8 +7,10 @@ import { Command } from 'commander';
 
 import type { DriverKind, ReplayReport } from '../machine/replay.ts';
 import { NicError } from '../util/errors.ts';
+import { checkFiles } from '../files/identity.ts';
 import { benchAdminCommand } from './bench_admin.ts';
 import { bundledCapture } from './capture.ts';
+import { CommandFiles } from './command_files.ts';
 import { duration, fileList, grouped, print, tableText } from './output.ts';
 import { replayFile } from './replay.ts';
 
@@ -32,9 +34,17 @@ Example:
   virtfn start --out /tmp/virtfn`,
     )
     .action(async ({ out, quick }: { out: string; quick?: true }) => {
-      const reports = replayBoth(out);
+      const capture = bundledCapture();
+      const json = join(out, 'admin_latency.json');
+      const html = join(out, 'admin_latency.html');
+      const written = [...DRIVERS.map((via) => captureOf(out, via)), json, html];
+      checkFiles(
+        [['the bundled capture', capture]],
+        written.map((path) => ['--out', path]),
+      );
+      const reports = replayBoth(capture, out);
       print('');
-      const report = ['--json', join(out, 'admin_latency.json'), '--html', join(out, 'admin_latency.html')];
+      const report = ['--json', json, '--html', html];
       await benchAdminCommand().parseAsync(quick ? ['--quick', ...report] : report, { from: 'user' });
       const failed = reports.filter(({ isComplete }) => !isComplete).map(({ via }) => via);
       if (failed.length > 0) {
@@ -43,15 +53,23 @@ Example:
     });
 }
 
-function replayBoth(out: string): ReplayReport[] {
-  const capture = bundledCapture();
-  const fileOf = (via: DriverKind): string => join(out, `replay_${via}.pcap`);
-  const reports = DRIVERS.map((via) =>
-    replayFile(capture, { via, out: fileOf(via), to: 'vf', mode: 'timed', mtu: 1500 }),
+function captureOf(out: string, via: DriverKind): string {
+  return join(out, `replay_${via}.pcap`);
+}
+
+function replayBoth(capture: string, out: string): ReplayReport[] {
+  const files = DRIVERS.map((via) => captureOf(out, via));
+  const reports = DRIVERS.map((via, i) =>
+    replayFile(capture, new CommandFiles({ 'the bundled capture': capture }, { '--out': files[i] }), {
+      via,
+      to: 'vf',
+      mode: 'timed',
+      mtu: 1500,
+    }),
   );
   print(`A capture of ${grouped(reports[0]!.input.frames)} frames, sent by VF 1 and received by VF 2`);
   print(replayTable(reports));
-  print(`\nWritten\n${fileList(DRIVERS.map(fileOf))}`);
+  print(`\nWritten\n${fileList(files)}`);
   return reports;
 }
 

@@ -2,7 +2,6 @@
 // `virtfn trace`: a short run with every signal of the card, as files for viewers. The runs are in
 // src/machine/scenario.ts, the formats in src/trace.
 import { readFileSync, statSync } from 'node:fs';
-import { resolve } from 'node:path';
 
 import { Argument, Command } from 'commander';
 
@@ -23,8 +22,9 @@ import {
 import { UsageError } from '../util/errors.ts';
 import { openPcap } from '../wire/pcap.ts';
 import { bundledCapture } from './capture.ts';
+import { CommandFiles } from './command_files.ts';
 import { jsonFileOption, parameterList, setOption, wholeNumber } from './options.ts';
-import { columns, duration, fileList, grouped, print, withProgress, writeFile, writeJson } from './output.ts';
+import { columns, duration, grouped, print, withProgress } from './output.ts';
 import { profileOption, type ProfileChoice } from './profile_file.ts';
 
 const SCHEMA = 'virtfn.trace/1';
@@ -109,17 +109,20 @@ Examples:
     )
     .action((scenario: ScenarioName, options: TraceArguments) => {
       const wanted = FORMATS.filter(({ name }) => options[name] !== undefined);
-      refuseEqualFiles(wanted.map(({ name }) => options[name]!));
+      const capture = scenario === 'traffic' ? bundledCapture() : undefined;
+      const files = new CommandFiles(
+        { '--profile': options.profile.file, 'the bundled capture': capture },
+        { ...Object.fromEntries(FORMATS.map(({ name }) => [`--${name}`, options[name]])), '--json': options.json },
+      );
       const run = record(scenario, options, wanted);
       const counts = countRecords(run);
       const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
       for (const { name, pieces } of wanted) {
         const records = withProgress(traceRecords(run.chunks), total, `trace ${scenario} ${name}`);
-        writeFile(options[name]!, pieces(run.card, records));
+        files.write(`--${name}`, pieces(run.card, records));
       }
-      const files = wanted.map(({ name }) => options[name]!);
       if (options.json !== undefined) {
-        writeJson(options.json, {
+        files.writeJson('--json', {
           schema: SCHEMA,
           scenario,
           vfs: options.vfs,
@@ -132,8 +135,7 @@ Examples:
           })),
         });
       }
-      if (options.json === '-') return;
-      print(traceText(scenario, run, counts, options.json === undefined ? files : [...files, options.json]));
+      if (!files.takesStandardOutput) print(`${traceText(scenario, run, counts)}${files.list()}`);
     });
 }
 
@@ -153,11 +155,6 @@ function record(scenario: ScenarioName, { vfs, profile, set }: TraceArguments, w
   });
 }
 
-function refuseEqualFiles(paths: readonly string[]): void {
-  const twice = paths.find((path, i) => paths.slice(0, i).some((other) => resolve(other) === resolve(path)));
-  if (twice !== undefined) throw new UsageError(`${twice}: two formats cannot share a file; name another one`);
-}
-
 /** Records by the name of their kind, in the order of the kinds; those that did not occur are left out. */
 function countRecords({ chunks }: RecordedRun): Readonly<Record<string, number>> {
   const counts = new Map<number, number>();
@@ -170,12 +167,10 @@ function traceText(
   scenario: ScenarioName,
   { simulatedNs }: RecordedRun,
   counts: Readonly<Record<string, number>>,
-  files: readonly string[],
 ): string {
   const rows: [string, string][] = [
     ['simulated time', duration(simulatedNs)],
     ...Object.entries(counts).map(([kind, count]): [string, string] => [kind, grouped(count)]),
   ];
-  const written = files.length === 0 ? '' : `\n\nWritten\n${fileList(files)}`;
-  return `${scenario}: ${SCENARIOS[scenario]}\n${columns(rows, '  ')}${written}`;
+  return `${scenario}: ${SCENARIOS[scenario]}\n${columns(rows, '  ')}`;
 }

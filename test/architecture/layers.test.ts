@@ -111,6 +111,7 @@ describe('src/', () => {
     const nodeFolders = new Set([
       'core',
       'native',
+      'files',
       'trace',
       'vfio_user',
       'wire',

@@ -23,7 +23,7 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   ],
   src: [
     ['util'],
-    ['core', 'registers', 'native'],
+    ['core', 'registers', 'native', 'files'],
     ['device'],
     ['iommufd', 'vfio', 'trace'],
     ['variant', 'guest', 'vfio_user', 'wire'],

@@ -82,7 +82,11 @@ describe('a mistake', () => {
       ['replay', PING_HTTP, '--via', 'modern', '--out', `${PING_HTTP}/o`],
       /ping_http\.pcap\/o: /,
     ],
-    ['the capture as output', ['replay', PING_HTTP, '--via', 'modern', '--out', PING_HTTP], /choose another --out$/],
+    [
+      'the capture as output',
+      ['replay', PING_HTTP, '--via', 'modern', '--out', PING_HTTP],
+      /choose another place for --out$/,
+    ],
     ['an MTU that is none', ['replay', PING_HTTP, '--via', 'modern', '--out', 'o', '--mtu', '67'], /'67'.*68 to 9000/],
     [
       'an MTU with letters',

@@ -18,7 +18,11 @@ describe('options', () => {
   it.each([
     ['an unknown scenario', ['nothing'], /virtfn: .*'nothing' is invalid.*admin, legacy, modern, traffic.*--help/],
     ['no scenario', [], /virtfn: missing required argument 'scenario'/],
-    ['one file for two formats', ['admin', '--vcd', 'a', '--tlp', './a'], /virtfn: \.\/a: two formats .* another one/],
+    [
+      'one file for two formats',
+      ['admin', '--vcd', 'a', '--tlp', './a'],
+      /virtfn: --vcd a and --tlp \.\/a go to one file; .* for --tlp/,
+    ],
     ['traffic without a second VF', ['traffic', '--vfs', '1'], /virtfn: --vfs 1: traffic goes from VF 1 to VF 2/],
     ['a parameter without a value', ['admin', '--set', 'clock.period_ps'], /virtfn: .*--set/],
   ])('refuses %s with exit code 2', (_, args, message) => {

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// The files of one command: checked before the first is opened for writing, written by the option that names them, listed at
+// the end. `-` is standard output; then no text may go there.
+//
+//   const files = new CommandFiles({ '<in.pcap>': input }, { '--out': out, '--json': json });
+//   files.write('--out', pieces);                       // nothing where the option was not given
+//   files.writeJson('--json', report);
+//   if (!files.takesStandardOutput) print(`...${files.list()}`);
+import { checkFiles, isStandardOutput } from '../files/identity.ts';
+import { writeFile } from '../files/output_file.ts';
+import { fileList, jsonText } from './output.ts';
+
+/** Paths by the option or argument that gives them; undefined where it was not given. */
+type PathsByOption = Readonly<Record<string, string | undefined>>;
+
+export class CommandFiles {
+  /** One of the outputs is what goes to standard output. */
+  readonly takesStandardOutput: boolean;
+  /** What lies in files by now. */
+  readonly written: string[] = [];
+  private readonly outputs: PathsByOption;
+
+  /** Throws UsageError where an output is an input or another output under whatever name. */
+  constructor(inputs: PathsByOption, outputs: PathsByOption) {
+    checkFiles(Object.entries(inputs), Object.entries(outputs));
+    this.outputs = outputs;
+    this.takesStandardOutput = Object.values(outputs).some((path) => path !== undefined && isStandardOutput(path));
+  }
+
+  write(option: string, pieces: Iterable<string | Uint8Array>): void {
+    const path = this.outputs[option];
+    if (path === undefined) return;
+    writeFile(path, pieces);
+    if (!isStandardOutput(path)) this.written.push(path);
+  }
+
+  writeJson(option: string, value: unknown): void {
+    this.write(option, [`${jsonText(value)}\n`]);
+  }
+
+  /** Paragraph with the files that were written and their sizes; empty without any. */
+  list(): string {
+    return this.written.length === 0 ? '' : `\n\nWritten\n${fileList(this.written)}`;
+  }
+}
