@@ -1,43 +1,64 @@
 // SPDX-License-Identifier: Apache-2.0
-// The place of one client at one function: who comes while it is taken is turned away.
+// The place of one client at one function. It is VERSION's answer that gives or refuses it (EBUSY), not the connection: a
+// client that finds the connection closed before its VERSION is answered cannot tell why.
+import { VfioError } from '../util/errors.ts';
+import type { VfioDevice } from '../vfio/vfio_device.ts';
 import { ClientSession, type SessionOptions } from './client_session.ts';
 import type { MessageSocket } from './connection.ts';
 
+/** Connections that have not said VERSION, or wait for their refusal to be read; the oldest makes room for one more. */
+const WAITING_MAX = 16;
+
 export class ClientSlot {
-  /** Clients that came so far. */
+  /** Clients that had the function so far. */
   clients = 0;
   private readonly options: SessionOptions;
-  private session: ClientSession | null = null;
+  private holder: ClientSession | null = null;
+  private readonly waiting = new Set<ClientSession>();
 
   constructor(options: SessionOptions) {
     this.options = options;
   }
 
   get isConnected(): boolean {
-    return this.session !== null;
+    return this.holder !== null;
   }
 
   /** Messages of the present client. */
   get messages(): number {
-    return this.session?.messages ?? 0;
+    return this.holder?.messages ?? 0;
   }
 
   /** A client came. */
   take(socket: MessageSocket): void {
-    // the one before may be gone without our having read so
-    this.session?.serve();
-    if (this.session !== null) {
-      socket.close(); // one device, one client
-      return;
-    }
-    this.clients++;
-    this.session = new ClientSession(this.options, socket, () => {
-      this.session = null;
-    });
+    const session: ClientSession = new ClientSession(
+      { ...this.options, openDevice: () => this.openFor(session) },
+      socket,
+      () => this.forget(session),
+    );
+    this.waiting.add(session);
+    const [oldest] = this.waiting;
+    if (this.waiting.size > WAITING_MAX) oldest!.end();
   }
 
-  /** Drops the client. */
+  /** Drops all clients. */
   end(): void {
-    this.session?.end();
+    this.holder?.end();
+    for (const session of this.waiting) session.end();
+  }
+
+  private openFor(session: ClientSession): VfioDevice {
+    this.holder?.serve(); // it may be gone without our having read so
+    if (this.holder !== null) throw new VfioError('EBUSY', 'the function has a client; disconnect it first');
+    const device = this.options.openDevice();
+    this.waiting.delete(session);
+    this.holder = session;
+    this.clients++;
+    return device;
+  }
+
+  private forget(session: ClientSession): void {
+    this.waiting.delete(session);
+    if (this.holder === session) this.holder = null;
   }
 }

@@ -61,20 +61,31 @@ const dmaMap: Command = (message, { dma }, answer) => {
   answer(0);
 };
 
+/** Behind every mapping: none ends beyond the last whole number that is exact. */
+const BEYOND_MAPPINGS = 2n ** 53n;
+
+/** As type 1 version 2 of Linux does: all mappings that lie inside go, however large the range; one that is cut stays. */
 const dmaUnmap: Command = (message, { dma }, answer) => {
   const payload = payloadOf(message, P.DMA_UNMAP_BYTES);
   const flags = payload.getUint32(P.FLAGS, true);
-  const address = wide(payload, P.DMA_UNMAP_ADDRESS);
-  const size = wide(payload, P.DMA_UNMAP_SIZE);
+  const address = payload.getBigUint64(P.DMA_UNMAP_ADDRESS, true);
+  const size = payload.getBigUint64(P.DMA_UNMAP_SIZE, true);
+  let unmapped = 0;
   if (flags === P.DMA_UNMAP_FLAG_ALL) {
-    if (address !== 0 || size !== 0) refuse('everything is unmapped with address and size 0');
+    if (address !== 0n || size !== 0n) refuse('everything is unmapped with address and size 0');
     dma.clear();
   } else if (flags !== 0) {
     refuse(`flags 0x${flags.toString(16)}: dirty pages are not tracked`);
-  } else if (!dma.unmap(address, size)) {
-    throw new VfioError('ENOENT', `no mapping has ${size} bytes at 0x${address.toString(16)}`);
+  } else {
+    const end = address + size;
+    if (size === 0n || end > 2n ** 64n) refuse(`${size} bytes at 0x${address.toString(16)} are no range`);
+    const below = (bound: bigint): number => Number(bound < BEYOND_MAPPINGS ? bound : BEYOND_MAPPINGS);
+    unmapped = dma.unmap(below(address), below(end));
   }
-  answer(P.DMA_UNMAP_BYTES, (reply) => bytesOf(reply, 0).set(bytesOf(payload, 0, P.DMA_UNMAP_BYTES)));
+  answer(P.DMA_UNMAP_BYTES, (reply) => {
+    bytesOf(reply, 0).set(bytesOf(payload, 0, P.DMA_UNMAP_BYTES));
+    reply.setBigUint64(P.DMA_UNMAP_SIZE, BigInt(unmapped), true);
+  });
 };
 
 const getInfo: Command = (message, { device }, answer) => {

@@ -83,8 +83,7 @@ export class DmaMap implements ForeignMemory {
     if (size <= 0 || !Number.isSafeInteger(end) || address < 0) {
       throw new VfioError('EINVAL', `${size} bytes at 0x${address.toString(16)} are no range below 2^53`);
     }
-    const place = this.ranges.findIndex((range) => range.end > address);
-    const at = place < 0 ? this.ranges.length : place;
+    const at = this.firstBehind(address);
     if (at < this.ranges.length && this.ranges[at]!.start < end) {
       throw new VfioError('EEXIST', `${size} bytes at 0x${address.toString(16)} overlap a mapping; unmap it first`);
     }
@@ -94,12 +93,23 @@ export class DmaMap implements ForeignMemory {
     if (range.needsMessages) this.messageRanges++;
   }
 
-  /** Takes exactly the range away that was mapped so; false if there is none. */
-  unmap(address: number, size: number): boolean {
-    const at = this.ranges.findIndex((range) => range.start === address && range.end === address + size);
-    if (at < 0) return false;
-    this.drop(this.ranges.splice(at, 1)[0]!);
-    return true;
+  /**
+   * Takes the ranges away that lie between two addresses, and says how many bytes that were. Throws VfioError EINVAL, and
+   * takes none, where one lies there in part.
+   */
+  unmap(start: number, end: number): number {
+    const { ranges } = this;
+    const from = this.firstBehind(start);
+    let to = from;
+    while (to < ranges.length && ranges[to]!.start < end) to++;
+    for (const range of ranges.slice(from, to)) {
+      if (range.start >= start && range.end <= end) continue;
+      const mapping = `0x${range.start.toString(16)}..0x${(range.end - 1).toString(16)}`;
+      throw new VfioError('EINVAL', `the mapping ${mapping} would be cut; unmap all of it`);
+    }
+    const gone = ranges.splice(from, to - from);
+    for (const range of gone) this.drop(range);
+    return gone.reduce((bytes, range) => bytes + range.end - range.start, 0);
   }
 
   clear(): void {
@@ -135,6 +145,14 @@ export class DmaMap implements ForeignMemory {
   private find(address: number): Range | null {
     const { last } = this;
     if (last !== null && address >= last.start && address < last.end) return last;
+    const range = this.ranges[this.firstBehind(address)];
+    if (range === undefined || range.start > address) return null;
+    this.last = range;
+    return range;
+  }
+
+  /** Place of the first range that ends behind an address. */
+  private firstBehind(address: number): number {
     let low = 0;
     let high = this.ranges.length;
     while (low < high) {
@@ -142,10 +160,7 @@ export class DmaMap implements ForeignMemory {
       if (this.ranges[middle]!.end <= address) low = middle + 1;
       else high = middle;
     }
-    const range = this.ranges[low];
-    if (range === undefined || range.start > address) return null;
-    this.last = range;
-    return range;
+    return low;
   }
 
   private drop(range: Range): void {

@@ -30,6 +30,8 @@ const FUNCTIONS = ['VF', 'transitional VF', 'PF'] as const;
 const FILE_KINDS = ['sealed', 'unsealed', 'eventfd', 'other'] as const;
 const MOST_FILES = 20;
 const WINDOW_BYTES = 4 << 20;
+/** So many clients a function lets wait that have not said VERSION. */
+const SILENT_MAX = 16;
 
 /** One served function. */
 interface Served {
@@ -145,7 +147,7 @@ export class VfioUserTarget implements FuzzTarget {
 
   private connect({ slot }: Served): void {
     const client = new HostileClient(this.system, this.observer, this.ram);
-    client.mayBeDropped = slot.isConnected;
+    if (this.clients.length >= SILENT_MAX) for (const one of this.clients) one.mayBeDropped ||= !one.isGreeted;
     this.clients.push(client);
     slot.take(client.socket);
     this.system.pump();

@@ -205,8 +205,9 @@ export class HostileClient {
   private forget(view: DataView): void {
     if (view.getUint32(4, true) === 2) this.ranges.length = 0;
     const start = wide(view, 8);
-    const place = this.ranges.findIndex((range) => range.start === start && range.end === start + wide(view, 16));
-    if (place >= 0) this.ranges.splice(place, 1);
+    const end = start + wide(view, 16);
+    const left = this.ranges.filter((range) => range.start < start || range.end > end);
+    this.ranges.splice(0, Infinity, ...left);
   }
 
   /** The server asks for memory of this client: it has to be memory that it was given. */

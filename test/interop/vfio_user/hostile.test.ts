@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import {
   COMMAND,
+  EBUSY,
   EINVAL,
   fields,
   header,
@@ -151,12 +152,47 @@ describe('a client that vanishes', () => {
 });
 
 describe('a second client of a function', () => {
-  it('is turned away while the first is there', () => {
+  it('is told EBUSY in answer to VERSION, and then dropped, while the first is there', () => {
     const first = served.greeted();
     const second = served.raw();
 
+    expect(second.greet().error).toBe(EBUSY);
     expect(second.isDropped()).toBe(true);
     expect(worksOn(first)).toBe(true);
+  });
+
+  it('may wait with its VERSION until the first has gone', () => {
+    const first = served.greeted();
+    const second = served.raw();
+    first.close();
+
+    expect(second.greet().error).toBe(0);
+    expect(worksOn(second)).toBe(true);
+  });
+
+  it('has the function where the first has not said VERSION', () => {
+    const silent = served.raw();
+    const second = served.raw();
+
+    expect(second.greet().error).toBe(0);
+    expect(silent.greet().error).toBe(EBUSY);
+    expect(worksOn(second)).toBe(true);
+  });
+
+  it('is no client that was served: refused ones are not counted', () => {
+    served.greeted();
+    served.greeted();
+    served.raw();
+
+    expect(served.servers[0]!.clients).toBe(1);
+    expect(served.servers[0]!.isConnected).toBe(true);
+  });
+
+  it('finds room however many connect and say nothing: of these the oldest is dropped behind sixteen', () => {
+    const silent = Array.from({ length: 17 }, () => served.raw());
+
+    expect(silent.map((one) => one.isDropped())).toEqual(Array.from({ length: 17 }, (_, i) => i === 0));
+    expect(worksOn(served.greeted())).toBe(true);
   });
 });
 

@@ -25,8 +25,8 @@ export const COMMAND = {
 } as const;
 
 export const EFAULT = 14;
+export const EBUSY = 16;
 export const EINVAL = 22;
-export const ENOENT = 2;
 export const EEXIST = 17;
 export const ENOTTY = 25;
 export const NO_REPLY = 0x10;
