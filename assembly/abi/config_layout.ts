@@ -39,7 +39,7 @@ export const LINK_SPEED = 3; // 8 GT/s
 export const LINK_WIDTH = 8;
 
 // What a write to configuration space sets off outside the PCI layer (bits of the result of writeConfig)
-export const EFFECT_FLR = 1;
+export const EFFECT_RESET = 1;
 export const EFFECT_VF_ENABLE = 2; // VF Enable rose or fell
 export const EFFECT_BUS_MASTER = 4; // may have changed
 export const EFFECT_PCI_CFG_DATA = 8; // the window of the PCI_CFG capability was written

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Power management capability, 8 bytes. PCI Bus Power Management Interface 1.2 §3.2, PCI Express Base §7.5.2.
-// No PME is generated, so PME_En and PME_Status are hardwired to zero and only the power state is writable.
+// No PME is generated, so PME_En and PME_Status are hardwired to zero and only the power state is writable. No_Soft_Reset
+// is clear: the way from D3hot to D0 resets the function, and a driver sets it up again, as it has to where a virtual
+// machine monitor resets the function in its sleep.
 
 import { RO, RW } from './register_row.ts';
 
@@ -52,7 +54,7 @@ export const PCI_PM_CAP: StaticArray<u32> = [ // offset, width, access, reset, w
   PCI_PM_CAP_ID, 1, RO, PCI_CAP_ID_PM, 0,
   PCI_PM_NEXT, 1, RO, 0, 0,
   PCI_PM_PMC, 2, RO, PCI_PM_VERSION_1_2, 0,
-  PCI_PM_CTRL, 2, RW, PCI_PM_CTRL_NO_SOFT_RESET, PCI_PM_CTRL_STATE_MASK,
+  PCI_PM_CTRL, 2, RW, 0, PCI_PM_CTRL_STATE_MASK,
   PCI_PM_PPB_EXTENSIONS, 1, RO, 0, 0,
   PCI_PM_DATA_REGISTER, 1, RO, 0, 0,
 ];

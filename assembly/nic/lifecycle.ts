@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Function level reset, VFs that come and go with VF Enable (PCIe 6.0 §6.6.2, §9.2.1.2), functions that come on demand.
+// Reset of a function, by FLR or on its way from D3hot to D0, VFs that come and go with VF Enable (PCIe 6.0 §6.6.2, §5.3.1.4,
+// §9.2.1.2), functions that come on demand.
 import { CTL_NUM_VFS, FN_CONFIG, NONE } from '../abi/state_map.ts';
 import {
   FN_INDEX,
@@ -20,7 +21,7 @@ import { bindFunction } from '../pcie/address_space.ts';
 import { resetDevice } from '../virtio/device_status.ts';
 import { applyProfile } from './profile.ts';
 
-/** FLR of one function. The PF's takes all others away: VF Enable goes back to 0, and nobody manages those on demand. */
+/** Reset of one function. The PF's takes all others away: VF Enable goes back to 0, and nobody manages those on demand. */
 export function resetFunction(f: usize): void {
   resetDevice(f);
   resetMsix(f);

@@ -25,9 +25,9 @@ import {
   CAP_VIRTIO_PCI_CFG,
   DEVICE_BAR_OFFSET,
   EFFECT_BUS_MASTER,
-  EFFECT_FLR,
   EFFECT_INTX,
   EFFECT_PCI_CFG_DATA,
+  EFFECT_RESET,
   EFFECT_VF_ENABLE,
   EXT_CAP_SRIOV,
   ISR_BAR_OFFSET,
@@ -142,7 +142,7 @@ export function writeConfigRegister(f: usize, offset: u32, size: u32, value: u32
   }
   const effects = writeConfig(f, offset, size, value);
   if (effects == 0) return;
-  if ((effects & EFFECT_FLR) != 0) {
+  if ((effects & EFFECT_RESET) != 0) {
     resetFunction(f);
     return;
   }

@@ -58,14 +58,7 @@ import {
   PCI_VENDOR_ID_VIRTIO,
   PCI_VF_ID_ALL_ONES,
 } from '../abi/pci_header.ts';
-import {
-  PCI_CAP_ID_PM,
-  PCI_PM_CTRL,
-  PCI_PM_CTRL_NO_SOFT_RESET,
-  PCI_PM_CTRL_STATE_MASK,
-  PCI_PM_PMC,
-  PCI_PM_VERSION_1_2,
-} from '../abi/pci_pm.ts';
+import { PCI_CAP_ID_PM, PCI_PM_CTRL, PCI_PM_CTRL_STATE_MASK, PCI_PM_PMC, PCI_PM_VERSION_1_2 } from '../abi/pci_pm.ts';
 import {
   PCI_CAP_ID_MSIX,
   PCI_MSIX_FLAGS,
@@ -184,7 +177,6 @@ function powerManagement(cap: usize): void {
   store<u8>(cap, PCI_CAP_ID_PM);
   store<u8>(cap, CAP_MSIX, 1);
   store<u16>(cap, PCI_PM_VERSION_1_2, PCI_PM_PMC);
-  store<u16>(cap, PCI_PM_CTRL_NO_SOFT_RESET, PCI_PM_CTRL);
 }
 
 function msix(cap: usize, vectors: u32): void {

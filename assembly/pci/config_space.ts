@@ -20,9 +20,9 @@ import {
   CAP_PM,
   CAP_VIRTIO_PCI_CFG,
   EFFECT_BUS_MASTER,
-  EFFECT_FLR,
   EFFECT_INTX,
   EFFECT_PCI_CFG_DATA,
+  EFFECT_RESET,
   EFFECT_VF_ENABLE,
   EXT_CAP_SRIOV,
   MSIX_BAR,
@@ -34,7 +34,7 @@ import {
   PCI_COMMAND_MASTER,
   PCI_COMMAND_MEMORY,
 } from '../abi/pci_header.ts';
-import { PCI_PM_CTRL, PCI_PM_CTRL_STATE_MASK, PCI_PM_D1, PCI_PM_D2 } from '../abi/pci_pm.ts';
+import { PCI_PM_CTRL, PCI_PM_CTRL_STATE_MASK, PCI_PM_D0, PCI_PM_D1, PCI_PM_D2, PCI_PM_D3HOT } from '../abi/pci_pm.ts';
 import { PCI_MSIX_FLAGS, PCI_MSIX_FLAGS_ENABLE, PCI_MSIX_FLAGS_MASKALL } from '../abi/pci_msix.ts';
 import { PCI_EXP_DEVCTL, PCI_EXP_DEVCTL_BCR_FLR } from '../abi/pci_express.ts';
 import {
@@ -93,6 +93,8 @@ export function writeConfig(f: usize, offset: u32, size: u32, value: u32): u32 {
     // there is no D1 and no D2: a write of an unsupported state is discarded (PCI PM 1.2 §3.2.4)
     const state = load<u16>(c, CAP_PM + PCI_PM_CTRL) & PCI_PM_CTRL_STATE_MASK;
     if (state == PCI_PM_D1 || state == PCI_PM_D2) store<u16>(c, oldPower, CAP_PM + PCI_PM_CTRL);
+    // with No_Soft_Reset clear the function comes back as from a reset of its own (PCIe 6.0 §5.3.1.4, §7.5.2.2)
+    if (state == PCI_PM_D0 && (oldPower & PCI_PM_CTRL_STATE_MASK) == PCI_PM_D3HOT) effects |= EFFECT_RESET;
     updateDecode(f);
     effects |= EFFECT_BUS_MASTER;
   }
@@ -105,7 +107,7 @@ export function writeConfig(f: usize, offset: u32, size: u32, value: u32): u32 {
   }
   if (offset <= <u32>(CAP_EXP + PCI_EXP_DEVCTL + 1) && overlaps(offset, size, CAP_EXP + PCI_EXP_DEVCTL + 1, 1)) {
     const high = value >> ((CAP_EXP + PCI_EXP_DEVCTL + 1 - offset) << 3);
-    if ((high & (PCI_EXP_DEVCTL_BCR_FLR >> 8)) != 0) effects |= EFFECT_FLR;
+    if ((high & (PCI_EXP_DEVCTL_BCR_FLR >> 8)) != 0) effects |= EFFECT_RESET;
   }
   if (overlaps(offset, size, CAP_VIRTIO_PCI_CFG + VIRTIO_PCI_CAP_PCI_CFG_DATA, 4)) effects |= EFFECT_PCI_CFG_DATA;
   if (isPf && offset >= <u32>EXT_CAP_SRIOV)

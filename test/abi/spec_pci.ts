@@ -119,7 +119,7 @@ export const SPEC_PCI: readonly SpecFile[] = [
           0 1 cap_id RO 0x01
           1 1 next RO
           2 2 pmc RO 0x0003
-          4 2 ctrl RW 0x0008 0x0003
+          4 2 ctrl RW 0 0x0003
           6 1 ppb_extensions RO
           7 1 data_register RO`,
       },
