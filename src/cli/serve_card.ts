@@ -11,6 +11,7 @@ import {
 import { enumerate, type BusLayout } from '../device/bus.ts';
 import { createNic, type Nic } from '../device/nic.ts';
 import { Machine } from '../machine/machine.ts';
+import { withPfDriverOnly } from '../machine/machine_config.ts';
 import type { Libc } from '../native/libc.ts';
 import { Poller } from '../native/poller.ts';
 import type { PfAdmin } from '../variant/pf_admin.ts';
@@ -46,7 +47,7 @@ export class ServedCard {
     this.config = config;
     this.poller = new Poller(libc);
     if (config.hasPfDriver) {
-      const machine = new Machine(config.card);
+      const machine = new Machine(withPfDriverOnly(config.card));
       this.nic = machine.nic;
       this.bus = machine.bus;
       this.admin = machine.pf.admin;

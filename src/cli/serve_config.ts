@@ -3,8 +3,9 @@
 // same names; all problems are named at once, each with the place where it is.
 import { join } from 'node:path';
 
-import { resolveConfig, type NicConfig } from '../device/config.ts';
+import { ConfigError, resolveConfig, type NicConfig } from '../device/config.ts';
 import { resolveProfile } from '../device/profile.ts';
+import { resolveMachine } from '../machine/machine_config.ts';
 import { NicError, UsageError } from '../util/errors.ts';
 
 /** What the wire leads to. */
@@ -133,7 +134,7 @@ export function resolveServeConfig(options: Settings, file: string | null, fileS
     if (!FUNCTION_NAME.test(name) || !names.includes(name)) problems.push(`${where}: that function is not served`);
     else if (text(path) !== null) problems.push(`${where}: ${text(path)}`);
   }
-  const card = cardConfig(settings, vfs, transitional !== false || settings['pf'] === true, place, problems);
+  const card = cardConfig(settings, vfs, !isRaw && !isPf, transitional !== false || isPf, place, problems);
   if (problems.length > 0) throw new UsageError(problems.join('; '));
 
   const kindOf = (name: string): FunctionKind => {
@@ -157,41 +158,46 @@ export function resolveServeConfig(options: Settings, file: string | null, fileS
   };
 }
 
+/** Settings that have another name than the option of the card that they become. */
+const SETTING_OF: Readonly<Record<string, string>> = {
+  totalVfs: 'vfs',
+  pfQueuePairs: 'queuePairs',
+  vfQueuePairs: 'queuePairs',
+};
+
 function cardConfig(
   settings: Settings,
   vfs: number,
+  hasPfDriver: boolean,
   traceAdmin: boolean,
   place: (name: string) => string,
   problems: string[],
 ): ServeConfig['card'] {
   const pairs = settings['queuePairs'] as number | undefined;
   const copied = ['queueSize', 'mac', 'mtu', 'withoutFeatures', 'firstVfOffset', 'vfStride'];
-  const parts: Record<string, NicConfig> = {
-    vfs: { totalVfs: vfs },
-    queuePairs: pairs === undefined ? {} : { pfQueuePairs: pairs, vfQueuePairs: pairs },
-    ...Object.fromEntries(copied.map((name) => [name, name in settings ? { [name]: settings[name] } : {}])),
-  };
   const card = {
-    ...(Object.assign({}, ...Object.values(parts)) as NicConfig),
+    ...(pairs === undefined ? {} : { pfQueuePairs: pairs, vfQueuePairs: pairs }),
+    ...(Object.fromEntries(copied.flatMap((name) => (name in settings ? [[name, settings[name]]] : []))) as NicConfig),
     mode: (settings['mode'] as 'functional' | 'timed' | undefined) ?? 'functional',
     totalVfs: vfs,
     profile: (settings['profile'] ?? {}) as Readonly<Record<string, number>>,
     wire: (settings['wire'] ?? 'none') === 'none' ? ('discard' as const) : ('host' as const),
     traceAdmin,
   };
-  const check = (name: string, resolve: () => unknown): void => {
-    try {
-      resolve();
-    } catch (error) {
-      if (!(error instanceof NicError)) throw error;
-      problems.push(`${place(name)}: ${error.message.replace(/^[^:]+: /, '')}`); // the place says more than its heading
-    }
-  };
-  const before = problems.length;
-  for (const [name, part] of Object.entries(parts)) check(name, () => resolveConfig(part));
-  // only routing ids depend on several settings
-  if (problems.length === before) check('vfStride', () => resolveConfig(card));
-  check('profile', () => resolveProfile(card.mode, card.profile));
+  try {
+    if (hasPfDriver) resolveMachine(card);
+    else resolveConfig(card);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    const found = error.problems.map(({ option, message }) => `${place(SETTING_OF[option] ?? option)}: ${message}`);
+    problems.push(...new Set(found));
+  }
+  try {
+    resolveProfile(card.mode, card.profile);
+  } catch (error) {
+    if (!(error instanceof NicError)) throw error;
+    problems.push(`${place('profile')}: ${error.message.replace(/^[^:]+: /, '')}`); // the place says more than its heading
+  }
   return card;
 }
 

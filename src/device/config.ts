@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a card is made of: options with defaults, checked all at once before anything is built.
 import * as C from '../../assembly/abi/nic_config.ts';
+import { VIRTIO_F_VERSION_1 } from '../../assembly/abi/virtio_features.ts';
 import { MSIX_VECTORS_MAX } from '../../assembly/abi/state_map.ts';
 import { NicError } from '../util/errors.ts';
 import { macBytes } from '../util/mac.ts';
@@ -10,7 +11,7 @@ import type { NicMode, ProfileOverrides } from './profile.ts';
 export interface NicConfig {
   /** `timed`: every step costs what the profile says. `functional`: the same behaviour without delay. Default timed. */
   readonly mode?: NicMode;
-  /** Timing profile by name, see profileNames(). Default fpga-gen3x8-250mhz. */
+  /** Timing profile by name, one of PROFILES. Default fpga-gen3x8-250mhz. */
   readonly profileName?: string;
   /** Overrides of its parameters by name, see profileParameters(). */
   readonly profile?: ProfileOverrides;
@@ -67,13 +68,19 @@ export interface ResolvedConfig extends Required<Omit<NicConfig, 'profile' | 'pr
   readonly words: ReadonlyMap<number, number>;
 }
 
+/** Address of the PF. */
+const DEFAULT_MAC = '02:76:66:00:00:00';
 /** PF, VFs and functions on demand that a card may have together. */
 const MAX_FUNCTIONS = 1100;
+/** Bus 255, device 31, function 7. */
+const LAST_ROUTING_ID = 0xffff;
 
 /** One bad option. */
 export interface ConfigProblem {
-  readonly option: keyof NicConfig;
+  readonly option: string;
   readonly message: string;
+  /** A value that would do, as far as this option goes; `message` names it. */
+  readonly remedy: unknown;
 }
 
 /** A configuration that no card can have; `problems` has every bad option. */
@@ -90,17 +97,25 @@ export class ConfigError extends NicError {
 /** Fills defaults in and checks. Throws ConfigError that names every bad value. */
 export function resolveConfig(config: NicConfig): ResolvedConfig {
   const problems: ConfigProblem[] = [];
-  const check = (isGood: boolean, option: keyof NicConfig, value: unknown, remedy: string): void => {
-    if (!isGood) problems.push({ option, message: `${String(value)}: ${remedy}` });
+  const check = (isGood: boolean, option: keyof NicConfig, value: unknown, text: string, remedy: unknown): void => {
+    if (!isGood) problems.push({ option, message: `${String(value)}: ${text}`, remedy });
   };
   const whole = (name: keyof NicConfig, value: number, low: number, high: number): number => {
     const isGood = Number.isInteger(value) && value >= low && value <= high;
-    check(isGood, name, value, `a whole number from ${low} to ${high} is needed`);
+    check(isGood, name, value, `a whole number from ${low} to ${high} is needed`, value > high ? high : low);
     return value;
   };
   const ringSize = (name: keyof NicConfig, value: number): number => {
     whole(name, value, 2, 256);
-    check((value & (value - 1)) === 0, name, value, 'a power of two is needed');
+    const isPower = (value & (value - 1)) === 0;
+    const below = 2 ** Math.floor(Math.log2(Math.min(Math.max(value, 2), 256)));
+    check(isPower, name, value, `a power of two is needed, say ${below}`, below);
+    return value;
+  };
+  const pages = (name: keyof NicConfig, value: number, low: number, high: number): number => {
+    whole(name, value, low, high);
+    const above = Math.min(Math.ceil(value / 4096) * 4096, high);
+    check(value % 4096 === 0, name, value, `a multiple of 4096 is needed, say ${above}`, above);
     return value;
   };
 
@@ -108,21 +123,17 @@ export function resolveConfig(config: NicConfig): ResolvedConfig {
   const onDemandFunctions = whole('onDemandFunctions', config.onDemandFunctions ?? 0, 0, 1024);
   const functions = 1 + totalVfs + onDemandFunctions;
   check(
-    functions <= MAX_FUNCTIONS,
+    problems.length > 0 || functions <= MAX_FUNCTIONS,
     'onDemandFunctions',
     onDemandFunctions,
-    `PF, VFs and these are ${functions}; ${MAX_FUNCTIONS} functions are possible`,
+    `PF, VFs and these are ${functions}; at most ${MAX_FUNCTIONS - 1 - totalVfs} are possible beside them`,
+    MAX_FUNCTIONS - 1 - totalVfs,
   );
   const firstVfOffset = whole('firstVfOffset', config.firstVfOffset ?? 1, 1, 0xffff);
   const vfStride = whole('vfStride', config.vfStride ?? 1, 1, 0xffff);
   const routingId = whole('routingId', config.routingId ?? 0x0100, 0, 0xffff);
-  const lastRoutingId = routingId + firstVfOffset + (totalVfs - 1) * vfStride;
-  check(
-    lastRoutingId <= 0xffff,
-    'vfStride',
-    vfStride,
-    `the last VF would have routing id ${lastRoutingId}, beyond bus 255`,
-  );
+  const places = { routingId, firstVfOffset, vfStride, totalVfs };
+  if (problems.every(({ option }) => !(option in places))) checkRoutingIds(places, check);
   const queueSize = ringSize('queueSize', config.queueSize ?? 256);
   const adminQueueSize = ringSize('adminQueueSize', config.adminQueueSize ?? 256);
   const pfQueuePairs = whole('pfQueuePairs', config.pfQueuePairs ?? 1, 1, 8);
@@ -132,28 +143,35 @@ export function resolveConfig(config: NicConfig): ResolvedConfig {
   const vfVectorPool = config.vfVectorPool ?? totalVfs * vfVectors;
   whole('vfVectorPool', vfVectorPool, 2 * totalVfs, MSIX_VECTORS_MAX * totalVfs);
   const mtu = whole('mtu', config.mtu ?? 1500, 68, 9000);
-  const windowBytes = whole('windowBytes', config.windowBytes ?? (Math.min(totalVfs, 14) + 2) << 21, 4096, 2 ** 30);
-  check(windowBytes % 4096 === 0, 'windowBytes', windowBytes, 'a multiple of 4096 is needed');
-  const traceBytes = whole('traceBytes', config.traceBytes ?? 0, 0, 2 ** 28);
-  check(traceBytes % 4096 === 0, 'traceBytes', traceBytes, 'a multiple of 4096 is needed');
-  const mac = config.mac ?? '02:76:66:00:00:00';
+  const windowBytes = pages('windowBytes', config.windowBytes ?? (Math.min(totalVfs, 14) + 2) << 21, 4096, 2 ** 30);
+  const traceBytes = pages('traceBytes', config.traceBytes ?? 0, 0, 2 ** 28);
+  const mac = config.mac ?? DEFAULT_MAC;
   const parsed = macBytes(mac);
-  check(parsed !== null, 'mac', mac, 'six bytes in hexadecimal with colons are needed');
+  check(
+    parsed !== null,
+    'mac',
+    mac,
+    `six bytes in hexadecimal with colons are needed, say ${DEFAULT_MAC}`,
+    DEFAULT_MAC,
+  );
   const bytes = parsed ?? [0, 0, 0, 0, 0, 0];
-  check((bytes[0]! & 1) === 0, 'mac', mac, 'a unicast address is needed');
+  check((bytes[0]! & 1) === 0, 'mac', mac, `a unicast address is needed, say ${DEFAULT_MAC}`, DEFAULT_MAC);
   const given = config.withoutFeatures ?? [];
-  check(Array.isArray(given), 'withoutFeatures', given, 'a list of bit numbers is needed');
+  check(Array.isArray(given), 'withoutFeatures', given, 'a list of bit numbers is needed, say []', []);
   const withoutFeatures = Array.isArray(given) ? given : [];
   let mask0 = 0xffffffff;
   let mask1 = 0xffffffff;
+  const isBit = (bit: unknown): boolean => Number.isInteger(bit) && (bit as number) >= 0 && (bit as number) < 64;
+  const others = withoutFeatures.filter((bit) => isBit(bit) && bit !== VIRTIO_F_VERSION_1);
   for (const bit of withoutFeatures) {
-    check(Number.isInteger(bit) && bit >= 0 && bit < 64, 'withoutFeatures', bit, 'bit numbers from 0 to 63 are needed');
-    check(bit !== 32, 'withoutFeatures', bit, 'VIRTIO_F_VERSION_1 is always offered');
+    check(isBit(bit), 'withoutFeatures', bit, `bit numbers from 0 to 63 are needed, say [${others}]`, others);
+    const isKept = bit === VIRTIO_F_VERSION_1;
+    check(!isKept, 'withoutFeatures', bit, `VIRTIO_F_VERSION_1 is always offered; [${others}] would do`, others);
     if (bit < 32) mask0 = (mask0 & ~(1 << bit)) >>> 0;
     else mask1 = (mask1 & ~(1 << (bit - 32))) >>> 0;
   }
   const legacy = config.legacy ?? true;
-  check(typeof legacy === 'boolean', 'legacy', legacy, 'true or false is needed');
+  check(typeof legacy === 'boolean', 'legacy', legacy, 'true or false is needed', true);
   if (problems.length > 0) throw new ConfigError(problems);
 
   const wire = config.wire ?? 'host';
@@ -211,4 +229,28 @@ export function resolveConfig(config: NicConfig): ResolvedConfig {
     traceBytes,
     words,
   };
+}
+
+/** VFs lie between the PF and the last routing id that there is, that of bus 255. */
+function checkRoutingIds(
+  {
+    routingId,
+    firstVfOffset,
+    vfStride,
+    totalVfs,
+  }: Record<'routingId' | 'firstVfOffset' | 'vfStride' | 'totalVfs', number>,
+  check: (isGood: boolean, option: keyof NicConfig, value: unknown, text: string, remedy: unknown) => void,
+): void {
+  const behind = totalVfs - 1;
+  const last = routingId + firstVfOffset + behind * vfStride;
+  if (last <= LAST_ROUTING_ID) return;
+  const text = (remedy: number): string =>
+    `the last VF would have routing id ${last}, beyond bus 255; ${remedy} would do`;
+  const stride = Math.floor((LAST_ROUTING_ID - routingId - firstVfOffset) / behind);
+  const offset = LAST_ROUTING_ID - routingId - behind * vfStride;
+  const pf = Math.max(0, LAST_ROUTING_ID - firstVfOffset - behind * vfStride);
+  if (behind > 0 && stride >= 1) check(false, 'vfStride', vfStride, text(stride), stride);
+  else if (offset >= 1) check(false, 'firstVfOffset', firstVfOffset, text(offset), offset);
+  else if (pf < routingId) check(false, 'routingId', routingId, text(pf), pf);
+  else check(false, 'vfStride', vfStride, text(1), 1);
 }

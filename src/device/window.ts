@@ -12,7 +12,8 @@ export function takeWindow({ u32, windowBytes }: CoreInstance, bytes: number): n
   const offset = u32[CTL_WINDOW_USED >> 2]!;
   if (offset + size > windowBytes) {
     const left = windowBytes - offset;
-    throw new NicError('ENOMEM', `${size} bytes of guest memory asked for, ${left} left; raise windowBytes`);
+    const remedy = `windowBytes ${offset + size} would do`;
+    throw new NicError('ENOMEM', `${size} bytes of guest memory asked for, ${left} left; ${remedy}`);
   }
   u32[CTL_WINDOW_USED >> 2] = offset + size;
   return offset;

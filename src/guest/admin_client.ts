@@ -36,6 +36,12 @@ const SLOT_STATUS = ADMIN_CMD_HEADER_SIZE;
 const SLOT_TABLE = SLOT_STATUS + ADMIN_RESULT_HEADER_SIZE;
 const SLOT_BYTES = 128;
 
+/** Commands in flight, and bytes for data and for a result, unless others are asked for. */
+export const ADMIN_SLOTS = 64;
+export const ADMIN_BYTES = 64;
+/** Descriptors of the longest chain: header, data, status, result. No chain may be longer than its queue (§2.7.5.3.1). */
+export const ADMIN_CHAIN = 4;
+
 export interface AdminClientOptions {
   /** Most commands in flight; default 64. */
   readonly slots?: number;
@@ -102,7 +108,12 @@ export class AdminClient {
   private completedCount = 0;
 
   constructor(memory: DmaMemory, clock: Clock, doorbell: Doorbell, options: AdminClientOptions = {}) {
-    const { slots = 64, dataBytes = 64, resultBytes = 64, answerWaits = ANSWER_WAITS } = options;
+    const {
+      slots = ADMIN_SLOTS,
+      dataBytes = ADMIN_BYTES,
+      resultBytes = ADMIN_BYTES,
+      answerWaits = ANSWER_WAITS,
+    } = options;
     if (!Number.isInteger(slots) || slots < 1 || slots > 0x8000) {
       throw new NicError('ADMIN_SLOTS', `${slots} command slots: choose 1 to 32768`);
     }

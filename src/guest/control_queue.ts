@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The control queue of a network driver (virtio 1.4 §5.1.6.5): one command at a time, and the driver polls for its answer
-// as Linux does. Class and command, data and ack each have a descriptor of their own, as legacy devices need it.
+// as Linux does. Class and command, data and ack each have a descriptor of their own, as legacy devices need it; on a ring of
+// two the first of them has both.
 import {
   VIRTIO_NET_CTRL_HDR_CLASS,
   VIRTIO_NET_CTRL_HDR_COMMAND,
@@ -13,6 +14,8 @@ import { ANSWER_WAITS, type Clock, type DmaMemory } from './platform.ts';
 import type { Doorbell, SplitRing } from './split_ring.ts';
 
 const DATA_BYTES = 4096;
+/** Class and command, data, ack. */
+const BUFFERS = 3;
 /** What ack holds until the device has written it. */
 const ACK_PENDING = 0xff;
 
@@ -26,6 +29,7 @@ export class ControlQueue {
   private readonly clock: Clock;
   private readonly doorbell: Doorbell;
   private readonly answerWaits: number;
+  private readonly isJoined: boolean;
   private readonly headerAt: number;
   private readonly dataAt: number;
   private readonly ackAt: number;
@@ -39,8 +43,9 @@ export class ControlQueue {
     this.clock = clock;
     this.doorbell = doorbell;
     this.answerWaits = answerWaits;
-    this.headerAt = memory.alloc(VIRTIO_NET_CTRL_HDR_SIZE, 8);
-    this.dataAt = memory.alloc(DATA_BYTES, 8);
+    this.isJoined = ring.size < BUFFERS;
+    this.headerAt = memory.alloc(VIRTIO_NET_CTRL_HDR_SIZE + (this.isJoined ? DATA_BYTES : 0), 8);
+    this.dataAt = this.isJoined ? this.headerAt + VIRTIO_NET_CTRL_HDR_SIZE : memory.alloc(DATA_BYTES, 8);
     this.ackAt = memory.alloc(1, 8);
     this.headerIova = memory.iova(this.headerAt);
     this.dataIova = memory.iova(this.dataAt);
@@ -65,8 +70,8 @@ export class ControlQueue {
     u8[this.headerAt + VIRTIO_NET_CTRL_HDR_COMMAND] = command;
     u8.set(data, this.dataAt);
     u8[this.ackAt] = ACK_PENDING;
-    ring.push(this.headerIova, VIRTIO_NET_CTRL_HDR_SIZE, false);
-    if (data.length > 0) ring.push(this.dataIova, data.length, false);
+    ring.push(this.headerIova, VIRTIO_NET_CTRL_HDR_SIZE + (this.isJoined ? data.length : 0), false);
+    if (data.length > 0 && !this.isJoined) ring.push(this.dataIova, data.length, false);
     ring.push(this.ackIova, 1, true);
     if (ring.commit() < 0)
       throw new NicError('RING_FULL', `a ring of ${ring.size} descriptors takes no control command`);

@@ -8,7 +8,8 @@ import { DeviceFaultError } from './device_fault.ts';
 import { alignUp, type DmaMemory } from './platform.ts';
 import type { Doorbell, SplitRing } from './split_ring.ts';
 
-const BUFFER_ALIGN = 64;
+/** Where buffers begin: on a line of the cache. */
+export const BUFFER_ALIGN = 64;
 /** Packets that Linux takes in one go; when half of them have come, the receive ring is filled up again. */
 const POLL_BUDGET = 64;
 /** Rounds of one interrupt, each with at least half a ring of packets, after which a device floods its driver. */

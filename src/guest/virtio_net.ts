@@ -49,8 +49,8 @@ const DRIVER_FEATURES: readonly number[] = [
   VIRTIO_NET_F_CTRL_MAC_ADDR,
 ];
 
-/** Ethernet header with one VLAN tag. */
-export const ETHERNET_HEADER_BYTES = 18;
+/** What a frame has beside a packet of the MTU: an Ethernet header with up to two VLAN tags. */
+export const FRAME_OVERHEAD_BYTES = 22;
 export const DEFAULT_MTU = 1500;
 
 export interface VirtioNetOptions {
@@ -237,7 +237,7 @@ export class VirtioNet {
   /** Queues over the rings; those of an earlier start are kept where nothing about them changed. */
   private makeQueues(pairs: number, rings: readonly SplitRing[]): void {
     const { memory, transport, options } = this;
-    const maxFrameBytes = this.mtu + ETHERNET_HEADER_BYTES;
+    const maxFrameBytes = this.mtu + FRAME_OVERHEAD_BYTES;
     const framing = { headerBytes: VIRTIO_NET_HDR_SIZE, hasSeparateHeader: false };
     const rxOptions = {
       ...framing,

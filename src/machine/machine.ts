@@ -3,9 +3,8 @@
 // each as a plain function or behind the variant driver. Benchmarks, the command line, examples and tests start here.
 import { enumerate, type BusLayout } from '../device/bus.ts';
 import { NicClock } from '../device/clock.ts';
-import type { NicConfig } from '../device/config.ts';
 import { createNic, type CreateOptions, type Nic } from '../device/nic.ts';
-import { PfDriver, type PfDriverOptions } from '../guest/pf_driver.ts';
+import { PfDriver } from '../guest/pf_driver.ts';
 import { VirtioModern } from '../guest/virtio_modern.ts';
 import { VirtioNet, type VirtioNetOptions } from '../guest/virtio_net.ts';
 import { VirtioNetLegacy, type VirtioNetLegacyOptions } from '../guest/virtio_net_legacy.ts';
@@ -15,19 +14,9 @@ import { UsageError } from '../util/errors.ts';
 import { VirtioVfioPci } from '../variant/virtio_vfio_pci.ts';
 import type { VfioDevice } from '../vfio/vfio_device.ts';
 import { VfioPci } from '../vfio/vfio_pci.ts';
+import { DRIVER_MEMORY_BYTES, driverMemory, resolveMachine, type MachineOptions } from './machine_config.ts';
 
-/** Options of a machine: those of its card, and how it is driven. */
-export interface MachineOptions extends NicConfig {
-  /** VFs to enable at once. Default all. */
-  readonly numVfs?: number;
-  /** Options of the PF's driver. */
-  readonly pf?: PfDriverOptions;
-  /** Bytes of guest memory for the PF's driver. Default 2 MiB. */
-  readonly pfMemoryBytes?: number;
-}
-
-/** Guest memory that a net driver with rings of 256 and buffers of 2 KiB takes. */
-export const DRIVER_MEMORY_BYTES = 2 << 20;
+export { DRIVER_MEMORY_BYTES, type MachineOptions } from './machine_config.ts';
 
 /** A card with its PF driver running. */
 export class Machine {
@@ -38,15 +27,16 @@ export class Machine {
   readonly pf: PfDriver;
 
   constructor(options: MachineOptions = {}, create: CreateOptions = {}) {
-    this.nic = createNic(options, create);
+    const { card, numVfs, pf, pfMemoryBytes } = resolveMachine(options);
+    this.nic = createNic(card, create);
     this.bus = enumerate(this.nic);
     this.clock = new NicClock(this.nic);
     this.pfDevice = new VfioPci(this.nic, 0, this.bus, 'hardware');
-    const memory = this.memoryFor(this.pfDevice, options.pfMemoryBytes ?? DRIVER_MEMORY_BYTES);
-    this.pf = new PfDriver(this.pfDevice, memory, this.clock, options.pf);
+    const memory = this.memoryFor(this.pfDevice, pfMemoryBytes);
+    this.pf = new PfDriver(this.pfDevice, memory, this.clock, pf);
     this.pf.start();
     this.placeVfBars();
-    this.pf.setNumVfs(options.numVfs ?? this.nic.config.totalVfs);
+    this.pf.setNumVfs(numVfs);
   }
 
   /** An address space of its own for a device, with `bytes` of guest memory in it. */
@@ -71,10 +61,11 @@ export class Machine {
     return device;
   }
 
-  /** The modern driver on a VF, running. */
+  /** The modern driver on a VF, running. Its memory is by default what it takes, 2 MiB at least. */
   startModern(vf: number, options: VirtioNetOptions = {}, memoryBytes?: number): VirtioNet {
     const device = this.openVf(vf);
-    const driver = new VirtioNet(new VirtioModern(device), this.memoryFor(device, memoryBytes), this.clock, options);
+    const memory = this.memoryFor(device, memoryBytes ?? driverMemory(this.nic.provisioned(vf), options));
+    const driver = new VirtioNet(new VirtioModern(device), memory, this.clock, options);
     driver.start();
     return driver;
   }

@@ -3,9 +3,10 @@
 // itself is built anew from the description, worked on, and described again; nothing of its traffic is kept.
 //
 //   { "schema": "virtfn/card/1", "card": { "totalVfs": 16 }, "profiles": { ... }, "functions": [ ... ], "numVfs": 4 }
-import { ConfigError, resolveConfig, type NicConfig } from '../device/config.ts';
+import { ConfigError, type NicConfig } from '../device/config.ts';
 import { PROFILE_FIELDS, type FunctionProfile } from '../device/function_profile.ts';
 import { Machine } from '../machine/machine.ts';
+import { resolveMachine, withPfDriverOnly } from '../machine/machine_config.ts';
 import { readProvisioning, type ProvisionFile } from './file.ts';
 import { executePlan, machineTarget, makePlan, type Plan, type ProvisionTarget } from './plan.ts';
 import { below, FileProblems, isRecord, parseJson, type Problem } from './problems.ts';
@@ -34,8 +35,6 @@ const CARD_OPTIONS = [
 export type CardOptions = Pick<NicConfig, (typeof CARD_OPTIONS)[number]>;
 
 const SCHEMA = 'virtfn/card/1';
-/** For the PF's driver; nobody else has one. */
-const WINDOW_BYTES = 4 << 20;
 const DEFAULT_VFS = 8;
 
 /** A described card that works. */
@@ -50,7 +49,7 @@ export class ProvisionedCard {
 
   constructor(options: CardOptions = {}) {
     this.options = options;
-    this.machine = new Machine({ ...options, mode: 'functional', windowBytes: WINDOW_BYTES, numVfs: 0 });
+    this.machine = new Machine({ ...withPfDriverOnly(options), mode: 'functional', numVfs: 0 });
     this.target = machineTarget(this.machine);
   }
 
@@ -151,7 +150,7 @@ function readOptions(value: unknown, problems: Problem[]): CardOptions {
     problems.push({ path: below('/card', name), message });
   }
   try {
-    resolveConfig(value);
+    resolveMachine({ ...value, numVfs: 0 });
     return value;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;

@@ -162,6 +162,12 @@ describe('a configuration file', () => {
     expect((await serve('--config', 'card.json', '--vfs', '1')).stdout).toBe('vf1  modern  net.sock\nready\n');
   });
 
+  it('may ask for the greatest MTU, on any number of queue pairs', async () => {
+    config('{ "mtu": 9000, "queuePairs": 8 }');
+
+    expect((await serve('--config', 'card.json')).stdout).toBe('vf1  modern  vf1.sock\nready\n');
+  });
+
   it('with mistakes is refused with all of them, each with its place', () => {
     config(`{
       "vfs": 2000, "mode": "fast", "queuePairs": 9, "mtu": 20, "mac": "03:00:00:00:00:00", "wire": "tap",
@@ -173,13 +179,13 @@ describe('a configuration file', () => {
 
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     for (const place of [
-      'vfs: totalVfs = 2000: a whole number from 1 to 1024 is needed',
+      'vfs: 2000: a whole number from 1 to 1024 is needed',
       'mode: functional or timed is needed',
-      'queuePairs: pfQueuePairs = 9: a whole number from 1 to 8 is needed',
-      'mtu: mtu = 20: a whole number from 68 to 9000 is needed',
-      'mac: mac = 03:00:00:00:00:00: a unicast address is needed',
+      'queuePairs: 9: a whole number from 1 to 8 is needed',
+      'mtu: 20: a whole number from 68 to 9000 is needed',
+      'mac: 03:00:00:00:00:00: a unicast address is needed',
       'wire: none, loopback, tap:NAME',
-      'withoutFeatures: withoutFeatures = 32: VIRTIO_F_VERSION_1 is always offered',
+      'withoutFeatures: 32: VIRTIO_F_VERSION_1 is always offered',
       'transitional: true, false or an array of names (vf1, vf2, ...) is needed',
       'sockets.vf9999: that function is not served',
       'sockets.vf1: text is needed',
@@ -199,7 +205,9 @@ describe('a configuration file', () => {
 
     expect(code).toBe(2);
     // 0x100 + 1 + 1023 * 64
-    expect(stderr).toContain('card.json: vfStride: vfStride = 64: the last VF would have routing id 65729');
+    expect(stderr).toContain(
+      'card.json: vfStride: 64: the last VF would have routing id 65729, beyond bus 255; 63 would do',
+    );
   });
 
   it.each([
