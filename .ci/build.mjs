@@ -38,7 +38,6 @@ const BUNDLE = {
   platform: 'node',
   target: 'node20',
   format: 'esm',
-  sourcemap: true,
   logLevel: 'warning',
 };
 const MAKE_REQUIRE = `import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);`;
@@ -84,6 +83,10 @@ const STEPS = {
     ],
     outputs: ['dist/src/index.js', 'dist/src/index.d.ts', 'dist/build/nic.wasm', 'dist/build/nic.fuzz.wasm'],
     run() {
+      // what earlier sources left would be published too
+      rmSync('dist/assembly', { recursive: true, force: true });
+      for (const folder of existsSync('dist/src') ? readdirSync('dist/src') : [])
+        if (folder !== 'cli') rmSync(join('dist/src', folder), { recursive: true });
       runTool('typescript/bin/tsc', '-p', 'tsconfig.build.json');
       shipCore();
     },
@@ -98,6 +101,7 @@ const STEPS = {
       'dist/build/nic.fuzz.wasm',
     ],
     async run() {
+      rmSync('dist/src/cli', { recursive: true, force: true });
       const { metafile } = await bundle({
         ...BUNDLE,
         entryPoints: ['src/cli/main.ts'],
@@ -197,8 +201,12 @@ function writeText(folder, name) {
 /** What the modules of dist/ look for at `../../build`: release core, declaration of its exports, instrumented core. */
 function shipCore() {
   mkdirSync('dist/build', { recursive: true });
-  for (const file of ['nic.wasm', 'nic.d.ts', 'nic.fuzz.wasm', 'nic.fuzz.json'])
+  for (const file of ['nic.wasm', 'nic.fuzz.wasm', 'nic.fuzz.json'])
     copyFileSync(join('build', file), join('dist/build', file));
+  // Types of the exports alone: instantiate() names WebAssembly.Module, which lib.dom has and not every consumer.
+  const declarations = readFileSync('build/nic.d.ts', 'utf8');
+  const ofExports = declarations.slice(0, declarations.indexOf('/** Instantiates the compiled'));
+  writeFileSync('dist/build/nic.d.ts', ofExports.replace(/^declare/, 'export declare'));
 }
 
 /** Licence texts of the packages that a bundle contains, which their licences ask to go along. */

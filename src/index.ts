@@ -5,7 +5,9 @@
 // The card: registers, time, outputs, snapshots.
 export { createNic } from './device/nic.ts';
 export type { AdvanceReason, CreateOptions, InterruptHandler, LinkTraffic, MsiMessage, Nic } from './device/nic.ts';
+export { ConfigError } from './device/config.ts';
 export type { NicConfig, ResolvedConfig } from './device/config.ts';
+export type { AdminInjection, ReadFault } from './device/injection.ts';
 export { lookAheadCycles, profileParameters } from './device/profile.ts';
 export { PROFILES } from './device/profiles.ts';
 export type { NamedProfile } from './device/profiles.ts';
@@ -15,7 +17,9 @@ export type { NicMode, ProfileOverrides, ProfileParameter, ProfileUnit, Resolved
 export type { FunctionProfile, NotifyPlace, ProvisionedFunction } from './device/function_profile.ts';
 export type { AdminRecord } from './device/admin_record.ts';
 export type { Counters } from './device/counters.ts';
-export { RELEASE_CORE_URL } from './core/wasm_path.ts';
+export { coreUrl } from './core/wasm_path.ts';
+export type { CoreUrl } from './core/wasm_path.ts';
+export type { CoreBuild, CoreModule } from './core/load.ts';
 
 // The host around it: enumeration, address spaces, the variant driver, a machine with all of it.
 export { enumerate } from './device/bus.ts';

@@ -18,6 +18,7 @@ import {
   TRACE_RING_BYTES,
 } from '../../assembly/abi/state_map.ts';
 import { NicError } from '../util/errors.ts';
+import type { CoreModule } from './load.ts';
 
 /** The functions that the core exports. */
 export type Pins = typeof pins.__AdaptedExports;
@@ -105,7 +106,7 @@ function newMemory(bytes: number): WebAssembly.Memory {
 }
 
 /** Builds a card in a new instance. Throws NicError MEMORY when the memory cannot be had. */
-export function createInstance(module: WebAssembly.Module, setup: CoreSetup): CoreInstance {
+export function createInstance(module: CoreModule, setup: CoreSetup): CoreInstance {
   // an instrumented core keeps its books in fixed places behind the card
   const isWatched = WebAssembly.Module.exports(module).some(({ name }) => name === 'keep');
   const probe = instantiate(module, newMemory(isWatched ? FUZZ_MEMORY_BYTES : PROBE_BYTES), setup.foreign);

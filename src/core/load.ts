@@ -1,36 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
-// The compiled module, from the file in Node. A browser compiles the module itself and hands it to createNic.
-import { readFileSync } from 'node:fs';
-
+// The compiled module, from its file where there is Node. Elsewhere, and in bundles that left the file behind, the caller
+// compiles `virtfn/nic.wasm` and hands the module to createNic.
 import { NicError } from '../util/errors.ts';
-import { DEBUG_CORE_URL, INSTRUMENTED_CORE_URL, RELEASE_CORE_URL } from './wasm_path.ts';
+import { coreUrl, type CoreBuild } from './wasm_path.ts';
 
-/** A compiled core. */
-export type CoreModule = WebAssembly.Module;
+export type { CoreBuild };
 
-/** Builds of the core: release; debug with its asserts; instrumented, which tells what it reached and changed. */
-export type CoreBuild = 'release' | 'debug' | 'instrumented';
-
-const URLS: Readonly<Record<CoreBuild, URL>> = {
-  release: RELEASE_CORE_URL,
-  debug: DEBUG_CORE_URL,
-  instrumented: INSTRUMENTED_CORE_URL,
-};
+/** A compiled core: a WebAssembly.Module where the program that is compiled knows that type (lib.dom has it). */
+export type CoreModule = typeof globalThis extends { WebAssembly: { Module: new (...args: never) => infer Module } }
+  ? Module
+  : object;
 
 const modules = new Map<CoreBuild, CoreModule>();
 
-/** Compiles a build of the core once. Throws NicError CORE_MISSING if it was not built. */
+/** Compiles a build of the core once. Throws NicError CORE_MISSING where its file cannot be read. */
 export function loadCore(build: CoreBuild = 'release'): CoreModule {
   const known = modules.get(build);
   if (known !== undefined) return known;
-  const url = URLS[build];
-  let bytes: Uint8Array<ArrayBuffer>;
-  try {
-    bytes = new Uint8Array(readFileSync(url));
-  } catch {
-    throw new NicError('CORE_MISSING', `${url.pathname} is not there; run "npm run build:core"`);
-  }
-  const module = new WebAssembly.Module(bytes);
+  const module = new WebAssembly.Module(readCore(build));
   modules.set(build, module);
   return module;
+}
+
+function readCore(build: CoreBuild): Uint8Array<ArrayBuffer> {
+  // not imported, so that a bundle for a browser has nothing of Node to resolve
+  const fs = globalThis.process?.getBuiltinModule?.('node:fs');
+  if (fs === undefined) {
+    throw new NicError(
+      'CORE_MISSING',
+      'there are no files to read here; pass createNic { module: await WebAssembly.compileStreaming(fetch(url)) }',
+    );
+  }
+  let place = `the ${build} core`;
+  try {
+    const url = coreUrl(build);
+    place = url.pathname;
+    return new Uint8Array(fs.readFileSync(url));
+  } catch {
+    throw new NicError(
+      'CORE_MISSING',
+      `${place} is not there: in a checkout run "npm run build:core"; in a bundle pass createNic { module }, compiled from ` +
+        'the file that require.resolve("virtfn/nic.wasm") names',
+    );
+  }
 }

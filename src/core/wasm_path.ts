@@ -2,11 +2,27 @@
 // Where the compiled core lies. dist/ has the shape of the checkout, so one relative address serves the sources, the
 // library in dist/src/core and the program in dist/src/cli; bundlers know this form and copy the file.
 
-/** Address of the release core; `fetch` takes it in a browser, `readFileSync` in Node. */
-export const RELEASE_CORE_URL: URL = new URL('../../build/nic.wasm', import.meta.url);
+/** Builds of the core: release; debug with its asserts; instrumented, which tells what it reached and changed. */
+export type CoreBuild = 'release' | 'debug' | 'instrumented';
 
-/** Address of the core with its asserts, in a checkout only. */
-export const DEBUG_CORE_URL: URL = new URL('../../build/nic.debug.wasm', import.meta.url);
+/** `URL` where the program that is compiled knows such a type (from lib.dom or from Node's types). */
+export type CoreUrl = typeof globalThis extends { URL: new (...args: never) => infer Url }
+  ? Url
+  : { readonly href: string };
 
-/** Address of the core that tells which points of its code it reached and which pages it changed. */
-export const INSTRUMENTED_CORE_URL: URL = new URL('../../build/nic.fuzz.wasm', import.meta.url);
+// Only made when it is asked for: a bundle of another format than ES modules has no import.meta.url.
+const URLS: Readonly<Record<CoreBuild, () => CoreUrl>> = {
+  release: () => new URL('../../build/nic.wasm', import.meta.url),
+  debug: () => new URL('../../build/nic.debug.wasm', import.meta.url),
+  instrumented: () => new URL('../../build/nic.fuzz.wasm', import.meta.url),
+};
+
+/**
+ * Address of a build of the core; `fetch` takes it in a browser, `readFileSync` in Node. The debug build is there in a
+ * checkout only.
+ *
+ * @throws TypeError in a bundle that is no ES module.
+ */
+export function coreUrl(build: CoreBuild = 'release'): CoreUrl {
+  return URLS[build]();
+}

@@ -5,4 +5,6 @@ export { tlpPieces } from './nettlp.ts';
 export { perfettoPieces } from './timeline.ts';
 export { CREDIT_POOLS, TRACE_KINDS, traceRecords } from './records.ts';
 export type { TracedCard, TraceRecord } from './records.ts';
+export { tracedCard } from './traced_card.ts';
 export { vcdPieces } from './vcd.ts';
+export { TRACE_MASK_DATA, TRACE_MASK_FRAMES, TRACE_MASK_STATE, TRACE_MASK_TLP } from '../../assembly/abi/trace_kind.ts';

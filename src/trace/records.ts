@@ -87,11 +87,16 @@ class Cursor implements TraceRecord {
 }
 
 /**
- * The records of a trace, in the order in which they were made. It is the same object each time: copy what is to stay.
+ * The records of a trace, in the order in which they were made, as often as they are asked for (where `chunks` can be read
+ * more than once, as an array can). It is the same object each time: copy what is to stay.
  *
- * @throws NicError TRACE where the bytes are no records.
+ * @throws NicError TRACE, when it comes to them, where the bytes are no records.
  */
-export function* traceRecords(chunks: Iterable<Uint8Array>): Generator<TraceRecord, void, void> {
+export function traceRecords(chunks: Iterable<Uint8Array>): Iterable<TraceRecord> {
+  return { [Symbol.iterator]: () => recordsOf(chunks) };
+}
+
+function* recordsOf(chunks: Iterable<Uint8Array>): Generator<TraceRecord, void, void> {
   const record = new Cursor();
   for (const chunk of chunks) {
     const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength);

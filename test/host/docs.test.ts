@@ -56,7 +56,7 @@ describe.each(DOCUMENTS)('%s', (file) => {
 });
 
 describe('programs in the text', () => {
-  const programs = ['README.md', 'docs/embedding.md'].flatMap((file) =>
+  const programs = ['README.md', 'docs/embedding.md', 'docs/trace.md'].flatMap((file) =>
     [...readRepoFile(file).matchAll(/^```ts\n(.*?)^```\n\n```text\n(.*?)^```$/gms)].map(
       ([, code, output], i) => [`${file}, program ${i + 1}`, code!, output!] as const,
     ),
@@ -74,7 +74,7 @@ describe('programs in the text', () => {
     const outfile = repoPath(`build/docs/${name.replaceAll(/\W+/g, '_')}.mjs`);
     await build({
       stdin: { contents: code, resolveDir: repoPath('.'), loader: 'ts' },
-      alias: { virtfn: repoPath('src/index.ts') },
+      alias: { virtfn: repoPath('src/index.ts'), 'virtfn/trace': repoPath('src/trace/index.ts') },
       bundle: true,
       platform: 'node',
       format: 'esm',
