@@ -4,17 +4,16 @@ import { readFileSync } from 'node:fs';
 
 import { Command, Option } from 'commander';
 
-import { adminOpcodesInUse } from '../device/driver_state.ts';
 import { loadLibc } from '../native/libc.ts';
 import { DASH, withFile } from '../files/errors.ts';
 import { checkFiles, type NamedFile } from '../files/identity.ts';
 import { jsonOption, wholeNumber } from './options.ts';
-import { print } from './output.ts';
 import { ServedCard } from './serve_card.ts';
 import { parseConfigFile, resolveServeConfig, WIRE_FORMS, type ServeConfig, type Settings } from './serve_config.ts';
-import { adminTable, AdminTally, functionRows, functionTable } from './serve_report.ts';
+import { ServeOutput } from './serve_output.ts';
+import { AdminTally } from './serve_report.ts';
+import { JsonView, SERVE_SCHEMA, TextView, type ServeView } from './serve_view.ts';
 
-const SCHEMA = 'virtfn.serve/1';
 const REFRESH_MS = 1000;
 
 /** The verb. */
@@ -35,7 +34,7 @@ export function serveCommand(): Command {
     .option('--without-feature <bit>', 'a feature that is not offered; may come again', addNumber)
     .option('--set <name=value>', 'change a parameter of the timing profile; may come again', addParameter)
     .option('--config <file>', 'the same settings as JSON; options go first')
-    .addOption(jsonOption(SCHEMA))
+    .addOption(jsonOption(SERVE_SCHEMA))
     .addHelpText(
       'after',
       `
@@ -61,16 +60,20 @@ async function serve(args: ServeArguments): Promise<void> {
   const fromFile = content === null ? {} : parseConfigFile(file!, content);
   const config = resolveServeConfig(settings, file ?? null, fromFile);
   checkFiles(filesRead(config, file), filesWritten(config));
-  const card = new ServedCard(await loadLibc(), config);
+  const libc = await loadLibc();
+  const output = new ServeOutput(libc);
+  let view: ServeView | null = null;
+  const card = new ServedCard(libc, config, (line) => (view ?? output).note(`virtfn: ${line}`));
   const tally = new AdminTally(card.nic);
   const stop = (): void => card.stop();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, stop);
-  const view = json ? new JsonView(card, tally) : new TextView(card, tally);
+  view = json ? new JsonView(card, tally, output) : new TextView(card, tally, output);
   view.begin(config);
-  const timer = setInterval(() => view.refresh(), REFRESH_MS);
+  const timer = setInterval(() => card.faults.contain(() => view.refresh(), undefined), REFRESH_MS);
   try {
     await card.run();
     view.end(); // while clients and their drivers are still there
+    output.finish();
   } finally {
     clearInterval(timer);
     card.close();
@@ -106,84 +109,6 @@ function settingsOf(args: ServeArguments): Settings {
       ? {}
       : { transitional: transitional === true ? true : String(transitional).split(',') }),
   };
-}
-
-/** One JSON object a line: `ready`, `state` whenever something has changed, `end`. */
-class JsonView {
-  private readonly card: ServedCard;
-  private readonly tally: AdminTally;
-  private last = '';
-
-  constructor(card: ServedCard, tally: AdminTally) {
-    this.card = card;
-    this.tally = tally;
-  }
-
-  begin({ functions }: ServeConfig): void {
-    this.line('ready', { functions: functions.map(({ name, kind, path }) => ({ name, kind, socket: path })) });
-  }
-
-  refresh(): void {
-    const state = this.state();
-    const text = JSON.stringify(state);
-    if (text !== this.last) this.line('state', state);
-    this.last = text;
-  }
-
-  end(): void {
-    this.line('end', this.state());
-  }
-
-  private state(): object {
-    const { wire } = this.card;
-    return {
-      functions: functionRows(this.card),
-      adminCommands: this.tally.rows(),
-      adminOpcodesInUse: adminOpcodesInUse(this.card.nic.core),
-      wire: wire === null ? null : { sent: wire.sent, received: wire.received, dropped: wire.dropped },
-    };
-  }
-
-  private line(event: string, content: object): void {
-    print(JSON.stringify({ schema: SCHEMA, event, ...content }));
-  }
-}
-
-/** Lines for a person: a table that is drawn again on a terminal, once at the end elsewhere. */
-class TextView {
-  private readonly card: ServedCard;
-  private readonly tally: AdminTally;
-  private last = '';
-
-  constructor(card: ServedCard, tally: AdminTally) {
-    this.card = card;
-    this.tally = tally;
-  }
-
-  begin({ functions }: ServeConfig): void {
-    for (const { name, kind, path } of functions) print(`${name}  ${kind}  ${path}`);
-    print('ready');
-  }
-
-  refresh(): void {
-    if (process.stdout.isTTY) this.draw();
-  }
-
-  end(): void {
-    this.draw();
-    const rows = this.tally.rows();
-    if (rows.length > 0) print(adminTable(rows));
-  }
-
-  /** Over the table before, so that it seems to stand still. */
-  private draw(): void {
-    const text = functionTable(functionRows(this.card));
-    if (text === this.last) return;
-    const lines = this.last === '' ? 0 : this.last.split('\n').length;
-    const up = process.stdout.isTTY && lines > 0 ? `\u001b[${lines}A\u001b[J` : '';
-    print(`${up}${text}`);
-    this.last = text;
-  }
 }
 
 function addSocket(words: string, before: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> {

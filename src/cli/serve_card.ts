@@ -12,16 +12,19 @@ import { enumerate, type BusLayout } from '../device/bus.ts';
 import { createNic, type Nic } from '../device/nic.ts';
 import { Machine } from '../machine/machine.ts';
 import { withPfDriverOnly } from '../machine/machine_config.ts';
+import type { Attachment, Say } from '../native/attachment.ts';
 import type { Libc } from '../native/libc.ts';
 import { Poller } from '../native/poller.ts';
 import type { PfAdmin } from '../variant/pf_admin.ts';
 import { VirtioVfioPci } from '../variant/virtio_vfio_pci.ts';
 import type { VfioDevice } from '../vfio/vfio_device.ts';
 import { VfioPci } from '../vfio/vfio_pci.ts';
+import { runAll } from '../util/run_all.ts';
 import { FunctionServer } from '../vfio_user/function_server.ts';
 import { openWirePort } from './serve_wire.ts';
 import { Wire } from '../wire/wire_port.ts';
 import type { FunctionKind, PlannedFunction, ServeConfig } from './serve_config.ts';
+import { Faults } from './serve_faults.ts';
 
 export interface ServedFunction extends PlannedFunction {
   readonly server: FunctionServer;
@@ -29,6 +32,8 @@ export interface ServedFunction extends PlannedFunction {
 
 /** Longest that the card goes without a look at the clock. */
 const IDLE_MS = 200;
+/** How often attachments are looked after. */
+const TEND_MS = 100;
 const PS_PER_MS = 1e9;
 
 export class ServedCard {
@@ -36,16 +41,21 @@ export class ServedCard {
   readonly poller: Poller;
   readonly functions: ServedFunction[] = [];
   readonly wire: Wire | null;
+  /** Errors of ours that were contained. */
+  readonly faults: Faults;
+  private tendAtMs = 0;
   private readonly config: ServeConfig;
   private readonly bus: BusLayout;
   private readonly admin: PfAdmin | null;
   private readonly startMs: number;
   private readonly startCycles: number;
 
-  /** Throws NicError CONFIG, SOCKET, WIRE; what was opened until then is closed again. */
-  constructor(libc: Libc, config: ServeConfig) {
+  /** `say` takes lines about what happens. Throws NicError CONFIG, SOCKET, WIRE; what was opened until then is closed again. */
+  constructor(libc: Libc, config: ServeConfig, say: Say) {
     this.config = config;
     this.poller = new Poller(libc);
+    this.faults = new Faults(say);
+    const onFault = (error: unknown): void => this.faults.add(error);
     if (config.hasPfDriver) {
       const machine = new Machine(withPfDriverOnly(config.card));
       this.nic = machine.nic;
@@ -59,24 +69,36 @@ export class ServedCard {
     }
     this.startMs = performance.now();
     this.startCycles = this.nic.now();
+    let wire: Wire | null = null;
     try {
-      this.wire = config.wire === null ? null : new Wire(this.nic, openWirePort(libc, this.poller, config.wire));
+      if (config.wire !== null) {
+        wire = new Wire(this.nic, openWirePort(libc, this.poller, config.wire, say), onFault);
+      }
       for (const planned of config.functions) {
         const { fn, kind, path } = planned;
         const openDevice = (): VfioDevice => this.device(fn, kind);
-        const server = new FunctionServer({ libc, poller: this.poller, nic: this.nic, path, openDevice });
+        const server = new FunctionServer({ libc, poller: this.poller, nic: this.nic, path, openDevice, say });
         this.functions.push({ ...planned, server });
       }
     } catch (error) {
       for (const { server } of this.functions) server.close();
+      wire?.close();
       throw error;
     }
+    this.wire = wire;
+    this.poller.onFault = onFault;
     this.poller.onWake = () => this.keepTime();
   }
 
   /** Serves until stop(). */
   run(): Promise<void> {
-    return this.poller.run(() => this.work());
+    return this.poller.run(() => this.faults.contain(() => this.work(), IDLE_MS));
+  }
+
+  /** What the card hangs on: its wire's, and the sockets that were ever taken away. */
+  get attachments(): readonly Attachment[] {
+    const sockets = this.functions.map(({ server }) => server.attachment);
+    return [...(this.wire?.attachments ?? []), ...sockets.filter(({ losses, dropped }) => losses > 0 || dropped > 0)];
   }
 
   stop(): void {
@@ -85,9 +107,15 @@ export class ServedCard {
 
   /** Drops all clients; sockets and wire are gone when it returns. */
   close(): void {
-    for (const { server } of this.functions) server.close();
-    this.wire?.close();
-    this.poller.close();
+    runAll(
+      ...this.functions.map(
+        ({ server }) =>
+          () =>
+            server.close(),
+      ),
+      () => this.wire?.close(),
+      () => this.poller.close(),
+    );
   }
 
   private device(fn: number, kind: FunctionKind): VfioDevice {
@@ -105,9 +133,17 @@ export class ServedCard {
 
   /** Between polls: time passes, frames come in. Milliseconds until there is something to do again; run() does it. */
   work(): number {
+    this.tend(performance.now());
     const isMore = this.wire?.bringIn() === true;
     const waitMs = this.keepTime(); // also while a frame waits: only time makes room for it
     return isMore ? 0 : Math.min(waitMs, Math.ceil(this.wire?.dueMs() ?? IDLE_MS));
+  }
+
+  private tend(nowMs: number): void {
+    if (nowMs < this.tendAtMs) return;
+    this.tendAtMs = nowMs + TEND_MS;
+    this.wire?.tend(nowMs);
+    for (const { server } of this.functions) server.tend(nowMs);
   }
 
   /** Simulated time follows the clock on the wall; it may be ahead by what a register access took. */

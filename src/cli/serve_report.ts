@@ -6,6 +6,7 @@ import * as admin from '../../assembly/abi/virtio_admin.ts';
 import type { AdminRecord } from '../device/admin_record.ts';
 import { driverState } from '../device/driver_state.ts';
 import type { Nic } from '../device/nic.ts';
+import type { Attachment, AttachmentState } from '../native/attachment.ts';
 import { duration, grouped, tableText } from './output.ts';
 import type { ServedCard } from './serve_card.ts';
 import type { FunctionKind } from './serve_config.ts';
@@ -86,6 +87,40 @@ export function functionTable(rows: readonly FunctionRow[]): string {
           .map(([cause, times]) => `${cause} ${grouped(times)}`)
           .join(', ') || '-',
     })),
+  );
+}
+
+/** Something that the card hangs on, at one moment. */
+export interface AttachmentRow {
+  readonly name: string;
+  readonly state: AttachmentState;
+  readonly losses: number;
+  readonly returns: number;
+  readonly dropped: number;
+  readonly reason: string;
+}
+
+/** Everything that the card hangs on, and `output`, where its reports go, once that is in trouble. */
+export function attachmentRows(card: ServedCard, output: Attachment): AttachmentRow[] {
+  const isTroubled = output.losses > 0 || output.dropped > 0;
+  return [...card.attachments, ...(isTroubled ? [output] : [])].map(
+    ({ name, state, losses, returns, dropped, reason }) => ({ name, state, losses, returns, dropped, reason }),
+  );
+}
+
+/** The rows as a table; empty without any. */
+export function attachmentTable(rows: readonly AttachmentRow[]): string {
+  if (rows.length === 0) return '';
+  return tableText(
+    rows.map(({ name, state, losses, returns, dropped, reason }) => ({
+      outside: name,
+      state,
+      why: reason === '' ? '-' : reason.split(';')[0]!,
+      lost: grouped(losses),
+      back: grouped(returns),
+      dropped: grouped(dropped),
+    })),
+    3,
   );
 }
 

@@ -8,6 +8,7 @@ import { NicError } from '../util/errors.ts';
 type Koffi = (typeof import('koffi'))['default'];
 
 export const AF_UNIX = 1;
+export const AF_INET = 2;
 export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
 export const SOCK_NONBLOCK = 0x800;
@@ -26,10 +27,25 @@ export const F_GET_SEALS = 1034;
 export const F_SEAL_SHRINK = 2;
 export const O_NONBLOCK = 0x800;
 
+export const EPERM = 1;
+export const ENOENT = 2;
 export const EINTR = 4;
+export const EIO = 5;
 export const EAGAIN = 11;
+export const ENOMEM = 12;
+export const EBUSY = 16;
 export const EEXIST = 17;
+export const ENODEV = 19;
+export const EINVAL = 22;
+export const ENFILE = 23;
+export const EMFILE = 24;
+export const EFBIG = 27;
+export const ENOSPC = 28;
+export const EPIPE = 32;
 export const ECONNREFUSED = 111;
+export const EMSGSIZE = 90;
+export const ENOBUFS = 105;
+export const EDQUOT = 122;
 
 const EVENTFD_LINK = 'anon_inode:[eventfd]';
 
@@ -53,6 +69,14 @@ export interface Libc {
   accept4(fd: number, address: null, length: null, flags: number): number;
   recvmsg(fd: number, message: Address, flags: number): number;
   sendmsg(fd: number, message: Address, flags: number): number;
+  sendto(
+    fd: number,
+    data: Uint8Array,
+    length: number,
+    flags: number,
+    address: Uint8Array,
+    addressLength: number,
+  ): number;
   read(fd: number, data: Address | Uint8Array, length: number): number;
   write(fd: number, data: Address | Uint8Array, length: number): number;
   pread(fd: number, data: Uint8Array, length: number, offset: number): number;
@@ -64,7 +88,7 @@ export interface Libc {
   memfd_create(name: string, flags: number): number;
   ftruncate(fd: number, length: number): number;
   fcntl(fd: number, command: number, argument: number): number;
-  ioctl(fd: number, request: number, argument: Uint8Array): number;
+  ioctl(fd: number, request: number, argument: Uint8Array | Address | null): number;
   epoll_create1(flags: number): number;
   epoll_ctl(epoll: number, operation: number, fd: number, event: Uint8Array): number;
   epoll_wait(epoll: number, events: Address, count: number, timeoutMs: number): number;
@@ -106,6 +130,7 @@ const PROTOTYPES = [
   'int accept4(int fd, void *address, void *length, int flags)',
   'intptr_t recvmsg(int fd, void *message, int flags)',
   'intptr_t sendmsg(int fd, const void *message, int flags)',
+  'intptr_t sendto(int fd, const void *data, size_t length, int flags, const void *address, uint32_t addressLength)',
   'intptr_t read(int fd, void *data, size_t length)',
   'intptr_t write(int fd, const void *data, size_t length)',
   'intptr_t pread(int fd, void *data, size_t length, int64_t offset)',

@@ -9,6 +9,7 @@ import type { Libc, NativeBytes } from './libc.ts';
 
 export const EPOLLIN = 1;
 export const EPOLLOUT = 4;
+export const EPOLLERR = 8;
 
 const EPOLL_CTL_ADD = 1;
 const EPOLL_CTL_DEL = 2;
@@ -40,6 +41,10 @@ export class Poller {
   private readonly handlers = new Map<number, ReadyHandler>();
   /** Called when something is ready, before it is handled. */
   onWake: () => void = () => {};
+  /** What becomes of an error in a handler, which is a bug: others go on where it returns. */
+  onFault: (error: unknown) => void = (error) => {
+    throw error;
+  };
   private isRunning = false;
   private waiting: (() => void)[] = [];
 
@@ -73,14 +78,16 @@ export class Poller {
 
   /** Handles what is ready, after waiting `timeoutMs` at most; the number of descriptors. */
   poll(timeoutMs: number): number {
-    for (const work of this.waiting.splice(0)) work();
+    for (const work of this.waiting.splice(0)) this.call(work);
     const wait = this.waiting.length > 0 ? 0 : timeoutMs;
     const count = this.libc.epoll_wait(this.fd, this.events.address, EVENTS, wait);
-    if (count > 0) this.onWake();
+    if (count > 0) this.call(this.onWake);
     for (let i = 0; i < count; i++) {
       const at = i * EVENT_BYTES;
       // a handler before it may have removed the descriptor
-      this.handlers.get(this.events.view.getInt32(at + DATA, true))?.(this.events.view.getUint32(at, true));
+      const handler = this.handlers.get(this.events.view.getInt32(at + DATA, true));
+      const events = this.events.view.getUint32(at, true);
+      if (handler !== undefined) this.call(handler, events);
     }
     return count;
   }
@@ -117,6 +124,14 @@ export class Poller {
 
   close(): void {
     this.libc.close(this.fd);
+  }
+
+  private call(handler: ReadyHandler, events = 0): void {
+    try {
+      handler(events);
+    } catch (error) {
+      this.onFault(error);
+    }
   }
 
   private control(operation: number, fd: number, events: number): void {

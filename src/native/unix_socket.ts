@@ -128,6 +128,7 @@ export class UnixListener {
   readonly fd: number;
   readonly path: string;
   private readonly libc: Libc;
+  private readonly file: string;
 
   /** Throws NicError SOCKET where a server is listening at the path, or something else lies there. */
   constructor(libc: Libc, path: string) {
@@ -138,23 +139,49 @@ export class UnixListener {
     rmSync(hidden, { force: true });
     this.fd = libc.socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     const address = socketAddress(hidden);
-    if (libc.bind(this.fd, address, address.length) < 0 || libc.listen(this.fd, BACKLOG) < 0) {
+    const isListening = libc.bind(this.fd, address, address.length) === 0 && libc.listen(this.fd, BACKLOG) === 0;
+    if (!isListening || !isRenamed(hidden, path)) {
       libc.close(this.fd);
+      rmSync(hidden, { force: true });
       throw new NicError('SOCKET', `${path}: no socket can be made there; check that the folder exists and is yours`);
     }
-    renameSync(hidden, path);
+    this.file = fileAt(path);
   }
 
-  /** A connection that waits, null if none does. */
+  /** A connection that waits; null if none does, or it cannot be taken: errno() says why. */
   accept(): UnixSocket | null {
     const fd = this.libc.accept4(this.fd, null, null, SOCK_NONBLOCK | SOCK_CLOEXEC);
     return fd < 0 ? null : new UnixSocket(this.libc, fd);
   }
 
-  /** Takes the path away and stops listening. */
+  /** False: the socket was taken away from its path, or something else was put there. */
+  isInPlace(): boolean {
+    return fileAt(this.path) === this.file;
+  }
+
+  /** Takes the path away, where it is still ours, and stops listening. */
   close(): void {
-    rmSync(this.path, { force: true });
+    if (this.isInPlace()) rmSync(this.path, { force: true });
     this.libc.close(this.fd);
+  }
+}
+
+/** Which file lies at a path; empty for none. Inode numbers are used again, times of birth are not. */
+export function fileAt(path: string): string {
+  try {
+    const { dev, ino, birthtimeNs } = lstatSync(path, { bigint: true });
+    return `${dev}:${ino}:${birthtimeNs}`;
+  } catch {
+    return '';
+  }
+}
+
+function isRenamed(from: string, to: string): boolean {
+  try {
+    renameSync(from, to);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -3,6 +3,7 @@
 import type { Libc } from './libc.ts';
 
 export const POLLIN = 1;
+export const POLLOUT = 4;
 
 /** True as soon as the descriptor is ready, or in error; false after `timeoutMs`. */
 export function waitFor(libc: Libc, fd: number, events: number, timeoutMs: number): boolean {

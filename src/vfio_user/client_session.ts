@@ -6,6 +6,7 @@ import { Ioas } from '../iommufd/ioas.ts';
 import type { FileCalls } from '../native/libc.ts';
 import { EPOLLIN, EPOLLOUT, type DescriptorSet } from '../native/poller.ts';
 import { ERRNO, NicError, VfioError } from '../util/errors.ts';
+import { runAll } from '../util/run_all.ts';
 import type { VfioDevice } from '../vfio/vfio_device.ts';
 import { DEVICE_COMMANDS, type CommandContext } from './commands.ts';
 import { Connection, type Message, type MessageSocket } from './connection.ts';
@@ -81,17 +82,23 @@ export class ClientSession {
     options.poller.add(this.connection.fd, () => this.serve());
   }
 
-  /** Reads once, and does what has arrived. */
+  /** Reads once, and does what has arrived. An error of ours ends the session, and no other. */
   serve(): void {
     if (this.hasEnded || this.isServing) return;
     this.isServing = true;
-    if (this.connection.hasBacklog) this.connection.flush();
-    // who does not take replies gets no more of them
-    if (!this.connection.hasBacklog) {
-      this.connection.receive();
-      this.handleAll();
+    try {
+      if (this.connection.hasBacklog) this.connection.flush();
+      // who does not take replies gets no more of them
+      if (!this.connection.hasBacklog) {
+        this.connection.receive();
+        this.handleAll();
+      }
+    } catch (error) {
+      this.abandon();
+      throw error;
+    } finally {
+      this.isServing = false;
     }
-    this.isServing = false;
     if (this.connection.isClosed) this.end();
     else this.waitForRoom(this.connection.hasBacklog);
   }
@@ -104,16 +111,16 @@ export class ClientSession {
     poller.remove(this.connection.fd);
     for (const { fds } of this.kept) this.closeAll(fds);
     this.kept = [];
-    if (this.context !== null) {
-      const { device, irqs, dma } = this.context;
-      irqs.close();
-      device.close();
-      device.attach(null);
-      this.ioas!.destroy();
-      dma.clear();
-    }
-    this.connection.close();
-    this.onEnd();
+    const { context } = this;
+    runAll(
+      () => context?.irqs.close(),
+      () => context?.device.close(),
+      () => context?.device.attach(null),
+      () => this.ioas?.destroy(),
+      () => context?.dma.clear(),
+      () => this.connection.close(),
+      () => this.onEnd(),
+    );
   }
 
   /** A command that came while the card waits for memory of the client. Order is kept: nothing overtakes a kept one. */
@@ -123,7 +130,15 @@ export class ClientSession {
     if (canAnswer && this.context!.canAnswerMeanwhile(message.command)) {
       this.messages++;
       this.isInterrupted = true;
-      this.execute(message, this.context!);
+      try {
+        this.execute(message, this.context!);
+      } catch (error) {
+        this.abandon();
+        // not through the middle of the card's work
+        this.options.poller.soon(() => {
+          throw error;
+        });
+      }
       this.isInterrupted = false;
       return true;
     }

@@ -2,9 +2,10 @@
 // Serves one function at one path, to one client at a time. The device is reset when a client comes and when it goes, as
 // vfio-pci does for whoever opens it.
 import type { Nic } from '../device/nic.ts';
+import type { Attachment, Say } from '../native/attachment.ts';
 import type { Libc } from '../native/libc.ts';
 import type { Poller } from '../native/poller.ts';
-import { UnixListener } from '../native/unix_socket.ts';
+import { ServedPath } from '../native/served_path.ts';
 import type { VfioDevice } from '../vfio/vfio_device.ts';
 import { ClientSlot } from './client_slot.ts';
 
@@ -15,21 +16,21 @@ export interface FunctionServerOptions {
   readonly path: string;
   /** The function as a client gets it, for each client anew. VfioError: the client is refused. */
   readonly openDevice: () => VfioDevice;
+  /** Told when the socket is taken away from its path, and when it is there again. */
+  readonly say?: Say;
 }
 
 export class FunctionServer {
   readonly path: string;
-  private readonly poller: Poller;
-  private readonly listener: UnixListener;
+  private readonly served: ServedPath;
   private readonly slot: ClientSlot;
 
   /** Throws NicError SOCKET where the path is taken. */
   constructor(options: FunctionServerOptions) {
-    this.path = options.path;
-    this.poller = options.poller;
+    const { libc, poller, path, say = () => {} } = options;
+    this.path = path;
     this.slot = new ClientSlot(options);
-    this.listener = new UnixListener(options.libc, options.path);
-    options.poller.add(this.listener.fd, () => this.accept());
+    this.served = new ServedPath({ libc, poller, path, say }, (socket) => this.slot.take(socket));
   }
 
   get isConnected(): boolean {
@@ -46,15 +47,19 @@ export class FunctionServer {
     return this.slot.messages;
   }
 
+  /** How the socket at its path fares. */
+  get attachment(): Attachment {
+    return this.served.attachment;
+  }
+
+  /** Looks after the socket; called a few times a second. */
+  tend(nowMs: number): void {
+    this.served.tend(nowMs);
+  }
+
   /** Drops the client and takes the path away. */
   close(): void {
     this.slot.end();
-    this.poller.remove(this.listener.fd);
-    this.listener.close();
-  }
-
-  private accept(): void {
-    const socket = this.listener.accept();
-    if (socket !== null) this.slot.take(socket);
+    this.served.close();
   }
 }

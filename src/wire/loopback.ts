@@ -6,6 +6,7 @@ import type { WirePort } from './wire_port.ts';
 const FRAMES_MAX = 256;
 
 export class LoopbackPort implements WirePort {
+  readonly attachments = [];
   private readonly frames: Uint8Array[] = [];
   private wake: () => void = () => {};
 
@@ -23,6 +24,8 @@ export class LoopbackPort implements WirePort {
   next(): Uint8Array | null {
     return this.frames.shift() ?? null;
   }
+
+  tend(): void {}
 
   close(): void {
     this.frames.length = 0;

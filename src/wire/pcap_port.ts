@@ -1,44 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
 // A capture file as the other end of the wire: frames that leave the card are written to it. A second file may be played
-// in; its clock starts with the first frame that leaves, when a driver is there to hear it.
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+// in; its clock starts with the first frame that leaves, when a driver is there to hear it. Either may fail alone.
+import { readFileSync } from 'node:fs';
 
+import { Attachment, type Say } from '../native/attachment.ts';
+import type { Libc } from '../native/libc.ts';
+import type { Poller } from '../native/poller.ts';
 import { NicError } from '../util/errors.ts';
-import { openPcap, pcapPieces, type PcapFrame } from './pcap.ts';
+import { CaptureFile } from './capture_file.ts';
+import { openPcap, type PcapFrame } from './pcap.ts';
 import type { WirePort } from './wire_port.ts';
 
 export class PcapPort implements WirePort {
-  private readonly file: number;
+  readonly attachments: readonly Attachment[];
+  private readonly file: CaptureFile;
+  private readonly play: Attachment | null;
   private readonly input: Iterator<PcapFrame, void> | null;
   private upcoming: PcapFrame | null = null;
   private firstMs = 0;
   private startMs = Number.NaN;
 
   /** `play`: a capture to play in, or null. Throws NicError WIRE, UsageError where it is no capture. */
-  constructor(path: string, play: string | null) {
+  constructor(libc: Libc, poller: Poller, path: string, play: string | null, say: Say) {
+    this.play = play === null ? null : new Attachment(`play:${play}`, say);
     this.input = play === null ? null : openPcap(readWhole(play), play).frames();
     this.upcoming = this.input?.next().value ?? null;
-    if (this.upcoming !== null) this.firstMs = msOf(this.upcoming);
-    try {
-      this.file = openSync(path, 'w');
-    } catch {
-      throw new NicError('WIRE', `pcap:${path}: the file cannot be written; check the folder and its rights`);
-    }
-    this.writePiece(pcapPieces([]).next().value!);
+    if (this.upcoming === null) this.play?.finish('there are no frames in it');
+    else this.firstMs = msOf(this.upcoming);
+    this.file = new CaptureFile(libc, poller, path, say);
+    this.attachments = this.play === null ? [this.file.attachment] : [this.file.attachment, this.play];
   }
 
   open(): void {}
 
   send(frame: Uint8Array): boolean {
     if (Number.isNaN(this.startMs)) this.startMs = performance.now();
-    this.record(frame);
-    return true;
+    return this.record(frame);
   }
 
   next(): Uint8Array | null {
     if (this.upcoming === null || this.dueMs() > 0) return null;
     const { bytes } = this.upcoming;
-    this.upcoming = this.input!.next().value ?? null;
+    this.upcoming = this.read();
     this.record(bytes);
     return bytes;
   }
@@ -48,20 +51,28 @@ export class PcapPort implements WirePort {
     return Math.max(0, this.startMs + msOf(this.upcoming) - this.firstMs - performance.now());
   }
 
+  tend(nowMs: number): void {
+    this.file.tend(nowMs);
+  }
+
   close(): void {
-    closeSync(this.file);
+    this.file.close();
   }
 
-  private record(bytes: Uint8Array): void {
-    const ms = performance.timeOrigin + performance.now();
-    const seconds = Math.floor(ms / 1000);
-    const nanoseconds = Math.floor((ms - seconds * 1000) * 1e6);
-    const [, piece] = pcapPieces([{ seconds, nanoseconds, bytes }]);
-    this.writePiece(piece!);
+  private record(frame: Uint8Array): boolean {
+    return this.file.record(frame, performance.timeOrigin + performance.now());
   }
 
-  private writePiece(piece: Uint8Array): void {
-    for (let done = 0; done < piece.length;) done += writeSync(this.file, piece, done);
+  /** The next frame to be played; null at the end, or where the capture cannot be read on. */
+  private read(): PcapFrame | null {
+    try {
+      const { value, done } = this.input!.next();
+      if (done !== true) return value;
+      this.play!.finish('played to its end');
+    } catch (error) {
+      this.play!.end(`${error instanceof Error ? error.message : String(error)}; nothing more is played`);
+    }
+    return null;
   }
 }
 

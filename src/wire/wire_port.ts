@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the card's wire leads to: frames that leave go to the port, frames that the port brings arrive at the card. A port
-// that has frames waits while the card is not ready for the next one.
+// that has frames waits while the card is not ready for the next one. Whatever becomes of the port, the card goes on.
 import type { Nic } from '../device/nic.ts';
+import type { Attachment } from '../native/attachment.ts';
+import { runAll } from '../util/run_all.ts';
 
-/** One end of the wire. */
+/** One end of the wire. What it hangs on may go and come back; it throws nothing for that once it is made. */
 export interface WirePort {
+  /** What it hangs on outside. */
+  readonly attachments: readonly Attachment[];
   /** Takes a frame; the bytes are valid during the call. False: it is lost. */
   send(frame: Uint8Array): boolean;
   /** The next frame that has come in, null if there is none; valid until the next call. */
@@ -13,6 +17,8 @@ export interface WirePort {
   dueMs?(): number;
   /** Calls `wake` when frames may have come in, from a poll. */
   open(wake: () => void): void;
+  /** Looks after its attachments; called a few times a second. */
+  tend(nowMs: number): void;
   close(): void;
 }
 
@@ -29,17 +35,25 @@ export class Wire {
   dropped = 0;
   private readonly nic: Nic;
   private readonly port: WirePort;
+  /** Told of an error that the port threw: a bug. */
+  private readonly onFault: (error: unknown) => void;
   private waiting: Uint8Array | null = null;
   private isBringing = false;
+  private isClosed = false;
 
-  constructor(nic: Nic, port: WirePort) {
+  constructor(nic: Nic, port: WirePort, onFault: (error: unknown) => void) {
     this.nic = nic;
     this.port = port;
+    this.onFault = onFault;
     nic.onFrame((frame) => {
-      if (port.send(frame)) this.sent++;
+      if (this.ask(() => port.send(frame), false)) this.sent++;
       else this.dropped++;
     });
     port.open(() => this.bringIn());
+  }
+
+  get attachments(): readonly Attachment[] {
+    return this.port.attachments;
   }
 
   /** Hands frames that came in to the card, until there are none or the card is busy; true if it wants to be called again. */
@@ -48,7 +62,7 @@ export class Wire {
     this.isBringing = true;
     try {
       for (let i = 0; i < BATCH; i++) {
-        const frame = this.waiting ?? this.port.next();
+        const frame = this.waiting ?? this.ask(() => this.port.next(), null);
         this.waiting = null;
         if (frame === null) return false;
         if (frame.length < FRAME_MIN || frame.length > FRAME_MAX) {
@@ -68,11 +82,32 @@ export class Wire {
 
   /** Milliseconds until frames may come in without a poll. */
   dueMs(): number {
-    return this.port.dueMs?.() ?? Number.POSITIVE_INFINITY;
+    return this.ask(() => this.port.dueMs?.(), undefined) ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Looks after the port; called a few times a second. */
+  tend(nowMs: number): void {
+    this.ask(() => this.port.tend(nowMs), undefined);
   }
 
   close(): void {
     this.nic.onFrame(null);
-    this.port.close();
+    if (!this.isClosed) this.port.close();
+  }
+
+  /** What the port answers; one that throws is closed, and asked no more. */
+  private ask<T>(question: () => T, otherwise: T): T {
+    if (this.isClosed) return otherwise;
+    try {
+      return question();
+    } catch (error) {
+      this.isClosed = true;
+      for (const attachment of this.attachments) attachment.end('an internal error ended it');
+      runAll(
+        () => this.onFault(error),
+        () => this.port.close(),
+      );
+      return otherwise;
+    }
   }
 }

@@ -7,7 +7,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 
 import { connectUnix, UnixListener, type UnixSocket } from '../../../src/native/unix_socket.ts';
 import { encodePcap, openPcap } from '../../../src/wire/pcap.ts';
-import { DgramPort } from '../../../src/wire/peer.ts';
+import { DgramPort } from '../../../src/wire/dgram_port.ts';
 import { PATIENCE_MS } from '../../support/patience.ts';
 import { CardBench } from './support/card_bench.ts';
 import { frame, startStation, type Station } from './support/driver_bench.ts';
@@ -236,6 +236,7 @@ describe('the wire', () => {
       bench.card.poller,
       join(bench.folder, 'b.sock'),
       join(bench.folder, 'a.sock'),
+      () => {},
     );
     const got: Uint8Array[] = [];
     far.open(() => {

@@ -14,11 +14,14 @@ export class CardBench {
   readonly libc: Libc;
   readonly card: ServedCard;
   readonly folder: string;
+  /** What the card said, line by line. */
+  readonly lines: string[];
 
-  private constructor(libc: Libc, folder: string, card: ServedCard) {
+  private constructor(libc: Libc, folder: string, card: ServedCard, lines: string[]) {
     this.libc = libc;
     this.folder = folder;
     this.card = card;
+    this.lines = lines;
   }
 
   /** `$` in settings stands for the folder. */
@@ -26,7 +29,8 @@ export class CardBench {
     const libc = await loadLibc();
     const placed = JSON.parse(JSON.stringify(settings).replaceAll('$', folder)) as Settings;
     const config = resolveServeConfig({ socketDir: folder, ...placed }, null, {});
-    return new CardBench(libc, folder, new ServedCard(libc, config));
+    const lines: string[] = [];
+    return new CardBench(libc, folder, new ServedCard(libc, config, (line) => lines.push(line)), lines);
   }
 
   static newFolder(): string {
@@ -50,5 +54,6 @@ export class CardBench {
   close(): void {
     this.card.close();
     rmSync(this.folder, { recursive: true, force: true });
+    if (this.card.faults.count > 0) throw new Error(this.lines.join('\n')); // a bug that the card has contained
   }
 }
