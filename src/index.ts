@@ -55,8 +55,8 @@ export { checkHealth } from './provisioning/inspect.ts';
 export type { HealthCheck } from './provisioning/inspect.ts';
 export { executePlan, machineTarget, makePlan, planText } from './provisioning/plan.ts';
 export type { Plan, PlanStep, ProvisionTarget } from './provisioning/plan.ts';
-export { FileProblems } from './provisioning/problems.ts';
-export type { Problem } from './provisioning/problems.ts';
+export { FileProblems } from './util/problems.ts';
+export type { Problem } from './util/problems.ts';
 
 // The lives of functions: SR-IOV as Linux has it, mediated devices, and one interface for all.
 export { SriovLifecycle } from './provisioning/sriov_lifecycle.ts';

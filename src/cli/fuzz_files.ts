@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files of the fuzzer: the corpus as one file for each input, findings as a reproducer that `virtfn fuzz --replay` reads and
 // a test that can be put into a suite as it is.
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 
 import { createFuzzTarget, type Finding, FUZZ_TARGETS } from '../fuzz/index.ts';
 import { UsageError } from '../util/errors.ts';
+import { unknownName } from '../util/names.ts';
 import { withFile } from '../files/errors.ts';
+import { readInput, readJsonFile } from '../files/read.ts';
 import { writeFile } from '../files/output_file.ts';
 import { jsonText } from './output.ts';
 
 /** Schema of a reproducer. */
 export const INPUT_SCHEMA = 'virtfn/fuzz-input/1';
+
+const MEMBERS: readonly string[] = ['schema', 'target', 'oracle', 'message', 'input', 'steps'];
 
 /** An input that broke a rule, as a file. */
 export interface Reproducer {
@@ -34,12 +38,10 @@ function nameOf(input: Uint8Array): string {
 export function readCorpus(folder: string, target: string): Uint8Array[] {
   const place = join(folder, target);
   if (!existsSync(place)) return [];
-  return withFile(place, () =>
-    readdirSync(place)
-      .filter((name) => name.endsWith('.bin'))
-      .sort()
-      .map((name) => new Uint8Array(readFileSync(join(place, name)))),
-  );
+  return withFile(place, () => readdirSync(place))
+    .filter((name) => name.endsWith('.bin'))
+    .sort()
+    .map((name) => new Uint8Array(readInput(join(place, name))));
 }
 
 /** Adds inputs to the corpus folder; how many were new. */
@@ -88,17 +90,14 @@ it(${JSON.stringify(`${oracle}: ${message}`)}, () => {
 
 /** Reads a reproducer. Throws UsageError that names every problem of the file. */
 export function readReproducer(path: string): Reproducer {
-  const text = withFile(path, () => readFileSync(path, 'utf8'));
-  let value: Partial<Record<keyof Reproducer, unknown>>;
-  try {
-    value = JSON.parse(text) as typeof value;
-  } catch (error) {
-    throw new UsageError(`${path}: no JSON (${(error as Error).message}); give a file that virtfn fuzz wrote`);
-  }
-  const problems: string[] = [];
-  if (value.schema !== INPUT_SCHEMA) problems.push(`schema is ${String(value.schema)}, ${INPUT_SCHEMA} is read`);
-  if (!FUZZ_TARGETS.includes(String(value.target))) {
-    problems.push(`target ${String(value.target)} is none of ${FUZZ_TARGETS.join(', ')}`);
+  const value: Partial<Record<keyof Reproducer, unknown>> = readJsonFile(path);
+  const problems = Object.keys(value)
+    .filter((name) => !MEMBERS.includes(name))
+    .map((name) => `/${name}: ${unknownName('member', name, MEMBERS)}`);
+  const shown = (member: unknown): string => JSON.stringify(member) ?? 'missing';
+  if (value.schema !== INPUT_SCHEMA) problems.push(`schema is ${shown(value.schema)}, ${INPUT_SCHEMA} is read`);
+  if (!FUZZ_TARGETS.includes(value.target as string)) {
+    problems.push(`target is ${shown(value.target)}, none of ${FUZZ_TARGETS.join(', ')}`);
   }
   if (typeof value.input !== 'string' || !/^([0-9a-f]{2})*$/i.test(value.input)) {
     problems.push('input is no text of hexadecimal digits');

@@ -2,13 +2,13 @@
 // --profile: a timing profile by name, or a JSON file that names the profile that it builds on and what it changes:
 //   { "base": "nfp6000-gen3x8", "values": { "link.tags": 64 } }
 // Everything that is wrong with a file is said at once.
-import { readFileSync } from 'node:fs';
-
 import { Option } from 'commander';
 
 import { DEFAULT_PROFILE, PROFILES } from '../device/profiles.ts';
 import { resolveProfile, type ProfileOverrides } from '../device/profile.ts';
+import { readJsonFile } from '../files/read.ts';
 import { NicError, UsageError } from '../util/errors.ts';
+import { unknownName } from '../util/names.ts';
 
 /** A profile as a verb asks for it. */
 export interface ProfileChoice {
@@ -39,17 +39,8 @@ export function chooseProfile(text: string): ProfileChoice {
 
 /** Reads and checks a profile file. Throws UsageError that names every problem. */
 export function readProfileFile(path: string): ProfileChoice {
-  let content: unknown;
-  try {
-    content = JSON.parse(readFileSync(path, 'utf8'));
-  } catch (error) {
-    throw new UsageError(`${path}: ${error instanceof Error ? error.message : String(error)}`);
-  }
-  if (typeof content !== 'object' || content === null || Array.isArray(content)) {
-    throw new UsageError(`${path}: an object with base and values is needed`);
-  }
-  const { base = DEFAULT_PROFILE, values = {}, ...others } = content as Record<string, unknown>;
-  const problems = Object.keys(others).map((key) => `${key}: there are base and values`);
+  const { base = DEFAULT_PROFILE, values = {}, ...others } = readJsonFile(path);
+  const problems = Object.keys(others).map((key) => `${key}: ${unknownName('member', key, ['base', 'values'])}`);
   const isKnown = PROFILES.some(({ name }) => name === base);
   if (!isKnown)
     problems.push(

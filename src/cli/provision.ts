@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `virtfn provision`: what functions are made as before they exist. The program has no card that runs on between two calls:
 // each verb builds the card that a file describes, works on it, and describes it again.
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 
 import { Argument, Command, Option } from 'commander';
 
@@ -9,9 +9,10 @@ import { ProvisionedCard, type CardOptions } from '../provisioning/card.ts';
 import { readProvisionFile, type ProvisionFile } from '../provisioning/file.ts';
 import { checkHealth } from '../provisioning/inspect.ts';
 import { planText, type Plan } from '../provisioning/plan.ts';
-import { FileProblems, problemText } from '../provisioning/problems.ts';
+import { FileProblems, problemText } from '../util/problems.ts';
 import { NicError, UsageError } from '../util/errors.ts';
-import { withFile } from '../files/errors.ts';
+import { withLock } from '../files/lock.ts';
+import { readInput } from '../files/read.ts';
 import { checkFiles } from '../files/identity.ts';
 import { writeFile } from '../files/output_file.ts';
 import { jsonOption, wholeNumber } from './options.ts';
@@ -129,15 +130,18 @@ Examples:
   virtfn provision modify --num-vfs 8`,
     )
     .action((names: string | undefined, options: ModifyArguments & CardArguments & { dryRun?: true }) => {
-      const card = openCard(options.card);
-      const file = changesOf(card, names === undefined ? [] : functionNumbers(card, names), options);
-      try {
-        run('modify', card, file, options);
-      } catch (error) {
-        // there is no file that pointers would lead into
-        if (!(error instanceof FileProblems)) throw error;
-        throw new NicError('EINVAL', error.problems.map(({ message }) => message).join('; '));
-      }
+      checkExists(options.card);
+      inTurn(options, () => {
+        const card = openCard(options.card);
+        const file = changesOf(card, names === undefined ? [] : functionNumbers(card, names), options);
+        try {
+          run('modify', card, file, options);
+        } catch (error) {
+          // there is no file that pointers would lead into
+          if (!(error instanceof FileProblems)) throw error;
+          throw new NicError('EINVAL', error.problems.map(({ message }) => message).join('; '));
+        }
+      });
     });
 }
 
@@ -150,7 +154,7 @@ function validateCommand(): Command {
   for (const option of newCardOptions()) command.addOption(option);
   return command.argument('<file>', 'the provisioning file').action((path: string, options: NewCardArguments) => {
     const card = cardFor(options);
-    inFile(path, options.json, () => card.plan(readFile(path, card)));
+    inFile(path, options.json, () => card.plan(readFile(readInput(path), card)));
     if (options.json) answer('validate', { file: path, problems: [] });
     else print(`${path}: good`);
   });
@@ -176,13 +180,16 @@ Examples:
     )
     .action((path: string, options: NewCardArguments & { dryRun?: true }) => {
       checkFiles([['<file>', path]], [['--card', options.card]]);
-      const card = cardFor(options);
-      const file = inFile(path, options.json, () => {
-        const read = readFile(path, card);
-        card.plan(read); // what the card as a whole cannot give is a problem of the file, too
-        return read;
+      const text = readInput(path);
+      inTurn(options, () => {
+        const card = cardFor(options);
+        const file = inFile(path, options.json, () => {
+          const read = readFile(text, card);
+          card.plan(read); // what the card as a whole cannot give is a problem of the file, too
+          return read;
+        });
+        run('apply', card, file, options);
       });
-      run('apply', card, file, options);
     });
 }
 
@@ -222,10 +229,13 @@ function poolOf({ machine: { nic } }: ProvisionedCard): object {
 }
 
 function openCard(path: string): ProvisionedCard {
-  if (!existsSync(path)) {
-    throw new UsageError(`${path}: no such card; make one with virtfn provision apply, or name it with --card`);
-  }
-  return inFile(path, undefined, () => ProvisionedCard.parse(withFile(path, () => readFileSync(path, 'utf8'))));
+  checkExists(path);
+  return inFile(path, undefined, () => ProvisionedCard.parse(readInput(path)));
+}
+
+function checkExists(path: string): void {
+  if (existsSync(path)) return;
+  throw new UsageError(`${path}: no such card; make one with virtfn provision apply, or name it with --card`);
 }
 
 /** The card of the file, or a new one where there is no file. */
@@ -246,8 +256,7 @@ function newCard({ totalVfs, onDemand, vfVectors, vfVectorPool }: NewCardArgumen
   };
 }
 
-function readFile(path: string, card: ProvisionedCard): ProvisionFile {
-  const text = withFile(path, () => readFileSync(path, 'utf8'));
+function readFile(text: Uint8Array, card: ProvisionedCard): ProvisionFile {
   return readProvisionFile(text, card.machine.nic.config, card.profiles);
 }
 
@@ -262,6 +271,12 @@ function inFile<T>(path: string, json: true | undefined, work: () => T): T {
     else for (const problem of problems) print(`${path}: ${problemText(problem)}`);
     throw new UsageError(`${path}: ${problems.length === 1 ? '1 problem' : `${problems.length} problems`}`);
   }
+}
+
+/** Does what changes a card while no other process does: from before the card is read until it is described again. */
+function inTurn({ card, dryRun }: CardArguments & { dryRun?: true }, work: () => void): void {
+  if (dryRun) work();
+  else withLock(card, work);
 }
 
 /** Shows the plan, executes it, and describes the card. */

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // `virtfn serve`: the functions of a card over vfio-user, one socket each, for QEMU and everything else that speaks it.
-import { readFileSync } from 'node:fs';
-
 import { Command, Option } from 'commander';
 
 import { loadLibc } from '../native/libc.ts';
-import { DASH, withFile } from '../files/errors.ts';
+import { DASH } from '../files/errors.ts';
 import { checkFiles, type NamedFile } from '../files/identity.ts';
+import { readJsonFile } from '../files/read.ts';
 import { jsonOption, wholeNumber } from './options.ts';
 import { ServedCard } from './serve_card.ts';
-import { parseConfigFile, resolveServeConfig, WIRE_FORMS, type ServeConfig, type Settings } from './serve_config.ts';
+import { resolveServeConfig, WIRE_FORMS, type ServeConfig, type Settings } from './serve_config.ts';
 import { ServeOutput } from './serve_output.ts';
 import { AdminTally } from './serve_report.ts';
 import { JsonView, SERVE_SCHEMA, TextView, type ServeView } from './serve_view.ts';
@@ -56,8 +55,7 @@ interface ServeArguments extends Settings {
 async function serve(args: ServeArguments): Promise<void> {
   const { config: file, json } = args;
   const settings = settingsOf(args);
-  const content = file === undefined ? null : withFile(file, () => readFileSync(file, 'utf8'));
-  const fromFile = content === null ? {} : parseConfigFile(file!, content);
+  const fromFile = file === undefined ? {} : readJsonFile(file);
   const config = resolveServeConfig(settings, file ?? null, fromFile);
   checkFiles(filesRead(config, file), filesWritten(config));
   const libc = await loadLibc();

@@ -7,6 +7,7 @@ import { ConfigError, resolveConfig, type NicConfig } from '../device/config.ts'
 import { resolveProfile } from '../device/profile.ts';
 import { resolveMachine } from '../machine/machine_config.ts';
 import { NicError, UsageError } from '../util/errors.ts';
+import { unknownName } from '../util/names.ts';
 
 /** What the wire leads to. */
 export type WireChoice =
@@ -89,26 +90,15 @@ export function readWire(words: string): WireChoice | null | undefined {
   return kind === 'tap' ? { kind, name: first } : { kind: 'peer', path: first };
 }
 
-/** Parses a configuration file; `path` stands in errors. Throws UsageError. */
-export function parseConfigFile(path: string, content: string): Settings {
-  let data: unknown;
-  try {
-    data = JSON.parse(content);
-  } catch (error) {
-    throw new UsageError(`${path}: this is no JSON (${error instanceof Error ? error.message : 'cannot be parsed'})`);
-  }
-  if (!isRecord(data)) throw new UsageError(`${path}: one JSON object is needed`);
-  return data;
-}
-
 /** Checks settings and fills in defaults. `file` names the configuration file, null without one. Throws UsageError. */
 export function resolveServeConfig(options: Settings, file: string | null, fileSettings: Settings): ServeConfig {
   const problems: string[] = [];
-  const place = (name: string): string => (name in options || file === null ? `--${kebab(name)}` : `${file}: ${name}`);
+  const place = (name: string): string =>
+    Object.hasOwn(options, name) || file === null ? `--${kebab(name)}` : `${file}: ${name}`;
   const settings: Record<string, unknown> = { ...fileSettings, ...options };
   for (const [name, value] of Object.entries(settings)) {
-    const check = CHECKS[name];
-    const problem = check === undefined ? `no such setting; there are ${Object.keys(CHECKS).join(', ')}` : check(value);
+    const check = Object.hasOwn(CHECKS, name) ? CHECKS[name]! : null;
+    const problem = check === null ? unknownName('setting', name, Object.keys(CHECKS)) : check(value);
     if (problem === null) continue;
     problems.push(`${place(name)}: ${problem}`);
     delete settings[name]; // the rest is checked with the default

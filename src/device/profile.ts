@@ -3,6 +3,7 @@
 // The core counts in cycles of its clock; values in ns are converted once, when the card is created.
 import * as P from '../../assembly/abi/timing_param.ts';
 import { NicError } from '../util/errors.ts';
+import { nearestName } from '../util/names.ts';
 import { linkRate, type LinkShape } from './link_rate.ts';
 import { PROFILE_ROWS, type ProfileParameter, type ProfileRow } from './profile_rows.ts';
 import { PROFILES, DEFAULT_PROFILE } from './profiles.ts';
@@ -58,6 +59,14 @@ function problemOf({ name, unit, min, max, isPowerOfTwo: needsPower }: ProfileRo
   return null;
 }
 
+function unknownParameter(name: string): string {
+  const near = nearestName(
+    name,
+    PROFILE_ROWS.map((row) => row.name),
+  );
+  return `${name} is no parameter of a profile${near === null ? '' : `; did you mean ${near}?`}`;
+}
+
 /** What does not go together. */
 function conflicts(values: ReadonlyMap<string, number>): string[] {
   const problems: string[] = [];
@@ -93,7 +102,7 @@ export function resolveProfile(
   const problems: string[] = [];
   for (const [parameter, value] of Object.entries(overrides)) {
     const known = rows.get(parameter);
-    const problem = known === undefined ? `${parameter} is no parameter of a profile` : problemOf(known, value);
+    const problem = known === undefined ? unknownParameter(parameter) : problemOf(known, value);
     if (problem !== null) problems.push(problem);
     // a bad value contradicts nothing
     values.set(parameter, problem === null ? value : Number.NaN);

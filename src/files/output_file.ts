@@ -26,6 +26,7 @@ import {
 import { basename, dirname, join } from 'node:path';
 
 import { NicError } from '../util/errors.ts';
+import { pause } from '../util/pause.ts';
 import { DASH, fileError, READER_GONE, withFile } from './errors.ts';
 import { isStandardOutput, realPlace } from './identity.ts';
 
@@ -123,7 +124,7 @@ export class OutputFile {
       const code = error instanceof Error && 'code' in error ? error.code : '';
       if (code === 'EAGAIN') {
         // standard output is shared, and whoever shares it may have made it non-blocking
-        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
+        pause(RETRY_MS);
         return 0;
       }
       if (code === 'EPIPE' && this.fd === STDOUT_FD) throw new NicError(READER_GONE, 'nobody reads standard output');
@@ -179,7 +180,7 @@ function isNoReplacing(error: unknown): boolean {
 }
 
 /** Makes a folder and those above it. Node's own `recursive` never returns where /proc refuses. */
-function makeFolder(path: string): void {
+export function makeFolder(path: string): void {
   if (existsSync(path)) return;
   makeFolder(dirname(path));
   try {

@@ -9,7 +9,9 @@ import { Machine } from '../machine/machine.ts';
 import { resolveMachine, withPfDriverOnly } from '../machine/machine_config.ts';
 import { readProvisioning, type ProvisionFile } from './file.ts';
 import { executePlan, machineTarget, makePlan, type Plan, type ProvisionTarget } from './plan.ts';
-import { below, FileProblems, isRecord, parseJson, type Problem } from './problems.ts';
+import { parseJson } from '../util/json.ts';
+import { unknownName } from '../util/names.ts';
+import { below, FileProblems, isRecord, type Problem } from '../util/problems.ts';
 import { featureBit, featureName } from './profile.ts';
 
 /** Options of the card that its description has. */
@@ -54,11 +56,12 @@ export class ProvisionedCard {
   }
 
   /** Builds the card of a description. Throws FileProblems with everything that is wrong with it. */
-  static parse(text: string): ProvisionedCard {
+  static parse(text: string | Uint8Array): ProvisionedCard {
     const problems: Problem[] = [];
     const value = parseJson(text);
     if (isRecord(value) && value['schema'] !== SCHEMA) {
-      problems.push({ path: '/schema', message: `${JSON.stringify(value['schema'])}: "${SCHEMA}" is needed` });
+      const given = value['schema'] === undefined ? '' : `${JSON.stringify(value['schema'])}: `;
+      problems.push({ path: '/schema', message: `${given}"${SCHEMA}" is needed` });
     }
     const options = readOptions(isRecord(value) ? value['card'] : {}, problems);
     const limits = { totalVfs: options.totalVfs ?? DEFAULT_VFS, onDemandFunctions: options.onDemandFunctions ?? 0 };
@@ -146,7 +149,7 @@ function readOptions(value: unknown, problems: Problem[]): CardOptions {
   }
   for (const name of Object.keys(value)) {
     if ((CARD_OPTIONS as readonly string[]).includes(name)) continue;
-    const message = `no such option; there are ${CARD_OPTIONS.join(', ')}`;
+    const message = unknownName('option', name, CARD_OPTIONS);
     problems.push({ path: below('/card', name), message });
   }
   try {
@@ -156,7 +159,7 @@ function readOptions(value: unknown, problems: Problem[]): CardOptions {
     if (!(error instanceof ConfigError)) throw error;
     const bad = new Set<string>(error.problems.map(({ option }) => option));
     // options that the description does not have only follow from those that it has
-    const given = error.problems.filter(({ option }) => option in value);
+    const given = error.problems.filter(({ option }) => Object.hasOwn(value, option));
     for (const { option, message } of given.length > 0 ? given : error.problems) {
       problems.push({ path: below('/card', option), message });
     }

@@ -6,7 +6,9 @@
 //     "functions": [ { "vf": 1, "profile": "tenant", "mac": "02:00:00:00:00:01" }, { "vfs": "2-16", "profile": "tenant" } ],
 //     "numVfs": 16 }
 import type { FunctionProfile } from '../device/function_profile.ts';
-import { below, FileProblems, isRecord, parseJson, type Problem } from './problems.ts';
+import { parseJson } from '../util/json.ts';
+import { nearestName, unknownName } from '../util/names.ts';
+import { below, FileProblems, isRecord, type Problem } from '../util/problems.ts';
 import { readProfile, readProfiles, type NamedProfiles } from './profile.ts';
 
 /** What a file may ask for depends on the card. */
@@ -39,8 +41,12 @@ const TARGETS = ['vf', 'vfs', 'onDemand'] as const;
 const RANGE = /^([1-9]\d{0,3})-([1-9]\d{0,3})$/;
 const MEMBERS = ['profiles', 'functions', 'numVfs'];
 
-/** Reads a provisioning file; entries may use the profiles of `known`, too. Throws FileProblems with every problem. */
-export function readProvisionFile(text: string, limits: CardLimits, known: NamedProfiles = new Map()): ProvisionFile {
+/** Reads a provisioning file, its text or its bytes; entries may use the profiles of `known`, too. Throws FileProblems with every problem. */
+export function readProvisionFile(
+  text: string | Uint8Array,
+  limits: CardLimits,
+  known: NamedProfiles = new Map(),
+): ProvisionFile {
   const problems: Problem[] = [];
   const file = readProvisioning(parseJson(text), limits, known, problems);
   if (problems.length > 0) throw new FileProblems(problems);
@@ -61,7 +67,7 @@ export function readProvisioning(
   }
   for (const name of Object.keys(value)) {
     if (MEMBERS.includes(name) || others.includes(name)) continue;
-    problems.push({ path: below('', name), message: `no such member; there are ${MEMBERS.join(', ')}` });
+    problems.push({ path: below('', name), message: unknownName('member', name, MEMBERS) });
   }
   const profiles = readProfiles(value['profiles'], '/profiles', problems);
   const reader = new EntryReader(limits, new Map([...known, ...profiles]), problems);
@@ -144,8 +150,10 @@ class EntryReader {
   private profileName(value: unknown, path: string): string | null {
     if (value === undefined) return null;
     if (typeof value === 'string' && this.profiles.has(value)) return value;
-    const names = [...this.profiles.keys()].join(', ');
-    this.report(below(path, 'profile'), `${JSON.stringify(value)} is no profile; there are ${names || 'none'}`);
+    const names = [...this.profiles.keys()];
+    const near = typeof value === 'string' ? nearestName(value, names) : null;
+    const remedy = near === null ? `there are ${names.join(', ') || 'none'}` : `did you mean ${near}?`;
+    this.report(below(path, 'profile'), `${JSON.stringify(value)} is no profile; ${remedy}`);
     return null;
   }
 

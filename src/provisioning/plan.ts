@@ -7,7 +7,7 @@ import type { Nic } from '../device/nic.ts';
 import type { Machine } from '../machine/machine.ts';
 import { NicError } from '../util/errors.ts';
 import { functionTitle, type ProvisionFile } from './file.ts';
-import { below, FileProblems, type Problem } from './problems.ts';
+import { below, FileProblems, type Problem } from '../util/problems.ts';
 
 /** A card, and who switches its VFs. */
 export interface ProvisionTarget {

@@ -3,7 +3,8 @@
 import * as features from '../../assembly/abi/virtio_features.ts';
 import * as net from '../../assembly/abi/virtio_net.ts';
 import { PROFILE_FIELDS, profileProblems, type FunctionProfile } from '../device/function_profile.ts';
-import { below, isRecord, type Problem } from './problems.ts';
+import { unknownName } from '../util/names.ts';
+import { below, isRecord, type Problem } from '../util/problems.ts';
 
 /** Feature bits by name, those of bits 0..63; names of the past that share a bit with a newer one are left out. */
 const FEATURE_BITS: ReadonlyMap<string, number> = new Map(
@@ -39,7 +40,7 @@ export function readProfile(
   for (const [name, given] of Object.entries(value)) {
     if (others.includes(name)) continue;
     if (!(PROFILE_FIELDS as readonly string[]).includes(name)) {
-      problems.push({ path: below(path, name), message: `no such field; there are ${PROFILE_FIELDS.join(', ')}` });
+      problems.push({ path: below(path, name), message: unknownName('field', name, PROFILE_FIELDS) });
     } else if (name === 'withoutFeatures') {
       fields[name] = readFeatures(given, below(path, name), problems);
     } else {

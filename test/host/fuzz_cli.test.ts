@@ -184,7 +184,7 @@ describe('virtfn fuzz --replay', () => {
     const { code, stderr } = program.run('fuzz', '--replay', reproducer({ schema: 'x', target: 'disk', input: 'zz' }));
 
     expect(code).toBe(2);
-    expect(stderr).toMatch(/schema is x.*target disk is none of.*input is no text of hexadecimal digits/);
+    expect(stderr).toMatch(/schema is "x".*target is "disk", none of.*input is no text of hexadecimal digits/);
   });
 
   it('asks for --replay where a trace is wanted without', () => {

@@ -101,8 +101,8 @@ describe('a mistake', () => {
   });
 
   it.each<[what: string, content: unknown, messages: RegExp[]]>([
-    ['no JSON', '{ base: 1', [/bad\.json: .*JSON/]],
-    ['no object', [1, 2], [/bad\.json: an object with base and values is needed/]],
+    ['no JSON', '{ base: 1', [/bad\.json: line 1, column 3: a name in double quotes is needed, there is b/]],
+    ['no object', [1, 2], [/bad\.json: one JSON object is needed/]],
     ['values that are none', { values: [1] }, [/values: an object of parameters and numbers/]],
     [
       'everything wrong at once',
@@ -112,7 +112,7 @@ describe('a mistake', () => {
         values: { 'link.tag': 1, 'link.tags': 0, 'dma.setup_ns': 'long', 'link.mps_bytes': 300 },
       },
       [
-        /^virtfn: bad\.json: value: there are base and values; /,
+        /^virtfn: bad\.json: value: no such member; did you mean values\?; /,
         /base: "asic" is no profile; there are fpga-gen3x8-250mhz/,
         /link\.tag is no parameter/,
         /link\.tags = 0 is outside 1\.\./,

@@ -8,7 +8,7 @@ import { createNic } from '../../src/device/nic.ts';
 import { ProvisionedCard } from '../../src/provisioning/card.ts';
 import { readProvisionFile } from '../../src/provisioning/file.ts';
 import { checkHealth } from '../../src/provisioning/inspect.ts';
-import { FileProblems, type Problem } from '../../src/provisioning/problems.ts';
+import { FileProblems, type Problem } from '../../src/util/problems.ts';
 
 const LIMITS = { totalVfs: 16, onDemandFunctions: 2 };
 

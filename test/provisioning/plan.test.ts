@@ -8,7 +8,7 @@ import { createNic, type Nic } from '../../src/device/nic.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import { readProvisionFile } from '../../src/provisioning/file.ts';
 import { executePlan, machineTarget, makePlan, planText, type ProvisionTarget } from '../../src/provisioning/plan.ts';
-import { FileProblems } from '../../src/provisioning/problems.ts';
+import { FileProblems } from '../../src/util/problems.ts';
 
 const VFS = 6;
 

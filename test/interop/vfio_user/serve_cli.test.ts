@@ -211,7 +211,11 @@ describe('a configuration file', () => {
   });
 
   it.each([
-    ['that ends early', '{ "vfs": 2,', /^virtfn: card\.json: this is no JSON \(/],
+    [
+      'that ends early',
+      '{ "vfs": 2,',
+      /^virtfn: card\.json: line 1, column 12: a name in double quotes is needed, there is the end of the file\n/,
+    ],
     ['that is a list', '[]', /^virtfn: card\.json: one JSON object is needed\n/],
   ])('%s is refused', (_what, content, message) => {
     config(content);

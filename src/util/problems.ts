@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is wrong with a file, all of it at once, each with its place as a JSON pointer (RFC 6901).
-import { UsageError } from '../util/errors.ts';
+import { UsageError } from './errors.ts';
 
 /** One thing that is wrong. */
 export interface Problem {
@@ -31,14 +31,4 @@ export function below(path: string, member: string | number): string {
 /** Is it an object with named members? */
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** The value of a JSON text. Throws FileProblems. */
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : 'it cannot be parsed';
-    throw new FileProblems([{ path: '', message: `this is no JSON: ${reason}` }]);
-  }
 }

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// One process at a time changes a file, by lock files beside it: FILE.lock.0 names the process that has it. Where that process
+// is gone without its file, killed say, FILE.lock.1 may be made, and so on: a dead holder's file is never taken away while
+// somebody could still judge by it, only by the next holder when its work is done. So two that find the same dead holder
+// cannot both go on: a file of one name is made once.
+import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { dirname } from 'node:path';
+
+import { NicError } from '../util/errors.ts';
+import { pause } from '../util/pause.ts';
+import { withFile } from './errors.ts';
+import { realPlace } from './identity.ts';
+import { makeFolder } from './output_file.ts';
+
+const RETRY_MS = 20;
+/** How long one holder is waited for. */
+const PATIENCE_MS = 30_000;
+
+interface Holder {
+  readonly pid: number;
+  readonly host: string;
+}
+
+/** Does `work` while nobody else who asks so can. Throws NicError LOCKED where one holder does not let go. */
+export function withLock<T>(path: string, work: () => T): T {
+  const base = withFile(path, () => {
+    const place = realPlace(path);
+    makeFolder(dirname(place));
+    return `${place}.lock`;
+  });
+  const number = withFile(path, () => acquire(path, base));
+  try {
+    return work();
+  } finally {
+    for (let i = 0; i <= number; i++) rmSync(nameOf(base, i), { force: true });
+  }
+}
+
+function nameOf(base: string, number: number): string {
+  return `${base}.${number}`;
+}
+
+/** Waits for its turn; the number of the file that is ours now. */
+function acquire(path: string, base: string): number {
+  const own = `${base}.of.${process.pid}`;
+  writeFileSync(own, JSON.stringify({ pid: process.pid, host: hostname() } satisfies Holder));
+  try {
+    let waitingFor = '';
+    let since = Date.now();
+    for (;;) {
+      const taken = attempt(base, own);
+      if (typeof taken === 'number') return taken;
+      const holder = JSON.stringify(taken);
+      if (holder !== waitingFor) since = Date.now();
+      waitingFor = holder;
+      if (Date.now() - since > PATIENCE_MS) {
+        const who = taken === null ? 'another process' : `process ${taken.pid} of ${taken.host}`;
+        throw new NicError('LOCKED', `${path}: ${who} works on it; wait for it, or remove ${base}.* if it is gone`);
+      }
+      pause(RETRY_MS);
+    }
+  } finally {
+    rmSync(own, { force: true });
+  }
+}
+
+/** The number of our file, or who has the lock; null where that changes just now. */
+function attempt(base: string, own: string): number | Holder | null {
+  for (let number = 0; ; number++) {
+    if (make(nameOf(base, number), own)) {
+      // meanwhile another may have cleared the dead ones away, and one more begun anew
+      for (let i = 0; i < number; i++) {
+        if (isGone(read(nameOf(base, i)))) continue;
+        rmSync(nameOf(base, number));
+        return null;
+      }
+      return number;
+    }
+    const holder = read(nameOf(base, number));
+    if (!isGone(holder)) return holder;
+  }
+}
+
+/** A file with its content at once, where there is none of this name. */
+function make(path: string, content: string): boolean {
+  try {
+    linkSync(content, path);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+function read(path: string): Holder | null {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as Holder;
+  } catch {
+    return null;
+  }
+}
+
+/** Is it known that this holder is there no more? Of another machine nothing is known. */
+function isGone(holder: Holder | null): boolean {
+  if (holder === null || holder.host !== hostname()) return false;
+  if (holder.pid === process.pid) return true; // a process of our number before us
+  try {
+    process.kill(holder.pid, 0);
+    return false;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'ESRCH';
+  }
+}
