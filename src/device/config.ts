@@ -5,6 +5,7 @@ import { VIRTIO_F_VERSION_1 } from '../../assembly/abi/virtio_features.ts';
 import { MSIX_VECTORS_MAX } from '../../assembly/abi/state_map.ts';
 import { NicError } from '../util/errors.ts';
 import { macBytes } from '../util/mac.ts';
+import { unknownOptions, type OptionNames } from '../util/options.ts';
 import type { NicMode, ProfileOverrides } from './profile.ts';
 
 /** Options of createNic; everything has a default. */
@@ -68,6 +69,34 @@ export interface ResolvedConfig extends Required<Omit<NicConfig, 'profile' | 'pr
   readonly words: ReadonlyMap<number, number>;
 }
 
+const OPTIONS: OptionNames<NicConfig> = {
+  mode: true,
+  profileName: true,
+  profile: true,
+  totalVfs: true,
+  onDemandFunctions: true,
+  firstVfOffset: true,
+  vfStride: true,
+  routingId: true,
+  queueSize: true,
+  adminQueueSize: true,
+  pfQueuePairs: true,
+  vfQueuePairs: true,
+  pfVectors: true,
+  vfVectors: true,
+  vfVectorPool: true,
+  mtu: true,
+  mac: true,
+  withoutFeatures: true,
+  legacy: true,
+  wire: true,
+  windowBytes: true,
+  identityDma: true,
+  lenientSriovLists: true,
+  traceAdmin: true,
+  traceBytes: true,
+};
+
 /** Address of the PF. */
 const DEFAULT_MAC = '02:76:66:00:00:00';
 /** PF, VFs and functions on demand that a card may have together. */
@@ -119,6 +148,28 @@ export function resolveConfig(config: NicConfig): ResolvedConfig {
     return value;
   };
 
+  const flag = (name: keyof NicConfig, value: boolean): boolean => {
+    check(typeof value === 'boolean', name, value, 'true or false is needed', true);
+    return value;
+  };
+  const oneOf = <T extends string>(name: keyof NicConfig, value: T, choices: readonly T[]): T => {
+    check(choices.includes(value), name, value, `${choices.join(' or ')} is needed`, choices[0]);
+    return value;
+  };
+
+  if (typeof config !== 'object' || config === null) {
+    throw new NicError('CONFIG', `configuration of the card: ${String(config)} is no object of options`);
+  }
+  const given = config as Readonly<Record<string, unknown>>;
+  for (const { name, message } of unknownOptions(config, OPTIONS)) {
+    problems.push({ option: name, message: `${String(given[name])}: ${message}`, remedy: undefined });
+  }
+  const mode = oneOf('mode', config.mode ?? 'timed', ['timed', 'functional']);
+  const wire = oneOf('wire', config.wire ?? 'host', ['host', 'discard']);
+  const legacy = flag('legacy', config.legacy ?? true);
+  const identityDma = flag('identityDma', config.identityDma ?? false);
+  const lenientSriovLists = flag('lenientSriovLists', config.lenientSriovLists ?? true);
+  const traceAdmin = flag('traceAdmin', config.traceAdmin ?? false);
   const totalVfs = whole('totalVfs', config.totalVfs ?? 8, 1, 1024);
   const onDemandFunctions = whole('onDemandFunctions', config.onDemandFunctions ?? 0, 0, 1024);
   const functions = 1 + totalVfs + onDemandFunctions;
@@ -156,9 +207,9 @@ export function resolveConfig(config: NicConfig): ResolvedConfig {
   );
   const bytes = parsed ?? [0, 0, 0, 0, 0, 0];
   check((bytes[0]! & 1) === 0, 'mac', mac, `a unicast address is needed, say ${DEFAULT_MAC}`, DEFAULT_MAC);
-  const given = config.withoutFeatures ?? [];
-  check(Array.isArray(given), 'withoutFeatures', given, 'a list of bit numbers is needed, say []', []);
-  const withoutFeatures = Array.isArray(given) ? given : [];
+  const bits = config.withoutFeatures ?? [];
+  check(Array.isArray(bits), 'withoutFeatures', bits, 'a list of bit numbers is needed, say []', []);
+  const withoutFeatures = Array.isArray(bits) ? bits : [];
   let mask0 = 0xffffffff;
   let mask1 = 0xffffffff;
   const isBit = (bit: unknown): boolean => Number.isInteger(bit) && (bit as number) >= 0 && (bit as number) < 64;
@@ -170,14 +221,8 @@ export function resolveConfig(config: NicConfig): ResolvedConfig {
     if (bit < 32) mask0 = (mask0 & ~(1 << bit)) >>> 0;
     else mask1 = (mask1 & ~(1 << (bit - 32))) >>> 0;
   }
-  const legacy = config.legacy ?? true;
-  check(typeof legacy === 'boolean', 'legacy', legacy, 'true or false is needed', true);
   if (problems.length > 0) throw new ConfigError(problems);
 
-  const wire = config.wire ?? 'host';
-  const identityDma = config.identityDma ?? false;
-  const lenientSriovLists = config.lenientSriovLists ?? true;
-  const traceAdmin = config.traceAdmin ?? false;
   const words = new Map<number, number>([
     [C.CFG_TOTAL_VFS, totalVfs],
     [C.CFG_FIRST_VF_OFFSET, firstVfOffset],
@@ -204,7 +249,7 @@ export function resolveConfig(config: NicConfig): ResolvedConfig {
     [C.CFG_VF_VECTOR_POOL, vfVectorPool],
   ]);
   return {
-    mode: config.mode ?? 'timed',
+    mode,
     totalVfs,
     onDemandFunctions,
     firstVfOffset,

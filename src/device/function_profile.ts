@@ -9,6 +9,7 @@ import {
 import { MSIX_VECTORS_MAX } from '../../assembly/abi/state_map.ts';
 import { VIRTIO_F_VERSION_1 } from '../../assembly/abi/virtio_features.ts';
 import { macBytes } from '../util/mac.ts';
+import { unknownName } from '../util/names.ts';
 
 /** Where LEGACY_NOTIFY_INFO sends a legacy driver's doorbells. */
 export type NotifyPlace = 'member' | 'owner' | 'none';
@@ -65,7 +66,7 @@ export const PROFILE_FIELDS = [
 
 /** One bad value of a profile. */
 export interface ProfileProblem {
-  readonly field: keyof FunctionProfile;
+  readonly field: string;
   readonly message: string;
 }
 
@@ -91,7 +92,9 @@ const RANGES = [
 
 /** Everything that is wrong with a profile, in the order of its fields; empty if it is good. */
 export function profileProblems(profile: FunctionProfile): ProfileProblem[] {
-  const problems: ProfileProblem[] = [];
+  const problems: ProfileProblem[] = Object.keys(profile)
+    .filter((name) => !(PROFILE_FIELDS as readonly string[]).includes(name))
+    .map((name) => ({ field: name, message: unknownName('field', name, PROFILE_FIELDS) }));
   const report = (field: keyof FunctionProfile, remedy: string): void => {
     problems.push({ field, message: `${JSON.stringify(profile[field])}: ${remedy}` });
   };

@@ -32,6 +32,7 @@ import {
   IOMMU_WRITE,
 } from '../../assembly/abi/state_map.ts';
 import { NicError } from '../util/errors.ts';
+import { checkOptions, type OptionNames } from '../util/options.ts';
 import type { Nic } from './nic.ts';
 
 /** What the generator can do. `simplenic`: a frame sent and a frame received, with all that belongs to them. */
@@ -65,6 +66,16 @@ export interface GeneratorRun {
   readonly isRandom?: boolean;
 }
 
+const RUN: OptionNames<GeneratorRun> = {
+  operation: true,
+  bytes: true,
+  operations: true,
+  warmup: true,
+  outstanding: true,
+  windowBytes: true,
+  isRandom: true,
+};
+
 /** What a run took. */
 export interface GeneratorResult {
   /** Operations measured. */
@@ -90,9 +101,15 @@ function check(isGood: boolean, name: string, value: number, remedy: string): vo
 
 /** Runs the generator on a card that does nothing else. Throws NicError GENERATOR for values out of range. */
 export function generateTraffic(nic: Nic, run: GeneratorRun): GeneratorResult {
+  checkOptions('generator', run, RUN);
   const { operation, bytes, outstanding = 1, windowBytes = 8192, isRandom = false } = run;
   const { operations: wanted, warmup: before = 0 } = run;
   check(nic.config.mode === 'timed', 'operations', wanted, 'traffic takes time; the card has to be in timed mode');
+  if (!Object.hasOwn(OPERATIONS, operation)) {
+    const operations = Object.keys(OPERATIONS).join(', ');
+    throw new NicError('GENERATOR', `operation = ${String(operation)}: there are ${operations}`);
+  }
+  check(Number.isInteger(before) && before >= 0, 'warmup', before, 'a whole number from 0 is needed');
   check(Number.isInteger(bytes) && bytes >= 1 && bytes <= 4096, 'bytes', bytes, '1 to 4096 are possible');
   check(Number.isInteger(wanted) && wanted >= 1, 'operations', wanted, 'at least one is needed');
   const isCount = Number.isInteger(outstanding) && outstanding >= 1 && outstanding <= GENERATOR_CONTEXTS_MAX;

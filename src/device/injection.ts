@@ -13,6 +13,7 @@ import {
 } from '../../assembly/abi/state_map.ts';
 import type { CoreInstance } from '../core/instance.ts';
 import { NicError } from '../util/errors.ts';
+import { checkOptions, checkWhole, type OptionNames } from '../util/options.ts';
 
 /** An answer to put into the mouth of the card. */
 export interface AdminInjection {
@@ -24,9 +25,14 @@ export interface AdminInjection {
   readonly count?: number;
 }
 
+const ADMIN_INJECTION: OptionNames<AdminInjection> = { opcode: true, status: true, qualifier: true, count: true };
+
 /** Puts an answer into the mouth of a card. Throws NicError ADMIN_STATUS for values of more than 16 bits. */
 export function injectAdmin({ u32 }: CoreInstance, answer: AdminInjection): void {
+  checkOptions('injected answer', answer, ADMIN_INJECTION);
   const { opcode = NONE, status, qualifier = 0, count = 1 } = answer;
+  if (opcode !== NONE) checkWhole('ADMIN_STATUS', 'opcode', opcode, 0, 0xffff);
+  checkWhole('ADMIN_STATUS', 'count', count, 0, NONE);
   for (const [name, value] of Object.entries({ status, qualifier })) {
     if (Number.isInteger(value) && value >= 0 && value <= 0xffff) continue;
     throw new NicError('ADMIN_STATUS', `${name} = ${value} does not fit 16 bits`);

@@ -12,7 +12,6 @@ import {
   FRAME_BYTES_MAX,
   FUNCTIONS,
   IOAS_STRIDE,
-  MSIX_VECTORS_MAX,
   NONE,
   OUT_RECORD_BYTES,
   OUT_RECORDS,
@@ -237,8 +236,8 @@ export class Nic {
 
   /** Runs up to cycle `until`. With `stopOnOutput` it returns behind the first output. */
   advance(until: number, stopOnOutput = false): { now: number; why: AdvanceReason } {
-    if (!(until <= LAST_CYCLE)) {
-      throw new NicError('TIME', `advance to ${until}: cycles up to 2^53 - 1; runToIdle() has no limit`);
+    if (!(until >= 0 && until <= LAST_CYCLE)) {
+      throw new NicError('TIME', `advance to ${until}: cycles from 0 to 2^53 - 1; runToIdle() has no limit`);
     }
     while (true) {
       const why = this.pins.advance(Math.max(until, this.pins.now()), stopOnOutput);
@@ -273,7 +272,7 @@ export class Nic {
 
   /** Handler of one MSI-X vector; null takes it away. */
   onVector(fn: number, vector: number, handler: InterruptHandler | null): void {
-    this.outputs.vectors[fn * MSIX_VECTORS_MAX + vector] = handler;
+    this.outputs.onVector(fn, vector, handler);
   }
 
   /** Handler of the PF's INTx line; gets the new level. */

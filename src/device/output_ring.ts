@@ -13,6 +13,7 @@ import {
   OUT_TIME,
 } from '../../assembly/abi/state_map.ts';
 import type { CoreInstance } from '../core/instance.ts';
+import { checkWhole } from '../util/options.ts';
 import { readAdminRecord, type AdminRecord } from './admin_record.ts';
 import type { FrameHandler, InterruptHandler, MsiMessage } from './outputs.ts';
 
@@ -22,7 +23,7 @@ const HIGH = 0x1_0000_0000;
 /** The handlers of one card. */
 export class OutputRing {
   /** By function and vector. */
-  readonly vectors: (InterruptHandler | null)[];
+  private readonly vectors: (InterruptHandler | null)[];
   intx: InterruptHandler | null = null;
   frames: FrameHandler | null = null;
   messages: ((message: MsiMessage) => void) | null = null;
@@ -32,6 +33,13 @@ export class OutputRing {
   constructor(core: CoreInstance, functions: number) {
     this.core = core;
     this.vectors = Array.from({ length: functions * MSIX_VECTORS_MAX }, () => null);
+  }
+
+  /** Handler of one vector, 0..31: a table may have so many, whatever this function was given. */
+  onVector(fn: number, vector: number, handler: InterruptHandler | null): void {
+    checkWhole('FUNCTION', 'function', fn, 0, this.vectors.length / MSIX_VECTORS_MAX - 1);
+    checkWhole('VECTOR', 'vector', vector, 0, MSIX_VECTORS_MAX - 1);
+    this.vectors[fn * MSIX_VECTORS_MAX + vector] = handler;
   }
 
   /** Hands out the record at word `record` of the memory. */

@@ -8,8 +8,12 @@ import {
   TRACE_RING_MASK,
   TRACE_RING_USED,
 } from '../../assembly/abi/state_map.ts';
+import { TRACE_MASK_DATA, TRACE_MASK_FRAMES, TRACE_MASK_STATE, TRACE_MASK_TLP } from '../../assembly/abi/trace_kind.ts';
 import type { CoreInstance } from '../core/instance.ts';
 import { NicError } from '../util/errors.ts';
+import { checkWhole } from '../util/options.ts';
+
+const ALL_RECORDS = TRACE_MASK_TLP | TRACE_MASK_STATE | TRACE_MASK_FRAMES | TRACE_MASK_DATA;
 
 /** Records of one card. */
 export class TraceRing {
@@ -24,6 +28,7 @@ export class TraceRing {
     if (this.word(TRACE_RING_BYTES) === 0) {
       throw new NicError('TRACE', 'the card has no trace ring; create it with traceBytes, 16 MiB for instance');
     }
+    checkWhole('TRACE', 'mask', mask, 0, ALL_RECORDS);
     this.core.u32[TRACE_RING_MASK >> 2] = mask;
   }
 

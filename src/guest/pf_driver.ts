@@ -4,19 +4,29 @@
 import { STATUS_DRIVER_OK } from '../../assembly/abi/device_status.ts';
 import { VIRTIO_F_ADMIN_VQ, VIRTIO_F_SR_IOV } from '../../assembly/abi/virtio_features.ts';
 import { VfioError } from '../util/errors.ts';
+import type { OptionNames } from '../util/options.ts';
 import type { VfioDevice } from '../vfio/vfio_device.ts';
 import { AdminClient, type AdminClientOptions } from './admin_client.ts';
 import { DEVICE_PARTS_COMMANDS, LEGACY_COMMANDS } from './admin_setup.ts';
 import type { Clock, DmaMemory } from './platform.ts';
 import { Sriov, type SriovOptions } from './sriov.ts';
 import { VirtioModern, type VirtioModernOptions } from './virtio_modern.ts';
-import { VirtioNet, type VirtioNetOptions } from './virtio_net.ts';
+import { VIRTIO_NET_OPTIONS, VirtioNet, type VirtioNetOptions } from './virtio_net.ts';
 
 export interface PfDriverOptions extends Omit<VirtioNetOptions, 'admin'>, SriovOptions, VirtioModernOptions {
   /** Admin commands to use where the device lists them; the default is Linux's with legacy support, 0x3e7fc. */
   readonly wantedCommands?: number;
   readonly admin?: AdminClientOptions;
 }
+
+/** Names of the options. */
+export const PF_DRIVER_OPTIONS: OptionNames<PfDriverOptions> = {
+  ...VIRTIO_NET_OPTIONS,
+  cyclesPerMs: true,
+  resetPollLimit: true,
+  refusedFeatures: true,
+  wantedCommands: true,
+};
 
 /** A PF under its driver. */
 export class PfDriver {

@@ -31,6 +31,7 @@ import {
   VIRTIO_NET_S_LINK_UP,
 } from '../../assembly/abi/virtio_net.ts';
 import { NicError } from '../util/errors.ts';
+import type { OptionNames } from '../util/options.ts';
 import type { AdminClient } from './admin_client.ts';
 import { activateAdmin } from './admin_setup.ts';
 import { ControlQueue } from './control_queue.ts';
@@ -70,6 +71,18 @@ export interface VirtioNetOptions {
   /** The PF's admin queue and the commands it is for. */
   readonly admin?: { readonly client: AdminClient; readonly wantedCommands: number };
 }
+
+/** Names of the options. */
+export const VIRTIO_NET_OPTIONS: OptionNames<VirtioNetOptions> = {
+  onReceive: true,
+  onLinkChange: true,
+  queuePairs: true,
+  queueSize: true,
+  rxBufferBytes: true,
+  wantsTxInterrupts: true,
+  answerWaits: true,
+  admin: true,
+};
 
 /** The network driver of a PF or VF. */
 export class VirtioNet {

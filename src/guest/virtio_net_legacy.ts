@@ -22,6 +22,7 @@ import {
   VIRTIO_NET_S_LINK_UP,
 } from '../../assembly/abi/virtio_net.ts';
 import { NicError } from '../util/errors.ts';
+import type { OptionNames } from '../util/options.ts';
 import type { VfioDevice } from '../vfio/vfio_device.ts';
 import { ControlQueue } from './control_queue.ts';
 import { DeviceFaultError } from './device_fault.ts';
@@ -62,6 +63,17 @@ export interface VirtioNetLegacyOptions {
   /** Waits for the answer to a control command before the device is given up. */
   readonly answerWaits?: number;
 }
+
+/** Names of the options. */
+export const VIRTIO_NET_LEGACY_OPTIONS: OptionNames<VirtioNetLegacyOptions> = {
+  onReceive: true,
+  onLinkChange: true,
+  wantsMsix: true,
+  refusedFeatures: true,
+  rxBufferBytes: true,
+  wantsTxInterrupts: true,
+  answerWaits: true,
+};
 
 /** The legacy network driver of one function. */
 export class VirtioNetLegacy {

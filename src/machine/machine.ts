@@ -6,11 +6,12 @@ import { NicClock } from '../device/clock.ts';
 import { createNic, type CreateOptions, type Nic } from '../device/nic.ts';
 import { PfDriver } from '../guest/pf_driver.ts';
 import { VirtioModern } from '../guest/virtio_modern.ts';
-import { VirtioNet, type VirtioNetOptions } from '../guest/virtio_net.ts';
-import { VirtioNetLegacy, type VirtioNetLegacyOptions } from '../guest/virtio_net_legacy.ts';
+import { VIRTIO_NET_OPTIONS, VirtioNet, type VirtioNetOptions } from '../guest/virtio_net.ts';
+import { VIRTIO_NET_LEGACY_OPTIONS, VirtioNetLegacy, type VirtioNetLegacyOptions } from '../guest/virtio_net_legacy.ts';
 import { DmaBuffer } from '../iommufd/dma_buffer.ts';
 import { Ioas } from '../iommufd/ioas.ts';
 import { UsageError } from '../util/errors.ts';
+import { checkOptions } from '../util/options.ts';
 import { VirtioVfioPci } from '../variant/virtio_vfio_pci.ts';
 import type { VfioDevice } from '../vfio/vfio_device.ts';
 import { VfioPci } from '../vfio/vfio_pci.ts';
@@ -63,6 +64,7 @@ export class Machine {
 
   /** The modern driver on a VF, running. Its memory is by default what it takes, 2 MiB at least. */
   startModern(vf: number, options: VirtioNetOptions = {}, memoryBytes?: number): VirtioNet {
+    checkOptions('modern driver', options, VIRTIO_NET_OPTIONS);
     const device = this.openVf(vf);
     const memory = this.memoryFor(device, memoryBytes ?? driverMemory(this.nic.provisioned(vf), options));
     const driver = new VirtioNet(new VirtioModern(device), memory, this.clock, options);
@@ -72,6 +74,7 @@ export class Machine {
 
   /** The legacy driver on a VF behind the variant driver, running. */
   startLegacy(vf: number, options: VirtioNetLegacyOptions = {}, memoryBytes?: number): VirtioNetLegacy {
+    checkOptions('legacy driver', options, VIRTIO_NET_LEGACY_OPTIONS);
     const device = this.openTransitionalVf(vf);
     const driver = new VirtioNetLegacy(device, this.memoryFor(device, memoryBytes), this.clock, options);
     driver.start();

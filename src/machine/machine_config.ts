@@ -6,8 +6,9 @@ import { ConfigError, resolveConfig, type ConfigProblem, type NicConfig } from '
 import type { ProvisionedFunction } from '../device/function_profile.ts';
 import { ADMIN_CHAIN } from '../guest/admin_client.ts';
 import { driverMemoryBytes, type DriverShape } from '../guest/driver_memory.ts';
-import type { PfDriverOptions } from '../guest/pf_driver.ts';
+import { PF_DRIVER_OPTIONS, type PfDriverOptions } from '../guest/pf_driver.ts';
 import type { VirtioNetOptions } from '../guest/virtio_net.ts';
+import { checkOptions } from '../util/options.ts';
 
 /** Options of a machine: those of its card, and how it is driven. */
 export interface MachineOptions extends NicConfig {
@@ -54,6 +55,7 @@ export function withPfDriverOnly(card: NicConfig): MachineOptions {
 /** Fills in what a machine does not leave to its card. Throws ConfigError for what no such machine can have. */
 export function resolveMachine(options: MachineOptions) {
   const { numVfs, pf = {}, pfMemoryBytes: givenMemory, ...card } = options;
+  checkOptions("PF's driver", pf, PF_DRIVER_OPTIONS);
   const { totalVfs, mtu, queueSize, adminQueueSize, vfQueuePairs, withoutFeatures } = resolveConfig(card);
   const problems: ConfigProblem[] = [];
   const check = (

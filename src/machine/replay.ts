@@ -9,6 +9,7 @@ import type { TimingChoice } from '../device/config.ts';
 import type { NicMode } from '../device/profile.ts';
 import { DEFAULT_PROFILE } from '../device/profiles.ts';
 import { NicError } from '../util/errors.ts';
+import { checkOptions, type OptionNames } from '../util/options.ts';
 import type { PcapFrame } from '../wire/pcap.ts';
 import { FrameCheck } from './frame_check.ts';
 import { Machine } from './machine.ts';
@@ -34,6 +35,18 @@ export interface ReplayOptions extends TimingChoice {
   /** Called when all drivers run, before the first frame. */
   readonly onStart?: (machine: Machine) => void;
 }
+
+const OPTIONS: OptionNames<ReplayOptions> = {
+  via: true,
+  to: true,
+  mode: true,
+  mtu: true,
+  totalVfs: true,
+  traceBytes: true,
+  onStart: true,
+  profileName: true,
+  profile: true,
+};
 
 /** Frames that can be read more than once; an open capture file is one. */
 export interface FrameSource {
@@ -115,6 +128,7 @@ export class Replay {
 
   /** Reads the whole source once; a damaged capture throws here. Throws NicError CONFIG for an MTU the driver lacks. */
   constructor(source: FrameSource, options: ReplayOptions) {
+    checkOptions('replay', options, OPTIONS);
     const { via, to = 'vf', mode = 'timed', mtu = DEFAULT_MTU } = options;
     if (via === 'legacy' && mtu > LEGACY_MAX_MTU) {
       throw new NicError(

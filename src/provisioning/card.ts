@@ -152,17 +152,19 @@ function readOptions(value: unknown, problems: Problem[]): CardOptions {
     const message = unknownName('option', name, CARD_OPTIONS);
     problems.push({ path: below('/card', name), message });
   }
+  const known = (CARD_OPTIONS as readonly string[]).filter((name) => Object.hasOwn(value, name));
+  const options = Object.fromEntries(known.map((name) => [name, value[name]]));
   try {
-    resolveMachine({ ...value, numVfs: 0 });
-    return value;
+    resolveMachine({ ...options, numVfs: 0 });
+    return options;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const bad = new Set<string>(error.problems.map(({ option }) => option));
     // options that the description does not have only follow from those that it has
-    const given = error.problems.filter(({ option }) => Object.hasOwn(value, option));
+    const given = error.problems.filter(({ option }) => Object.hasOwn(options, option));
     for (const { option, message } of given.length > 0 ? given : error.problems) {
       problems.push({ path: below('/card', option), message });
     }
-    return Object.fromEntries(Object.entries(value).filter(([name]) => !bad.has(name)));
+    return Object.fromEntries(Object.entries(options).filter(([name]) => !bad.has(name)));
   }
 }

@@ -73,6 +73,9 @@ export class VfioPci implements VfioDevice {
   private requestHandler: IrqHandler | null = null;
 
   constructor(nic: Nic, fn: number, bus: BusLayout, view: ConfigViewKind = 'vfio') {
+    if (view !== 'vfio' && view !== 'hardware') {
+      throw new VfioError('EINVAL', `${String(view)} is no view of a function; there are vfio and hardware`);
+    }
     if (!nic.isPresent(fn)) {
       throw new VfioError('ENODEV', `VF ${fn} does not exist; enable at least ${fn} VFs on the PF first`);
     }

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// Option objects of the public functions: a name that is none, or a value that can mean nothing, is refused by name, as in a
+// file, and nothing is made of the rest.
+import { describe, expect, it } from 'vitest';
+
+import { TRACE_MASK_TLP } from '../../assembly/abi/trace_kind.ts';
+import { createNic, enumerate, generateTraffic, Machine, Replay, type NicConfig } from '../../src/index.ts';
+import { VfioPci } from '../../src/vfio/index.ts';
+
+/** As a caller that is not checked by TypeScript writes it. */
+const loose = <T>(options: unknown): T => options as T;
+
+describe('options of a card', () => {
+  it.each<[options: unknown, message: string]>([
+    [{ totalVFs: 4 }, 'totalVFs = 4: no such option; did you mean totalVfs?'],
+    [{ total_vfs: 4 }, 'total_vfs = 4: no such option; did you mean totalVfs?'],
+    [{ constructor: 4 }, 'constructor = 4: no such option'],
+    [{ totalVfs: 0, mtuu: 1 }, 'totalVfs = 0: a whole number from 1 to 1024 is needed'],
+    [{ totalVfs: 0, mtuu: 1 }, 'mtuu = 1: no such option; did you mean mtu?'],
+    [{ mode: 'fast' }, 'mode = fast: timed or functional is needed'],
+    [{ wire: 'pcap' }, 'wire = pcap: host or discard is needed'],
+    [{ identityDma: 1 }, 'identityDma = 1: true or false is needed'],
+    [{ traceAdmin: 'yes' }, 'traceAdmin = yes: true or false is needed'],
+    [{ totalVfs: Number.NaN }, 'totalVfs = NaN: a whole number'],
+    [{ totalVfs: '4' }, 'totalVfs = 4: a whole number'],
+    [{ profile: { 'link.tag': 1 } }, 'link.tag is no parameter of a profile; did you mean link.tags?'],
+    [{ profile: { constructor: 1 } }, 'constructor is no parameter of a profile'],
+    [null, 'null is no object of options'],
+    [4, '4 is no object of options'],
+  ])('%j are refused: %s', (options, message) => {
+    expect(() => createNic(loose<NicConfig>(options))).toThrow(message);
+  });
+
+  it('are those of a machine, too, with those of its drivers', () => {
+    expect(() => new Machine(loose({ numVFs: 1 }))).toThrow('numVFs = 1: no such option');
+    expect(() => new Machine(loose({ pf: { queuPairs: 1 } }))).toThrow(
+      "PF's driver: queuPairs: no such option; did you mean queuePairs?",
+    );
+    const machine = new Machine({ mode: 'functional', totalVfs: 1 });
+    expect(() => machine.startModern(1, loose({ queuepair: 2 }))).toThrow('did you mean queuePairs?');
+    expect(() => machine.startLegacy(1, loose({ queuePairs: 2 }))).toThrow(
+      'legacy driver: queuePairs: no such option; there are onReceive, onLinkChange, wantsMsix',
+    );
+  });
+});
+
+describe('what is asked of a card', () => {
+  const nic = createNic({ totalVfs: 2, traceBytes: 4096 });
+
+  it.each<[what: string, ask: () => unknown, message: string]>([
+    [
+      'a profile with another name',
+      () => nic.provision(1, loose({ vlans: 3 })),
+      'vlans = no such field; did you mean vlan?',
+    ],
+    ['a vector beyond the table', () => nic.onVector(1, 32, null), 'vector = 32: a whole number from 0 to 31'],
+    ['a negative vector', () => nic.onVector(1, -1, () => {}), 'vector = -1: a whole number from 0 to 31'],
+    ['a vector of no function', () => nic.onVector(3, 0, () => {}), 'function = 3: a whole number from 0 to 2'],
+    ['time before the start', () => nic.advance(-1), 'advance to -1: cycles from 0 to'],
+    ['time that is none', () => nic.advance(Number.NaN), 'advance to NaN'],
+    ['a trace of nothing known', () => nic.startTrace(Number.NaN), 'mask = NaN: a whole number from 0 to 15'],
+    ['a trace of more', () => nic.startTrace(TRACE_MASK_TLP << 4), 'mask = 16: a whole number from 0 to 15'],
+    [
+      'an answer with another name',
+      () => nic.injectAdminStatus(loose({ statsu: 1 })),
+      'no such option; did you mean status?',
+    ],
+    ['an answer without end', () => nic.injectAdminStatus({ status: 1, count: Number.NaN }), 'count = NaN'],
+    ['an answer to no opcode', () => nic.injectAdminStatus({ status: 1, opcode: -1 }), 'opcode = -1'],
+    [
+      'traffic with another name',
+      () => generateTraffic(nic, loose({ operation: 'read', bytes: 64, operations: 1, warmUp: 1 })),
+      'did you mean warmup?',
+    ],
+    [
+      'traffic of no kind',
+      () => generateTraffic(nic, loose({ operation: 'reed', bytes: 64, operations: 1 })),
+      'operation = reed: there are read, write',
+    ],
+    [
+      'traffic after a warm-up that is none',
+      () => generateTraffic(nic, { operation: 'read', bytes: 64, operations: 1, warmup: Number.NaN }),
+      'warmup = NaN',
+    ],
+    ['another view', () => new VfioPci(nic, 0, { pf: [], vf: [] }, loose('hardwre')), 'hardwre is no view'],
+    [
+      'a replay with another name',
+      () => new Replay({ frames: () => [] }, loose({ via: 'legacy', tot: 1 })),
+      'replay: tot',
+    ],
+  ])('(%s) is refused', (_what, ask, message) => {
+    const before = nic.digest();
+
+    expect(ask).toThrow(message);
+    expect(nic.digest()).toBe(before);
+  });
+
+  it('is done where it is right', () => {
+    const good = createNic({ totalVfs: 2 });
+    enumerate(good);
+
+    expect(() => good.onVector(2, 31, null)).not.toThrow();
+    expect(() => good.injectAdminStatus({ status: 0, count: 0 })).not.toThrow();
+    expect(good.advance(0).now).toBe(good.now());
+  });
+});
