@@ -82,15 +82,16 @@ export class ClientSession {
     options.poller.add(this.connection.fd, () => this.serve());
   }
 
-  /** Reads once, and does what has arrived. An error of ours ends the session, and no other. */
-  serve(): void {
-    if (this.hasEnded || this.isServing) return;
+  /** Reads once, and does what has arrived; false if that is nothing. An error of ours ends the session, and no other. */
+  serve(): boolean {
+    if (this.hasEnded || this.isServing) return false;
     this.isServing = true;
+    let hasCome = false;
     try {
       if (this.connection.hasBacklog) this.connection.flush();
       // who does not take replies gets no more of them
       if (!this.connection.hasBacklog) {
-        this.connection.receive();
+        hasCome = this.connection.receive();
         this.handleAll();
       }
     } catch (error) {
@@ -101,6 +102,7 @@ export class ClientSession {
     }
     if (this.connection.isClosed) this.end();
     else this.waitForRoom(this.connection.hasBacklog);
+    return hasCome;
   }
 
   /** Ends the session: nothing of the client stays, the function is reset. */

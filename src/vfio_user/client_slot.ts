@@ -8,6 +8,8 @@ import type { MessageSocket } from './connection.ts';
 
 /** Connections that have not said VERSION, or wait for their refusal to be read; the oldest makes room for one more. */
 const WAITING_MAX = 16;
+/** More than a socket's buffer holds. */
+const READS_MAX = 64;
 
 export class ClientSlot {
   /** Clients that had the function so far. */
@@ -48,7 +50,8 @@ export class ClientSlot {
   }
 
   private openFor(session: ClientSession): VfioDevice {
-    this.holder?.serve(); // it may be gone without our having read so
+    // the holder may be gone without our having read so, behind the last that it sent
+    for (let reads = 0; reads < READS_MAX && this.holder?.serve() === true; reads++);
     if (this.holder !== null) throw new VfioError('EBUSY', 'the function has a client; disconnect it first');
     const device = this.options.openDevice();
     this.waiting.delete(session);

@@ -170,6 +170,18 @@ describe('a second client of a function', () => {
     expect(worksOn(second)).toBe(true);
   });
 
+  it('has the function after a first that went behind many messages which nobody has read yet', () => {
+    const first = served.greeted();
+    for (let i = 0; i < 100; i++) first.send(COMMAND.REGION_READ, fields([8, 0], [4, 7], [4, 4]));
+    const second = served.raw();
+    for (let i = 0; i < 20; i++)
+      first.send(COMMAND.REGION_WRITE, joined(fields([8, 0], [4, 7], [4, 4096]), new Uint8Array(4096)));
+    first.close();
+
+    expect(second.greet().error).toBe(0);
+    expect(worksOn(second)).toBe(true);
+  });
+
   it('has the function where the first has not said VERSION', () => {
     const silent = served.raw();
     const second = served.raw();
