@@ -26,6 +26,10 @@ export function serveCommand(): Command {
     .option('--wire <port>', `what the wire leads to: ${WIRE_FORMS} (default: none)`)
     .option('--pf', 'serve the PF as well (pf.sock): its driver is then the client')
     .option('--transitional [names]', 'VFs behind the variant driver, with an I/O BAR0: all, or say vf1,vf3')
+    .option(
+      '--legacy-only [names]',
+      'the same without the modern interface: drivers that prefer it take the legacy one',
+    )
     .option('--raw', 'PF and VFs as the hardware shows them, for simulators that enumerate by themselves')
     .option('--pairs <n>', 'queue pairs of each function', wholeNumber(1, 8))
     .option('--mac <address>', 'address of the PF; VF n has n added')
@@ -96,17 +100,21 @@ function filesWritten({ wire, functions }: ServeConfig): NamedFile[] {
 
 /** Options by the names of the settings. */
 function settingsOf(args: ServeArguments): Settings {
-  const { config: _config, json: _json, transitional, pairs, socket, withoutFeature, set, ...rest } = args;
+  const { config: _config, json: _json, transitional, legacyOnly, pairs, socket, withoutFeature, set, ...rest } = args;
   return {
     ...rest,
     ...(pairs === undefined ? {} : { queuePairs: pairs }),
     ...(socket === undefined ? {} : { sockets: socket }),
     ...(withoutFeature === undefined ? {} : { withoutFeatures: withoutFeature }),
     ...(set === undefined ? {} : { profile: set }),
-    ...(transitional === undefined
-      ? {}
-      : { transitional: transitional === true ? true : String(transitional).split(',') }),
+    ...(transitional === undefined ? {} : { transitional: allOrNames(transitional) }),
+    ...(legacyOnly === undefined ? {} : { legacyOnly: allOrNames(legacyOnly) }),
   };
+}
+
+/** An option that may stand alone, for all, or name some. */
+function allOrNames(value: unknown): true | string[] {
+  return value === true ? true : String(value).split(',');
 }
 
 function addSocket(words: string, before: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> {

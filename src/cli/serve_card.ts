@@ -122,7 +122,8 @@ export class ServedCard {
     if (kind === 'raw') return new VfioPci(this.nic, fn, this.bus, 'hardware');
     if (kind === 'pf') return new PfOfVfs(this.nic, this.bus, () => this.enableVfs());
     const vf = new VfioPci(this.nic, fn, this.bus);
-    return kind === 'transitional' ? new VirtioVfioPci(vf, this.admin, fn - 1) : vf;
+    if (kind === 'modern') return vf;
+    return new VirtioVfioPci(vf, this.admin, fn - 1, kind === 'legacy' ? 'legacy' : undefined);
   }
 
   /** What the host does when somebody writes sriov_numvfs of a PF whose driver is elsewhere. */

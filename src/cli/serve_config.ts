@@ -18,7 +18,8 @@ export type WireChoice =
   | { readonly kind: 'dgram'; readonly local: string; readonly remote: string };
 
 /** How a function is shown. */
-export type FunctionKind = 'pf' | 'modern' | 'transitional' | 'raw';
+/** 'legacy': transitional, without the capabilities of the modern interface. */
+export type FunctionKind = 'pf' | 'modern' | 'transitional' | 'legacy' | 'raw';
 
 export interface PlannedFunction {
   /** 'pf', 'vf1', ... */
@@ -51,8 +52,15 @@ const oneOf =
   (value) =>
     choices.includes(value as string) ? null : `${choices.join(' or ')} is needed`;
 const numbers: Check = (value) => (isArrayOf(value, Number.isInteger) ? null : 'an array of whole numbers is needed');
+/** Settings that put VFs behind the variant driver. */
+const VARIANTS = ['transitional', 'legacyOnly'] as const;
 const VF_NAME = /^vf[1-9]\d*$/;
 const FUNCTION_NAME = /^(?:pf|vf[1-9]\d*)$/;
+
+const allOrVfs: Check = (value) =>
+  typeof value === 'boolean' || isArrayOf(value, (name) => VF_NAME.test(String(name)))
+    ? null
+    : 'true, false or an array of names (vf1, vf2, ...) is needed';
 
 const CHECKS: Readonly<Record<string, Check>> = {
   vfs: whole,
@@ -70,10 +78,8 @@ const CHECKS: Readonly<Record<string, Check>> = {
   sockets: (value) => (isRecord(value) ? null : 'an object of paths by function is needed'),
   pf: flag,
   raw: flag,
-  transitional: (value) =>
-    typeof value === 'boolean' || isArrayOf(value, (name) => VF_NAME.test(String(name)))
-      ? null
-      : 'true, false or an array of names (vf1, vf2, ...) is needed',
+  transitional: allOrVfs,
+  legacyOnly: allOrVfs,
 };
 
 export const WIRE_FORMS = 'none, loopback, tap:NAME, pcap:FILE, pcap:FILE,PLAY, peer:SOCKET or dgram:LOCAL,REMOTE';
@@ -106,17 +112,21 @@ export function resolveServeConfig(options: Settings, file: string | null, fileS
   const vfs = (settings['vfs'] as number | undefined) ?? 1;
   const isRaw = settings['raw'] === true;
   const isPf = settings['pf'] === true;
-  const transitional = settings['transitional'] ?? false;
-  if (isRaw && (isPf || transitional !== false)) {
-    problems.push(`${place('raw')}: the hardware's own view is of all functions; leave pf and transitional out`);
+  const variants = VARIANTS.filter((name) => (settings[name] ?? false) !== false);
+  const [variant] = variants;
+  if (isRaw && (isPf || variant !== undefined)) {
+    problems.push(`${place('raw')}: the hardware's own view is of all functions; leave ${variant ?? 'pf'} out`);
   }
-  if (isPf && transitional !== false) {
-    problems.push(`${place('pf')}: transitional VFs need the PF's driver here; serve the PF or them`);
+  if (isPf && variant !== undefined) {
+    problems.push(`${place('pf')}: transitional VFs need the PF's driver here; serve the PF, or leave ${variant} out`);
   }
   const names = Array.from({ length: Math.min(Math.max(vfs, 0), 1024) }, (_, i) => `vf${i + 1}`);
   if (isRaw || isPf) names.unshift('pf');
-  for (const name of Array.isArray(transitional) ? transitional : []) {
-    if (!names.includes(name)) problems.push(`${place('transitional')}: ${name} does not exist; vfs = ${vfs}`);
+  for (const setting of variants) {
+    const chosen = settings[setting];
+    for (const name of Array.isArray(chosen) ? chosen : []) {
+      if (!names.includes(name)) problems.push(`${place(setting)}: ${name} does not exist; vfs = ${vfs}`);
+    }
   }
   const sockets = (settings['sockets'] ?? {}) as Readonly<Record<string, unknown>>;
   for (const [name, path] of Object.entries(sockets)) {
@@ -124,15 +134,18 @@ export function resolveServeConfig(options: Settings, file: string | null, fileS
     if (!FUNCTION_NAME.test(name) || !names.includes(name)) problems.push(`${where}: that function is not served`);
     else if (text(path) !== null) problems.push(`${where}: ${text(path)}`);
   }
-  const card = cardConfig(settings, vfs, !isRaw && !isPf, transitional !== false || isPf, place, problems);
+  const card = cardConfig(settings, vfs, !isRaw && !isPf, variant !== undefined || isPf, place, problems);
   if (problems.length > 0) throw new UsageError(problems.join('; '));
 
+  const isAmong = (setting: (typeof VARIANTS)[number], name: string): boolean => {
+    const chosen = settings[setting];
+    return chosen === true || (Array.isArray(chosen) && chosen.includes(name));
+  };
   const kindOf = (name: string): FunctionKind => {
     if (isRaw) return 'raw';
     if (name === 'pf') return 'pf';
-    return transitional === true || (Array.isArray(transitional) && transitional.includes(name))
-      ? 'transitional'
-      : 'modern';
+    if (isAmong('legacyOnly', name)) return 'legacy';
+    return isAmong('transitional', name) ? 'transitional' : 'modern';
   };
   const folder = (settings['socketDir'] as string | undefined) ?? '.';
   return {

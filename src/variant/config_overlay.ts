@@ -17,13 +17,20 @@ import { VIRTIO_ID_NET } from '../../assembly/abi/virtio_net.ts';
 
 /** Address bits below the size of BAR0 read as 0. */
 const BAR0_SIZE_BITS = 31;
-/** Behind the last byte that the overlay changes. */
-const OVERLAY_END = PCI_SUBSYSTEM_ID + 2;
 
 /** The remembered command and BAR0 registers, and the bytes that the guest reads. */
 export class ConfigOverlay {
+  private readonly fixed: ReadonlyMap<number, number>;
+  /** Behind the last byte that the overlay changes. */
+  private readonly end: number;
   private command = 0;
   private bar0 = 0;
+
+  /** `fixed`: more bytes that read so whatever the core returns, by offset; what the guest writes there is lost. */
+  constructor(fixed: ReadonlyMap<number, number> = new Map()) {
+    this.fixed = fixed;
+    this.end = Math.max(PCI_SUBSYSTEM_ID + 2, ...[...fixed.keys()].map((offset) => offset + 1));
+  }
 
   /** The guest's last command write had I/O decoding on, and no reset came since. */
   get isIoEnabled(): boolean {
@@ -37,7 +44,7 @@ export class ConfigOverlay {
 
   /** What the guest reads where the core returned `value` for `size` bytes at `offset`. */
   apply(offset: number, size: number, value: number): number {
-    if (offset >= OVERLAY_END) return value;
+    if (offset >= this.end) return value;
     let seen = 0;
     for (let i = 0; i < size; i++) seen |= this.byte(offset + i, (value >>> (8 * i)) & 0xff) << (8 * i);
     return seen >>> 0;
@@ -45,17 +52,19 @@ export class ConfigOverlay {
 
   /** The same for any number of bytes, in place. */
   applyBytes(offset: number, data: Uint8Array, count: number): void {
-    const end = Math.min(count, OVERLAY_END - offset);
+    const end = Math.min(count, this.end - offset);
     for (let i = 0; i < end; i++) data[i] = this.byte(offset + i, data[i]!);
   }
 
-  /** Takes note of one byte that the guest wrote. */
-  remember(offset: number, byte: number): void {
+  /** Takes note of one byte that the guest wrote; false where it does not reach the core. */
+  remember(offset: number, byte: number): boolean {
+    if (this.fixed.has(offset)) return false;
     if (offset >= PCI_COMMAND && offset < PCI_COMMAND + 2) {
       this.command = replaceByte(this.command, offset - PCI_COMMAND, byte);
     } else if (offset >= PCI_BASE_ADDRESS_0 && offset < PCI_BASE_ADDRESS_0 + 4) {
       this.bar0 = replaceByte(this.bar0, offset - PCI_BASE_ADDRESS_0, byte);
     }
+    return true;
   }
 
   private byte(offset: number, core: number): number {
@@ -85,7 +94,7 @@ export class ConfigOverlay {
       case PCI_SUBSYSTEM_ID + 1:
         return 0;
       default:
-        return core;
+        return this.fixed.get(offset) ?? core;
     }
   }
 }

@@ -20,6 +20,7 @@ import {
   type VfioRegionInfo,
 } from '../vfio/vfio_device.ts';
 import { ConfigOverlay } from './config_overlay.ts';
+import { leaveModernOut } from './left_out.ts';
 import { LEGACY_BAR0_BYTES, LegacyIo, type NotifyPlace } from './legacy_io.ts';
 import type { PfAdmin } from './pf_admin.ts';
 import { chooseKind, findFlrByte, findNotifyPlace, type VariantKind } from './probe.ts';
@@ -34,7 +35,7 @@ export class VirtioVfioPci implements VfioDevice {
   readonly kind: VariantKind;
 
   private readonly core: VfioDevice;
-  private readonly overlay = new ConfigOverlay();
+  private readonly overlay: ConfigOverlay;
   /** Null where the function is shown as it is. */
   private readonly legacy: LegacyIo | null = null;
   private readonly notify: NotifyPlace | null = null;
@@ -44,13 +45,20 @@ export class VirtioVfioPci implements VfioDevice {
   /**
    * Binds to a function. `pf` is the PF driver's admin queue and `vfIndex` the VF's number from 0; both null for a function
    * that is no VF or whose PF has no virtio driver. Throws ENOENT where the VF cannot be notified, as probing does.
+   * `interfaces`: what of a transitional function is shown; 'legacy' is no behaviour of Linux, but for drivers under test.
    */
-  constructor(core: VfioDevice, pf: PfAdmin | null, vfIndex: number | null) {
+  constructor(
+    core: VfioDevice,
+    pf: PfAdmin | null,
+    vfIndex: number | null,
+    interfaces: 'legacy and modern' | 'legacy' = 'legacy and modern',
+  ) {
     if (vfIndex !== null && !(Number.isInteger(vfIndex) && vfIndex >= 0)) {
       throw new NicError('VF_INDEX', `VF index ${vfIndex}: VFs are counted from 0`);
     }
     this.core = core;
     this.requesterId = core.requesterId;
+    this.overlay = new ConfigOverlay(interfaces === 'legacy' ? leaveModernOut(core) : undefined);
     this.kind = vfIndex === null ? 'plain' : chooseKind(core, pf);
     if (this.kind !== 'trans-lm' || pf === null || vfIndex === null) return;
     const memberId = vfIndex + 1;
@@ -87,7 +95,9 @@ export class VirtioVfioPci implements VfioDevice {
     } else if (region === BAR0) {
       legacy.write(offset, size, value);
     } else {
-      for (let i = 0; i < size; i++) this.overlay.remember(offset + i, (value >>> (8 * i)) & 0xff);
+      let isSeen = true;
+      for (let i = 0; i < size; i++) isSeen = this.overlay.remember(offset + i, (value >>> (8 * i)) & 0xff) && isSeen;
+      if (!isSeen) return; // capabilities have dwords of their own
       this.core.write(region, offset, size, value);
       const at = this.flrByte - offset;
       if (at >= 0 && at < size) this.noticeFlr(value >>> (8 * at));
@@ -107,7 +117,12 @@ export class VirtioVfioPci implements VfioDevice {
     const { legacy } = this;
     if (legacy === null || (region !== BAR0 && region !== CONFIG)) return this.core.writeBytes(region, offset, data);
     if (region === BAR0) return legacy.writeBytes(offset, data);
-    for (let i = 0; i < data.length; i++) this.overlay.remember(offset + i, data[i]!);
+    const passed = data.map((byte, i) => (this.overlay.remember(offset + i, byte) ? 1 : 0));
+    if (passed.includes(0)) {
+      // what lies beside a capability that is left out goes through, a byte at a time
+      passed.forEach((isPassed, i) => isPassed === 1 && this.write(region, offset + i, 1, data[i]!));
+      return data.length;
+    }
     const count = this.core.writeBytes(region, offset, data);
     const at = this.flrByte - offset;
     if (at >= 0 && at < data.length) this.noticeFlr(data[at]!);

@@ -9,7 +9,7 @@ import { loadLibc, type Libc } from '../../../src/native/libc.ts';
 import { POLLIN, waitFor } from '../../../src/native/wait.ts';
 import { CliProgram } from '../../support/cli_program.ts';
 import { ServeProcess } from '../../support/serve_process.ts';
-import { RawClient } from './support/raw_client.ts';
+import { COMMAND, fields, RawClient } from './support/raw_client.ts';
 
 let libc: Libc;
 let program: CliProgram;
@@ -51,6 +51,24 @@ describe('a server', () => {
     expect(stdout).toBe('vf1  modern  vf1.sock\nvf2  transitional  vf2.sock\nready\n');
     expect(readdirSync(program.folder).sort()).toEqual(['vf1.sock', 'vf2.sock']);
     expect(greeting('vf2.sock')).toBe(0);
+  });
+
+  it('shows a transitional VF without its modern interface where it is asked to', async () => {
+    const { stdout } = await serve('--vfs', '3', '--transitional', 'vf1,vf2', '--legacy-only', 'vf2');
+
+    expect(stdout).toBe('vf1  transitional  vf1.sock\nvf2  legacy  vf2.sock\nvf3  modern  vf3.sock\nready\n');
+    const [both, legacy] = ['vf1.sock', 'vf2.sock'].map((socket) => {
+      const one = client(socket);
+      one.greet();
+      const { payload } = one.request(COMMAND.REGION_READ, fields([8, 0], [4, 7], [4, 256]));
+      const ids: number[] = [];
+      for (let at = payload.getUint8(16 + 0x34); at !== 0; at = payload.getUint8(17 + at))
+        ids.push(payload.getUint8(16 + at));
+      one.close();
+      return ids;
+    });
+    expect(both).toContain(0x09); // vendor-specific: where the structures of the modern interface are
+    expect(legacy).not.toContain(0x09);
   });
 
   it('says the same in JSON, and how things were at the end', async () => {
@@ -240,7 +258,9 @@ describe('options', () => {
     ['no VF', ['--vfs', '0'], /'0' is invalid.*1 to 1024; see virtfn serve --help/],
     ['a mode that does not exist', ['--mode', 'fast'], /--mode: functional or timed is needed/],
     ['a wire that does not exist', ['--wire', 'string'], /--wire: none, loopback, tap:NAME.* is needed/],
-    ['the PF beside transitional VFs', ['--pf', '--transitional'], /--pf: .*serve the PF or them/],
+    ['the PF beside transitional VFs', ['--pf', '--transitional'], /--pf: .*serve the PF, or leave transitional out/],
+    ['the PF beside legacy VFs', ['--pf', '--legacy-only', 'vf1'], /--pf: .*serve the PF, or leave legacyOnly out/],
+    ['a legacy VF that does not exist', ['--legacy-only', 'vf2'], /--legacy-only: vf2 does not exist; vfs = 1/],
     ['a transitional VF that does not exist', ['--transitional', 'vf2'], /--transitional: vf2 does not exist; vfs = 1/],
   ])('refuse %s with exit code 2', (_what, args, message) => {
     const { code, stdout, stderr } = program.run('serve', ...args);
