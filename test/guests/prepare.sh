@@ -12,6 +12,11 @@ readonly here repo
 readonly cache=$repo/.cache/guests tree=$repo/.cache/guests/tree
 readonly suite=trixie backports=trixie-backports
 readonly modules='failover net_failover virtio_net' # in the order of loading
+readonly tool_modules='llc stp garp mrp 8021q irqbypass vfio vfio_iommu_type1 vfio-pci-core vfio-pci' # loaded by the tests that want them
+readonly tools='/usr/sbin/ethtool'
+readonly more_tools='/usr/bin/iperf3 /usr/bin/dpdk-testpmd'
+# what testpmd loads by name: buses, pool and driver
+readonly dpdk_drivers='bus_pci bus_vdev mempool_ring net_virtio'
 
 skip() {
   printf 'skipped: %s\n' "$1"
@@ -46,6 +51,19 @@ fetch_kernel() {
   rm -r "${root:?}$debs"
 }
 
+# DPDK's testpmd with the libraries that it runs on. Its package also wants what DPDK programs are built with, which does
+# not go together with libraries of the backports; hence it is unpacked, not installed.
+fetch_testpmd() {
+  local libraries
+  libraries=$(in_tree apt-cache depends dpdk-dev | sed -n 's/^ *Depends: \([^<]*\)$/\1/p' | grep -v -e '-dev$' -e python)
+  # shellcheck disable=SC2086
+  in_tree apt-get -qy install $libraries librte-net-virtio25 librte-mempool-ring25
+  in_tree sh -c 'cd /tmp && apt-get -q download dpdk-dev'
+  dpkg-deb -x "$root"/tmp/dpdk-dev_*.deb "$root/tmp/dpdk-dev"
+  cp "$root/tmp/dpdk-dev/usr/bin/dpdk-testpmd" "$root/usr/bin/"
+  rm -r "$root"/tmp/dpdk-dev*
+}
+
 make_tree() {
   local -r root=$tree.new uri=$1
   rm -rf "$tree" "$root"
@@ -62,7 +80,8 @@ make_tree() {
   in_tree apt-get -q update
   in_tree apt-get -qy install -t "$backports" qemu-system-x86
   in_tree qemu-system-x86_64 -device help | grep vfio-user-pci # QEMU 10.1 and newer
-  in_tree apt-get -qy install busybox-static ethtool tcc libc6-dev
+  in_tree apt-get -qy install busybox-static ethtool iperf3 tcc libc6-dev
+  fetch_testpmd
   fetch_kernel stable "$suite"
   fetch_kernel backports "$backports"
   in_tree apt-get clean
@@ -71,7 +90,28 @@ make_tree() {
   mv "$root" "$tree"
 }
 
-# Puts vmlinuz, initrd and the release of a kernel into /guests/NAME.
+# Modules of a kernel, unpacked, in $staging.
+copy_modules() {
+  local module
+  for module in "$@"; do
+    find "$out/unpacked" -name "$module.ko.xz" -exec xz -dc {} + >"$staging/lib/modules/$module.ko"
+  done
+}
+
+# Programs and libraries of the tree, each with the libraries that it needs, in $staging.
+copy_programs() {
+  local file
+  for file in "$@" $(in_tree ldd "$@" | grep -o '/[^ :]*' | sort -u); do
+    mkdir -p "$staging$(dirname "$file")"
+    cp -L "$tree$file" "$staging$file"
+  done
+}
+
+pack() {
+  in_tree sh -c "cd /guests/$name/staging && find . | busybox cpio -o -H newc"
+}
+
+# Puts vmlinuz, the release of a kernel, initrd and initrd.tools, which has more in it, into /guests/NAME.
 make_initrd() {
   local -r root=$tree name=$1
   local -r out=$tree/guests/$name
@@ -84,21 +124,26 @@ make_initrd() {
 
   rm -rf "$staging"
   mkdir -p "$staging"/{bin,dev,proc,sys,tmp,lib/modules,www}
-  local module
-  for module in $modules; do
-    find "$out/unpacked" -name "$module.ko.xz" -exec xz -dc {} + >"$staging/lib/modules/$module.ko"
-  done
+  # shellcheck disable=SC2086
+  copy_modules $modules
   echo "$modules" >"$staging/lib/modules/order"
   install -m 755 "$here/guest/init" "$staging/init"
   cp "$here/guest/reset_loop.c" "$out/"
   in_tree tcc -o "/guests/$name/staging/bin/reset_loop" "/guests/$name/reset_loop.c"
-  cp "$tree"/bin/busybox "$tree/usr/sbin/ethtool" "$staging/bin/"
-  local library
-  for library in $(in_tree ldd /usr/sbin/ethtool | grep -o '/[^ ]*'); do
-    mkdir -p "$staging$(dirname "$library")"
-    cp -L "$tree$library" "$staging$library"
+  cp "$tree/bin/busybox" "$staging/bin/"
+  # shellcheck disable=SC2086
+  copy_programs $tools
+  pack >"$out/initrd"
+
+  # shellcheck disable=SC2086
+  copy_modules $tool_modules
+  local driver drivers=()
+  for driver in $dpdk_drivers; do
+    drivers+=("$(in_tree sh -c "echo /usr/lib/x86_64-linux-gnu/dpdk/pmds-*/librte_$driver.so.25")")
   done
-  in_tree sh -c "cd /guests/$name/staging && find . | busybox cpio -o -H newc" >"$out/initrd"
+  # shellcheck disable=SC2086
+  copy_programs $more_tools "${drivers[@]}"
+  pack >"$out/initrd.tools"
 }
 
 if [[ $(uname -sm) != 'Linux x86_64' ]]; then skip 'the guest tests need Linux on x86-64'; fi
@@ -116,7 +161,7 @@ tree_stamp=$(sha256sum <"$here/prepare.sh")
 if [[ $(cat "$cache/tree.stamp" 2>/dev/null) != "$tree_stamp" ]]; then
   uri=$(mirror)
   if [[ -z $uri ]]; then skip "apt's own mirror is not Debian's, which the guests' kernels come from"; fi
-  echo "preparing a $suite tree with QEMU and two kernels in .cache/guests (about 500 MB, one or two minutes)"
+  echo "preparing a $suite tree with QEMU and two kernels in .cache/guests (about 600 MB, two or three minutes)"
   rm -f "$cache"/*.stamp
   make_tree "$uri" >"$cache/prepare.log" 2>&1 & # in the background, where its first failure ends it
   if ! wait $!; then

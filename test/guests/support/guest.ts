@@ -2,14 +2,17 @@
 // A virtual machine: QEMU under TCG in the prepared tree, with a kernel of Debian and the initramfs of guest/init. The
 // first serial line is the kernel's console and goes to a file, the second carries scripts in and their output back.
 import { type ChildProcess } from 'node:child_process';
+import type { Duplex } from 'node:stream';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import type { HostNetwork } from './network.ts';
+import { Qmp } from './qmp.ts';
 import { inTree, type KernelName, TREE } from './tree.ts';
 
 const END = '\u001e'; // goes before the exit code of a script, and before `ready`
 const BOOT_TIMEOUT_MS = 60_000;
+const QMP_FD = 3;
 /** What a kernel prints when something is wrong with it or with its drivers. */
 const COMPLAINT = /WARNING:|BUG:|Oops|Call Trace|blocked for more than|rcu.*stall|Kernel panic|probe .*failed/;
 
@@ -25,6 +28,10 @@ export interface GuestOptions {
   /** More for the kernel's command line. */
   readonly append?: string;
   readonly cpus?: number;
+  /** Boots with what prepare.sh puts into initrd.tools: iperf3, testpmd, more modules. */
+  readonly hasTools?: boolean;
+  /** Whether QEMU may map the guest's memory for others; without, each access of the card is a message. */
+  readonly isMemoryShared?: boolean;
 }
 
 /** How a script ended in the guest. */
@@ -35,6 +42,8 @@ export interface ScriptResult {
 
 /** A running guest. */
 export class Guest {
+  /** What the guest's machine is asked by, and tells. */
+  readonly qmp: Qmp;
   private readonly qemu: ChildProcess;
   private readonly consoleFile: string;
   private readonly ended: Promise<string>;
@@ -42,22 +51,29 @@ export class Guest {
   private bootMs_ = NaN;
   private arrived: () => void = () => undefined;
 
-  private constructor({ kernel, network, folder, name, devices, append = '', cpus = 1 }: GuestOptions) {
+  private constructor(options: GuestOptions) {
+    const { kernel, network, folder, name, devices, append = '', cpus = 1 } = options;
+    const { hasTools = false, isMemoryShared = true } = options;
+    const initrd = hasTools ? 'initrd.tools' : 'initrd';
     const consolePath = join(folder, `${name}.console`);
     this.consoleFile = join(TREE, consolePath);
     this.qemu = network.spawn(
       inTree(
         [
           ['qemu-system-x86_64', '-accel', 'tcg', '-cpu', 'max', '-smp', String(cpus), '-m', '512'],
-          ['-machine', 'q35,memory-backend=ram', '-object', 'memory-backend-memfd,id=ram,size=512M,share=on'],
+          isMemoryShared
+            ? ['-machine', 'q35,memory-backend=ram', '-object', 'memory-backend-memfd,id=ram,size=512M,share=on']
+            : ['-machine', 'q35'],
+          ['-chardev', `socket,id=qmp,fd=${QMP_FD}`, '-mon', 'chardev=qmp,mode=control'],
           ['-nodefaults', '-display', 'none', '-serial', `file:${consolePath}`, '-serial', 'stdio'],
-          ['-kernel', `/guests/${kernel}/vmlinuz`, '-initrd', `/guests/${kernel}/initrd`],
+          ['-kernel', `/guests/${kernel}/vmlinuz`, '-initrd', `/guests/${kernel}/${initrd}`],
           ['-append', `console=ttyS0 ${append}`],
           devices,
         ].flat(),
       ),
-      { stdio: 'pipe' },
+      { stdio: ['pipe', 'pipe', 'pipe', 'pipe'] },
     );
+    this.qmp = new Qmp(this.qemu.stdio[QMP_FD] as Duplex);
     let errors = '';
     this.qemu.stderr!.setEncoding('utf8').on('data', (text: string) => (errors += text));
     this.qemu.stdout!.setEncoding('utf8').on('data', (text: string) => {
@@ -74,6 +90,7 @@ export class Guest {
   static async boot(options: GuestOptions): Promise<Guest> {
     const began = performance.now();
     const guest = new Guest(options);
+    await guest.qmp.execute('qmp_capabilities');
     await guest.untilReady();
     guest.bootMs_ = performance.now() - began;
     return guest;

@@ -5,10 +5,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:f
 import { join } from 'node:path';
 
 import type { Card, CardOptions, FunctionName } from './card.ts';
-import { Guest } from './guest.ts';
+import { Guest, type GuestOptions } from './guest.ts';
 import { HostNetwork, removeNetwork } from './network.ts';
 import { QemuCard } from './qemu_card.ts';
-import { type KernelName, TREE } from './tree.ts';
+import { TREE } from './tree.ts';
 import { VirtfnCard } from './virtfn_card.ts';
 
 /** What the guests drive: the card of `virtfn serve`, or QEMU's own device in its place. */
@@ -35,11 +35,11 @@ export function removeStaleRuns(): void {
 
 export type LabOptions = Omit<CardOptions, 'network' | 'folder'>;
 
-export interface BootOptions {
-  readonly kernel: KernelName;
-  readonly fn: FunctionName;
-  readonly append?: string;
-  readonly cpus?: number;
+export interface BootOptions extends Pick<GuestOptions, 'kernel' | 'append' | 'cpus' | 'hasTools' | 'isMemoryShared'> {
+  /** The function behind root port 1, if any. */
+  readonly fn?: FunctionName;
+  /** More options of QEMU, before those of the function. */
+  readonly devices?: readonly string[];
 }
 
 /** What a process holds. */
@@ -72,11 +72,12 @@ export class Lab {
     return new Lab(network, IS_VIRTFN ? await VirtfnCard.start(all) : new QemuCard(all), folder);
   }
 
-  /** Boots a guest with one function behind its root port 1. */
-  async boot({ kernel, fn, append = '', cpus = 1 }: BootOptions): Promise<Guest> {
+  /** Boots a guest, mostly with one function behind its root port 1. */
+  async boot({ fn, devices = [], ...options }: BootOptions): Promise<Guest> {
     const { network, folder, card } = this;
-    const name = `${fn}-${this.guests.length}`;
-    const guest = await Guest.boot({ kernel, network, folder, name, devices: card.plug(fn, 1), append, cpus });
+    const name = `${fn ?? 'none'}-${this.guests.length}`;
+    const plugged = fn === undefined ? [] : card.plug(fn, 1);
+    const guest = await Guest.boot({ ...options, network, folder, name, devices: [...devices, ...plugged] });
     this.guests.push(guest);
     return guest;
   }

@@ -83,3 +83,12 @@ export async function upload(network: HostNetwork, guest: Guest, address: string
   }
   return { sha256: hash.digest('hex'), megabytesPerSecond: bytes / 1000 / (performance.now() - began) };
 }
+
+/** The host sends echo requests, each as soon as the reply to the one before is in. */
+export function pingFromHost(network: HostNetwork, address: string, count: number): { sent: number; received: number } {
+  const command = `busybox ping -q -A -c ${count} -W 2 ${address} || true`; // replies that are missing are counted, too
+  const output = network.run(inTree(['sh', '-c', command]), 120_000);
+  const packets = /(\d+) packets transmitted, (\d+) packets received/.exec(output);
+  if (packets === null) throw new Error(`ping says: ${output}`);
+  return { sent: Number(packets[1]), received: Number(packets[2]) };
+}

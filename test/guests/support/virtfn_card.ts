@@ -72,12 +72,18 @@ export class VirtfnCard implements Card {
   }
 
   plug(fn: FunctionName, port: number): string[] {
-    const device = {
-      driver: 'vfio-user-pci',
-      bus: `rp${port}`,
-      socket: { type: 'unix', path: join(this.options.folder, `${fn}.sock`) },
-    };
-    return [...rootPort(port), '-device', JSON.stringify(device)];
+    return [...rootPort(port), '-device', JSON.stringify(this.device(fn, port))];
+  }
+
+  /** The function as QEMU's device behind root port `port`: for its command line, and for device_add. */
+  device(fn: FunctionName, port: number): Readonly<Record<string, unknown>> {
+    const socket = { type: 'unix', path: join(this.options.folder, `${fn}.sock`) };
+    return { driver: 'vfio-user-pci', bus: `rp${port}`, socket };
+  }
+
+  /** What the server has complained of. */
+  get complaints(): string {
+    return this.server.stderr;
   }
 
   /** Ends the server with a signal. */
