@@ -17,7 +17,7 @@ export const FN_QUEUE_COUNT = 0x1014; // u32: net queues and control queue (num_
 export const FN_PAIRS = 0x1018; // u32: receive/transmit pairs that exist
 export const FN_ACTIVE_PAIRS = 0x101c; // u32: pairs in use (control command MQ)
 export const FN_HEADER_BYTES = 0x1020; // u32: virtio_net_hdr of the negotiated features
-export const FN_MAX_FRAME = 0x1024; // u32: mtu + 14; a VLAN tag comes on top
+export const FN_MAX_FRAME = 0x1024; // u32: mtu + 14; up to two VLAN tags come on top
 export const FN_MAC = 0x1028; // u64: bytes of the address, bit 48 set
 export const FN_FILTERS = 0x1030; // u32: unicast entries | multicast entries << 16
 export const FN_VECTORS = 0x1038; // u32: MSI-X table size
@@ -52,7 +52,7 @@ export const KIND_VF = 1;
 export const KIND_ON_DEMAND = 2; // no routing id of its own: a requester id of the PF, and a PASID
 
 export const TX_RULE_SOURCE = 1; // the source address has to be one of the function's
-export const TX_RULE_UNTAGGED = 2; // no VLAN tag: the switch puts it
+export const TX_RULE_UNTAGGED = 2; // no tag that names a VLAN: the switch puts it
 
 // ---- profile: offsets from FN_PROFILE; written by the host, in effect when the function comes into being ---------------
 export const PROFILE_FEATURES = 0; // u32[2]: offered = what the device has AND this

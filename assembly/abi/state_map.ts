@@ -130,6 +130,16 @@ export const LIFE_BYTES = 52;
 export const ADMIN_INDEX_LIFE = ARENA_BASE + 0xa00; // of the admin queue's last read of its index ...
 export const ADMIN_RING_LIFE = ARENA_BASE + 0xa40; // ... and of its ring
 
+// ---- the frame that the switch looks at, and as the port sees it that it goes to -------------------------------------------
+export const PACKET = ARENA_BASE + 0xa80;
+export const SHAPED = ARENA_BASE + 0xaa0;
+export const PACKET_FRAME = 0; // u32 address
+export const PACKET_LENGTH = 4; // u32
+export const PACKET_TAG_BYTES = 8; // u32: of the tags behind the addresses
+export const PACKET_TCI = 12; // u32: of the first tag if it is one of 802.1Q, else NONE
+export const PACKET_FLOW = 16; // u32: hash of the flow, once somebody asked
+export const PACKET_HAS_FLOW = 20; // u32
+
 // ---- trace ring: outside of the arena, so that watching changes nothing -----------------------------------------------
 export const TRACE_CONTROL = 0xffc0; // the last 64 bytes before the arena
 export const TRACE_RING_MASK = TRACE_CONTROL; // what is recorded, TRACE_MASK_*

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The embedded switch: forwards by destination address between the functions and the wire. Unicast goes to the owner of
 // the address, or to the wire (from the wire: to nobody); broadcast and multicast go to every active function but the
-// sender, and to the wire. Promiscuous functions get a copy of everything. Forwarding is resumable: a flood that finds
+// sender, and to the wire. Promiscuous functions get a copy of everything. A frame to its sender's own address goes to
+// nobody else, as a switch sends nothing out of the port that it came in by. Forwarding is resumable: a flood that finds
 // no receive job stops and goes on later, so nothing is lost inside the card.
 import {
   CTL_NOW,
@@ -12,9 +13,10 @@ import {
   CTL_WIRE_TAIL,
   FN_FILTER,
   NONE,
+  PACKET_FRAME,
+  PACKET_LENGTH,
   PORT_ACTIVE,
   PORT_PROMISC,
-  RETAGGED,
   WIRE_RING,
   WIRE_RING_BYTES,
 } from '../abi/state_map.ts';
@@ -22,7 +24,6 @@ import {
   FN_ACTIVE_PAIRS,
   FN_FILTERING,
   FN_FILTERS,
-  FN_MAX_FRAME,
   FN_RX_MODE,
   FN_VLAN,
   JOB_BUFFER,
@@ -55,6 +56,7 @@ import { hasReceiveJob, startReceiveJob } from '../virtio/job.ts';
 import { isRunnable, queueAt } from '../virtio/queue.ts';
 import { scheduleVisit } from '../virtio/visit.ts';
 import { findMac } from './mac_table.ts';
+import { flowOf, isOversize, macOf } from './packet.ts';
 import { hasVlans, isMember, shape, vlanOf } from './vlan.ts';
 
 /** The wire as source of a frame. */
@@ -65,58 +67,68 @@ export const FRAME_OFFSET: u32 = 64;
 
 const WIRE_OVERHEAD = 24; // preamble, FCS, inter-frame gap
 const ENTRY_BYTES = 8;
-const TPID_VLAN = 0x0081; // 0x8100 as a little-endian load sees it
 
 // progress of a frame through the switch
 export const FORWARD_BEGIN: u32 = 0xffffffff;
 export const FORWARD_DONE: u32 = 0xfffffffe;
 
-/** The six bytes of an address, first byte lowest. */
-export function macOf(frame: usize): u64 {
-  return (<u64>load<u32>(frame)) | ((<u64>load<u16>(frame, 4)) << 32);
-}
+/** In the result of a flood: it goes on later. */
+const STOPPED: u32 = 0x20000;
+/** In the progress of a flood: somebody has the frame already, or has counted why not. */
+const REACHED: u32 = 0x10000;
 
 /**
  * Forwards a frame from `source` (a function or PORT_WIRE). `progress` is FORWARD_BEGIN at first; the result is
  * FORWARD_DONE, or the value to come back with when a receive job is free.
  */
-export function forward(source: u32, frame: usize, length: u32, progress: u32): u32 {
-  const mac = macOf(frame);
+export function forward(source: u32, packet: usize, progress: u32): u32 {
+  const mac = macOf(load<u32>(packet, PACKET_FRAME));
   const isGroup = ((<u32>mac) & 1) != 0;
-  const vlan = hasVlans() ? frameVlan(source, frame, length) : 0;
+  const vlan = hasVlans() ? packetVlan(source, packet) : 0;
   if (progress == FORWARD_BEGIN) {
-    if (isTracing(TRACE_MASK_FRAMES)) traceFrame(source == PORT_WIRE ? TRACE_NOBODY : source, FRAME_IN, frame, length);
-    if (!isGroup) {
-      let target = findMac(mac);
-      if (target != NONE && !isMember(functionAt(target), vlan)) target = NONE;
-      if (target == NONE) {
-        if (source == PORT_WIRE) {
-          if (load<u32>(CTL_PROMISC_PORTS) == 0) count(C_WIRE_RX_NO_MATCH);
-        } else if (!sendToWire(source, frame, length, vlan)) return FORWARD_BEGIN;
-      } else if (target == source) {
-        countFn(functionAt(source), FC_TX_DROP_HAIRPIN);
-      } else {
-        if (!hasReceiveJob()) return FORWARD_BEGIN;
-        deliver(target, frame, length, vlan);
-      }
-    } else {
-      if (source != PORT_WIRE && !sendToWire(source, frame, length, vlan)) return FORWARD_BEGIN;
-      count(C_FLOOD_FRAMES);
-    }
-    if (!isGroup && load<u32>(CTL_PROMISC_PORTS) == 0) return FORWARD_DONE;
+    if (isTracing(TRACE_MASK_FRAMES)) traceFrame(source == PORT_WIRE ? TRACE_NOBODY : source, FRAME_IN, packet);
+    let target = isGroup ? NONE : findMac(mac);
+    if (target != NONE && !isMember(functionAt(target), vlan)) target = NONE;
     progress = 0;
+    if (target == NONE) {
+      if (source != PORT_WIRE) {
+        if (!sendToWire(source, packet, vlan)) return FORWARD_BEGIN;
+        progress = REACHED;
+      }
+    } else if (target != source) {
+      if (!hasReceiveJob()) return FORWARD_BEGIN;
+      deliver(target, packet, vlan);
+      progress = REACHED;
+    }
+    if (isGroup) count(C_FLOOD_FRAMES);
   }
-  return flood(source, frame, length, vlan, mac, isGroup, progress);
+  if (isGroup || load<u32>(CTL_PROMISC_PORTS) != 0) {
+    progress = flood(source, packet, vlan, mac, isGroup, progress);
+    if ((progress & STOPPED) != 0) return progress & ~STOPPED;
+  }
+  if ((progress & REACHED) == 0) countLost(source);
+  return FORWARD_DONE;
 }
 
-function frameVlan(source: u32, frame: usize, length: u32): u32 {
-  return vlanOf(source == PORT_WIRE ? 0 : load<u16>(functionAt(source), FN_VLAN), frame, length);
+/** Nobody got the frame: no station of the card has the address, or the sender itself, to which no switch returns it. */
+function countLost(source: u32): void {
+  if (source == PORT_WIRE) count(C_WIRE_RX_NO_MATCH);
+  else countFn(functionAt(source), FC_TX_DROP_HAIRPIN);
 }
 
-/** Copies to the functions from number `from` on that want the frame beside its owner. */
-function flood(source: u32, frame: usize, length: u32, vlan: u32, mac: u64, isGroup: bool, from: u32): u32 {
+function packetVlan(source: u32, packet: usize): u32 {
+  return vlanOf(source == PORT_WIRE ? 0 : load<u16>(functionAt(source), FN_VLAN), packet);
+}
+
+/**
+ * Copies to the functions from that of `progress` on that want the frame beside its owner. Returns the progress, with
+ * STOPPED if a receive job is missing.
+ */
+function flood(source: u32, packet: usize, vlan: u32, mac: u64, isGroup: bool, progress: u32): u32 {
   const map: usize = isGroup ? PORT_ACTIVE : PORT_PROMISC;
   const words = (functionCount() + 31) >> 5;
+  const from = progress & (REACHED - 1);
+  let reached = progress & REACHED;
   let word = from >> 5;
   let bits = word < words ? load<u32>(map + (word << 2)) & (0xffffffff << (from & 31)) : 0;
   while (word < words) {
@@ -129,16 +141,18 @@ function flood(source: u32, frame: usize, length: u32, vlan: u32, mac: u64, isGr
       if (isGroup) {
         if (!wantsGroup(f, mac)) {
           countFn(f, FC_RX_DROP_FILTER);
+          reached = REACHED;
           continue;
         }
       } else if (findMac(mac) == fn) continue; // has its copy
-      if (!hasReceiveJob()) return fn;
-      deliver(fn, frame, length, vlan);
+      if (!hasReceiveJob()) return fn | reached | STOPPED;
+      deliver(fn, packet, vlan);
+      reached = REACHED;
     }
     word++;
     if (word < words) bits = load<u32>(map + (word << 2));
   }
-  return FORWARD_DONE;
+  return reached;
 }
 
 /** Receive filter for broadcast and multicast (virtio 1.4 §5.1.6.5.1, §5.1.6.5.2). */
@@ -155,35 +169,32 @@ function wantsGroup(f: usize, mac: u64): bool {
 }
 
 /** Hands a copy of the frame to a receive queue of the function; the caller made sure that a job is free. */
-function deliver(fn: u32, frame: usize, length: u32, vlan: u32): void {
+function deliver(fn: u32, packet: usize, vlan: u32): void {
   const f = functionAt(fn);
-  if (vlan != 0) {
-    const shaped = shape(frame, length, vlan, load<u16>(f, FN_VLAN));
-    if (shaped != length) frame = RETAGGED;
-    length = shaped;
-  }
-  const q = receiveQueue(f, frame, length);
+  const q = receiveQueue(f, packet);
   if (!isRunnable(q)) {
     countFn(f, FC_RX_DROP_DISABLED);
     return;
   }
-  if (isOversize(f, frame, length)) {
+  const seen = shape(packet, vlan, load<u16>(f, FN_VLAN));
+  if (isOversize(f, seen)) {
     countFn(f, FC_RX_DROP_OVERSIZE);
     return;
   }
-  if (isTracing(TRACE_MASK_FRAMES)) traceFrame(fn, FRAME_OUT, frame, length);
+  if (isTracing(TRACE_MASK_FRAMES)) traceFrame(fn, FRAME_OUT, seen);
+  const length = load<u32>(seen, PACKET_LENGTH);
   const job = startReceiveJob(q);
-  copyBytes(job + JOB_BUFFER + FRAME_OFFSET, frame, length);
+  copyBytes(job + JOB_BUFFER + FRAME_OFFSET, load<u32>(seen, PACKET_FRAME), length);
   store<u32>(job, length, JOB_LENGTH);
   store<u8>(job, JOB_RX_HEAD, JOB_STATE);
   scheduleVisit(q, param(P_SWITCH));
 }
 
 /** The queue of the frame's flow; if it is not in use, the next one that is (NET-MQ-03). */
-function receiveQueue(f: usize, frame: usize, length: u32): usize {
+function receiveQueue(f: usize, packet: usize): usize {
   const pairs = load<u32>(f, FN_ACTIVE_PAIRS);
   if (pairs == 1) return queueAt(f, 0);
-  const first = steer(frame, length, pairs);
+  const first = flowOf(packet) % pairs;
   for (let i: u32 = 0; i < pairs; i++) {
     const q = queueAt(f, ((first + i) % pairs) << 1);
     if (isRunnable(q)) return q;
@@ -191,32 +202,12 @@ function receiveQueue(f: usize, frame: usize, length: u32): usize {
   return queueAt(f, first << 1);
 }
 
-/** Longer than mtu and Ethernet header; one VLAN tag is not counted. */
-export function isOversize(f: usize, frame: usize, length: u32): bool {
-  const limit = load<u32>(f, FN_MAX_FRAME);
-  if (length <= limit) return false;
-  return length > limit + 4 || load<u16>(frame, 12) != TPID_VLAN;
-}
-
-/** Receive queue of a flow: a hash of addresses and, for IPv4 and IPv6, of the bytes that hold addresses and ports. */
-function steer(frame: usize, length: u32, pairs: u32): u32 {
-  let hash: u32 = 0x811c9dc5;
-  const end = min<u32>(length, 54);
-  for (let i: u32 = 26; i < end && (i < 38 || load<u8>(frame, 12) == 0x86); i++) {
-    hash = (hash ^ load<u8>(frame + i)) * 0x01000193;
-  }
-  return (hash ^ (hash >> 16)) % pairs;
-}
-
 /** Sends a frame out of the wire port; false while the host has not taken enough of what is there. */
-function sendToWire(source: u32, frame: usize, length: u32, vlan: u32): bool {
-  if (vlan != 0) {
-    const shaped = shape(frame, length, vlan, 0);
-    if (shaped != length) frame = RETAGGED;
-    length = shaped;
-  }
+function sendToWire(source: u32, packet: usize, vlan: u32): bool {
+  const seen = shape(packet, vlan, 0);
+  const length = load<u32>(seen, PACKET_LENGTH);
   if (config(CFG_WIRE_MODE) == 0) {
-    if (isTracing(TRACE_MASK_FRAMES)) traceFrame(TRACE_NOBODY, FRAME_OUT, frame, length);
+    if (isTracing(TRACE_MASK_FRAMES)) traceFrame(TRACE_NOBODY, FRAME_OUT, seen);
     count(C_WIRE_TX_FRAMES);
     count(C_WIRE_TX_BYTES, length);
     return true;
@@ -227,10 +218,10 @@ function sendToWire(source: u32, frame: usize, length: u32, vlan: u32): bool {
   const start = room < size ? head + room : head;
   if (start + size - load<u32>(CTL_WIRE_TAIL) > <u32>WIRE_RING_BYTES) return false;
   const entry: usize = WIRE_RING + (start & (WIRE_RING_BYTES - 1));
-  if (isTracing(TRACE_MASK_FRAMES)) traceFrame(TRACE_NOBODY, FRAME_OUT, frame, length);
+  if (isTracing(TRACE_MASK_FRAMES)) traceFrame(TRACE_NOBODY, FRAME_OUT, seen);
   store<u32>(entry, start + size); // the host moves its tail here
   store<u32>(entry, length, 4);
-  copyBytes(entry + ENTRY_BYTES, frame, length);
+  copyBytes(entry + ENTRY_BYTES, load<u32>(seen, PACKET_FRAME), length);
   store<u32>(CTL_WIRE_HEAD, start + size);
   count(C_WIRE_TX_FRAMES);
   count(C_WIRE_TX_BYTES, length);
@@ -251,7 +242,9 @@ function sendToWire(source: u32, frame: usize, length: u32, vlan: u32): bool {
 const FRAME_IN: u32 = 0;
 const FRAME_OUT: u32 = 1;
 
-function traceFrame(port: u32, direction: u32, frame: usize, length: u32): void {
+function traceFrame(port: u32, direction: u32, packet: usize): void {
+  const frame = load<u32>(packet, PACKET_FRAME);
+  const length = load<u32>(packet, PACKET_LENGTH);
   recordAt(load<u64>(CTL_NOW), TRACE_FRAME, port, direction, length, 0, 0, 0, 0, frame, length);
 }
 

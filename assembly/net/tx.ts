@@ -23,7 +23,7 @@ import {
   TX_RULE_SOURCE,
   TX_RULE_UNTAGGED,
 } from '../abi/function_state.ts';
-import { CTL_PROMISC_PORTS, ENGINE_TX, FN_FILTER, IOMMU_READ } from '../abi/state_map.ts';
+import { CTL_PROMISC_PORTS, ENGINE_TX, FN_FILTER, IOMMU_READ, PACKET, PACKET_FRAME } from '../abi/state_map.ts';
 import {
   C_DMA_READ_BYTES,
   C_DMA_READS,
@@ -51,11 +51,9 @@ import { isFunctional } from '../sim/time.ts';
 import { delayJob, occupyJob, retryJob } from '../virtio/job.ts';
 import { postUsedElement } from '../virtio/used.ts';
 import { charge } from './rate.ts';
-import { forward, FORWARD_BEGIN, FORWARD_DONE, isOversize, macOf } from './switch.ts';
-import { isTagged } from './vlan.ts';
-
-const ETHERNET_HEADER = 14;
-const ADDRESS_BYTES = 6;
+import { ADDRESS_BYTES, ETHERNET_HEADER, isOversize, macOf, parse } from './packet.ts';
+import { forward, FORWARD_BEGIN, FORWARD_DONE } from './switch.ts';
+import { vidOf } from './vlan.ts';
 
 const STEP_BEGIN = 0;
 const STEP_CHECK = 1;
@@ -82,7 +80,8 @@ export function stepTransmit(job: usize): bool {
   if (load<u8>(job, JOB_STATUS) == STEP_FORWARD) {
     const header = load<u32>(f, FN_HEADER_BYTES);
     const length = load<u32>(job, JOB_LENGTH) - header;
-    const progress = forward(load<u32>(f, FN_INDEX), job + JOB_BUFFER + header, length, load<u32>(job, JOB_FLOOD));
+    const packet = parse(job + JOB_BUFFER + header, length); // another frame may have come in between
+    const progress = forward(load<u32>(f, FN_INDEX), packet, load<u32>(job, JOB_FLOOD));
     if (progress != FORWARD_DONE) {
       store<u32>(job, progress, JOB_FLOOD);
       retryJob(job);
@@ -117,7 +116,7 @@ export function transmitDirect(q: usize, f: usize, head: u32): bool {
   if (buffer == 0 || lastSpan() < length || length < header + ETHERNET_HEADER) return false;
   const isForMany = (load<u8>(buffer + header) & 1) != 0 || load<u32>(CTL_PROMISC_PORTS) != 0;
   if (isForMany || refusal(f, buffer, length) >= 0) return false;
-  if (forward(load<u32>(f, FN_INDEX), buffer + header, length - header, FORWARD_BEGIN) != FORWARD_DONE) return false;
+  if (forward(load<u32>(f, FN_INDEX), PACKET, FORWARD_BEGIN) != FORWARD_DONE) return false; // refusal() has read it
   count(C_DMA_READS, 2);
   count(C_DMA_READ_BYTES, VIRTQ_DESC_SIZE + length);
   countFn(f, FC_CHAINS);
@@ -131,19 +130,21 @@ export function transmitDirect(q: usize, f: usize, head: u32): bool {
 function refusal(f: usize, buffer: usize, length: u32): i32 {
   const header = load<u32>(f, FN_HEADER_BYTES);
   if (length < header + ETHERNET_HEADER) return FC_TX_DROP_SHORT;
-  if (isOversize(f, buffer + header, length - header)) return FC_TX_DROP_OVERSIZE;
+  const packet = parse(buffer + header, length - header);
+  if (isOversize(f, packet)) return FC_TX_DROP_OVERSIZE;
   const isOffload =
     load<u8>(buffer, VIRTIO_NET_HDR_GSO_TYPE) != VIRTIO_NET_HDR_GSO_NONE ||
     (load<u8>(buffer, VIRTIO_NET_HDR_FLAGS) & VIRTIO_NET_HDR_F_UDP_TUNNEL_CSUM) != 0;
   if (isOffload) return FC_TX_DROP_BAD_HEADER;
-  return load<u8>(f, FN_TX_RULES) == 0 ? -1 : violation(f, buffer + header, length - header);
+  return load<u8>(f, FN_TX_RULES) == 0 ? -1 : violation(f, packet);
 }
 
 /** As refusal(), for the rules of the function's profile. */
-function violation(f: usize, frame: usize, length: u32): i32 {
+function violation(f: usize, packet: usize): i32 {
+  const frame: usize = load<u32>(packet, PACKET_FRAME);
   const rules = load<u8>(f, FN_TX_RULES);
   if ((rules & TX_RULE_SOURCE) != 0 && !isOwnAddress(f, macOf(frame + ADDRESS_BYTES))) return FC_TX_DROP_SPOOFED;
-  return (rules & TX_RULE_UNTAGGED) != 0 && isTagged(frame, length) ? FC_TX_DROP_TAGGED : -1;
+  return (rules & TX_RULE_UNTAGGED) != 0 && vidOf(packet) != 0 ? FC_TX_DROP_TAGGED : -1;
 }
 
 /** The function's address, or one of its unicast filters. */

@@ -82,6 +82,7 @@ import { beginLife, watchData } from '../admin/life.ts';
 import { countFn, functionAt, param } from '../mem/arena.ts';
 import { stepControl } from '../net/control.ts';
 import { rateWait } from '../net/rate.ts';
+import { parse } from '../net/packet.ts';
 import { stepReceive } from '../net/rx.ts';
 import { FORWARD_DONE, frameSent, forward, PORT_WIRE } from '../net/switch.ts';
 import { stepTransmit, transmitDirect } from '../net/tx.ts';
@@ -215,7 +216,7 @@ function arriveWrite(slot: u32): void {
 /** The frame in WIRE_INPUT goes through the switch; comes back until it is through. */
 function arriveFrame(): void {
   const bytes = load<u32>(CTL_WIRE_IN_BYTES);
-  const progress = forward(PORT_WIRE, WIRE_INPUT, bytes, load<u32>(CTL_WIRE_IN_PROGRESS));
+  const progress = forward(PORT_WIRE, parse(WIRE_INPUT, bytes), load<u32>(CTL_WIRE_IN_PROGRESS));
   store<u32>(CTL_WIRE_IN_PROGRESS, progress);
   if (progress == FORWARD_DONE) store<u32>(CTL_WIRE_IN_BYTES, 0);
   else schedule(isFunctional() ? 0 : WIRE_RETRY_CYCLES, EV_WIRE_RX, PRIO_LATE, 0, 0);

@@ -43,8 +43,8 @@ export function replayCommand(): Command {
 Frames go out back to back in the order of the file, by the driver of VF 1. The receiver is promiscuous: the switch does
 not learn, and a capture is addressed to machines that are not there. Each frame of OUT carries the stamp of the first
 frame plus the simulated time since that one was sent; functional mode has no time, so all carry the first one's.
-Frames shorter than 14 bytes, or longer than the MTU and their header of 14 bytes (18 with a VLAN tag), are left out and
-counted.
+Frames shorter than 14 bytes, or longer than the MTU and their header of 14 bytes (4 more for each of up to two VLAN
+tags), are left out and counted.
 
 Exit code 0: every frame was received as it was sent, in order. 1: it was not. 2: wrong options or a bad file.
 

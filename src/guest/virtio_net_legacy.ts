@@ -30,6 +30,7 @@ import { RxQueue, TxQueue, sumStatistics, type NetStatistics, type ReceiveHandle
 import type { Clock, DmaMemory } from './platform.ts';
 import type { SplitRing } from './split_ring.ts';
 import { VirtioLegacy, type LegacyQueuePlan } from './virtio_legacy.ts';
+import { DEFAULT_MTU, FRAME_OVERHEAD_BYTES } from './virtio_net.ts';
 
 const DRIVER_FEATURES: readonly number[] = [
   VIRTIO_NET_F_MAC,
@@ -46,8 +47,8 @@ const TX_QUEUE = 1;
 const CONTROL_QUEUE = 2;
 /** Class and command, data, ack. */
 const CONTROL_BUFFERS = 3;
-/** Ethernet header with one VLAN tag, and the MTU: legacy devices do not announce another. */
-const MAX_FRAME_BYTES = 1518;
+/** The MTU, as legacy devices do not announce another, and what a frame has beside it. */
+const MAX_FRAME_BYTES: number = DEFAULT_MTU + FRAME_OVERHEAD_BYTES;
 const MAC_READS = 16;
 
 export interface VirtioNetLegacyOptions {

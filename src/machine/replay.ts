@@ -4,7 +4,7 @@
 //
 // A capture addresses whatever it likes and the switch does not learn, so the receiver listens promiscuously; on its way to
 // the wire a frame needs nothing. The card's own addresses are moved off those of the capture, because a frame to the
-// sender's own address would turn back. No more frames are under way than half a ring takes, so no buffer ever runs out.
+// sender's own address goes nowhere. No more frames are under way than half a ring takes, so no buffer ever runs out.
 import type { TimingChoice } from '../device/config.ts';
 import type { NicMode } from '../device/profile.ts';
 import { DEFAULT_PROFILE } from '../device/profiles.ts';
@@ -98,9 +98,10 @@ const SENDER = 1;
 const RECEIVER = 2;
 /** Destination, source, type. */
 const ETHERNET_HEADER_BYTES = 14;
-/** Type of a frame with a VLAN tag, and what the tag adds to its length. */
-const TYPE_VLAN = 0x8100;
-const VLAN_TAG_BYTES = 4;
+/** Types of VLAN tags, and what each of up to two adds to the length of a frame. */
+const TAG_TYPES = [0x8100, 0x88a8, 0x9100];
+const TAG_BYTES = 4;
+const MOST_TAGS = 2;
 const DEFAULT_MTU = 1500;
 const RING_SIZE = 256;
 const FRAMES_UNDER_WAY = RING_SIZE / 4; // a legacy frame may take two descriptors
@@ -312,7 +313,7 @@ interface Survey extends Traffic {
   readonly freeAddress: string;
 }
 
-/** Counts the frames, and looks for addresses of the form 02:76:xx:... that none of them is sent to. */
+/** Counts the frames, and looks for the first three bytes of local addresses, from 02:76:66 on, that none is sent to. */
 function survey(source: FrameSource, mtu: number): Survey {
   let frames = 0;
   let bytes = 0;
@@ -323,16 +324,21 @@ function survey(source: FrameSource, mtu: number): Survey {
     frames++;
     bytes += frame.bytes.length;
     if (cause !== null) refused[cause]++;
-    else if (frame.bytes[0] === 0x02 && frame.bytes[1] === 0x76) taken.add(frame.bytes[2]!);
+    else if (frame.bytes[0] === 0x02) taken.add((frame.bytes[1]! << 8) | frame.bytes[2]!);
   }
-  let third = 0x66;
-  for (let i = 0; i < 256 && taken.has(third); i++) third = (third + 1) & 0xff;
-  return { frames, bytes, refused, freeAddress: `02:76:${third.toString(16).padStart(2, '0')}:00:00:00` };
+  let free = 0x7666;
+  for (let i = 0; i < 0x10000 && taken.has(free); i++) free = (free + 1) & 0xffff;
+  const [second, third] = [free >> 8, free & 0xff].map((byte) => byte.toString(16).padStart(2, '0'));
+  return { frames, bytes, refused, freeAddress: `02:${second}:${third}:00:00:00` };
 }
 
-/** Why a driver would not be given this frame; null if it is sent. A VLAN tag does not count towards the MTU. */
+/** Why a driver would not be given this frame; null if it is sent. VLAN tags do not count towards the MTU. */
 function refusal(frame: Uint8Array, mtu: number): 'too_short' | 'too_long' | null {
   if (frame.length < ETHERNET_HEADER_BYTES) return 'too_short';
-  const isTagged = frame[12] === TYPE_VLAN >>> 8 && frame[13] === (TYPE_VLAN & 0xff);
-  return frame.length > mtu + ETHERNET_HEADER_BYTES + (isTagged ? VLAN_TAG_BYTES : 0) ? 'too_long' : null;
+  let header = ETHERNET_HEADER_BYTES;
+  for (let tags = 0; tags < MOST_TAGS; tags++) {
+    if (!TAG_TYPES.includes((frame[header - 2]! << 8) | frame[header - 1]!) || frame.length < header + TAG_BYTES) break;
+    header += TAG_BYTES;
+  }
+  return frame.length > mtu + header ? 'too_long' : null;
 }

@@ -118,19 +118,32 @@ describe('the frames of a replay', () => {
     expect(replay.report().isComplete).toBe(true);
   });
 
+  it.each(WAYS)('reach it though the capture has all of 02:76:xx:00:00:01, by $via to $to, $mode', (way) => {
+    const frames = Array.from({ length: 256 }, (_, i) => frame(`02:76:${i.toString(16)}:00:00:01`, 60, i));
+    const replay = new Replay(sourceOf(frames), way);
+
+    expect(digitsOf(replay.frames())).toEqual(frames.map(digits));
+    expect(replay.report()).toMatchObject({ drops: {}, isComplete: true });
+  });
+
   it('are counted and left out when they are too short or too long', () => {
     const to = '02:00:00:00:00:99';
-    const tagged = (bytes: number): Uint8Array => frame(to, bytes).with(12, 0x81).with(13, 0x00);
+    const tagged = (bytes: number, ...tags: number[]): Uint8Array => {
+      const data = frame(to, bytes);
+      data.set([...tags.flatMap((type) => [type >> 8, type & 0xff, 0, 7]), 0x88, 0xb5], 12);
+      return data;
+    };
     const frames = [13, 14, 1514, 1515, 9014].map((bytes) => frame(to, bytes));
-    frames.push(tagged(1518), tagged(1519));
+    frames.push(tagged(1518, 0x8100), tagged(1519, 0x8100), tagged(1518, 0x88a8), tagged(1519, 0x88a8));
+    frames.push(tagged(1522, 0x88a8, 0x8100), tagged(1523, 0x88a8, 0x8100));
     const replay = new Replay(sourceOf(frames), { via: 'legacy' });
 
-    expect([...replay.frames()].map(({ bytes }) => bytes.length)).toEqual([14, 1514, 1518]);
+    expect([...replay.frames()].map(({ bytes }) => bytes.length)).toEqual([14, 1514, 1518, 1518, 1522]);
     expect(replay.report()).toMatchObject({
-      input: { frames: 7 },
-      sent: { frames: 3, bytes: 14 + 1514 + 1518 },
-      received: { frames: 3 },
-      drops: { too_short: 1, too_long: 3 },
+      input: { frames: 11 },
+      sent: { frames: 5, bytes: 14 + 1514 + 1518 + 1518 + 1522 },
+      received: { frames: 5 },
+      drops: { too_short: 1, too_long: 5 },
       isComplete: false,
     });
   });

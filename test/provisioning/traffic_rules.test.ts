@@ -18,9 +18,10 @@ const VFS = 4;
 const WIRE = 'wire';
 type Place = number | typeof WIRE;
 
-/** The frame with a tag of VLAN `vlan`, priority 0, behind its addresses. */
-function tagged(bytes: Uint8Array, vlan: number): Uint8Array {
-  return concat(bytes.subarray(0, 12), Uint8Array.of(0x81, 0x00, vlan >> 8, vlan & 0xff), bytes.subarray(12));
+/** The frame with a tag of VLAN `vlan` behind its addresses; bits 15..12 are priority and DEI. */
+function tagged(bytes: Uint8Array, vlan: number, type = 0x8100): Uint8Array {
+  const tag = Uint8Array.of(type >> 8, type & 0xff, vlan >> 8, vlan & 0xff);
+  return concat(bytes.subarray(0, 12), tag, bytes.subarray(12));
 }
 
 /** PF, four VFs and a function on demand with drivers; profiles by function number. */
@@ -99,6 +100,58 @@ describe.each(MODES)('%s', (mode) => {
       expect(ports[1]!.fn.ring(1).usedIdx).toBe(1);
     });
 
+    it('a priority tag names no VLAN: an access port takes the frame into its own and keeps the priority', () => {
+      const { ports, reached } = network();
+      const bytes = frame(BROADCAST, macOf(1));
+      const PRIORITY = 0xb000; // 5, drop eligible
+
+      expect(reached(1, tagged(bytes, PRIORITY))).toEqual(
+        new Map<Place, Uint8Array>([
+          [0, tagged(bytes, PRIORITY | 10)],
+          [2, bytes],
+          [4, tagged(bytes, PRIORITY | 10)],
+          [WIRE, tagged(bytes, PRIORITY | 10)],
+        ]),
+      );
+      expect(ports[1]!.fn.counters['tx_drop_tagged']).toBe(0);
+    });
+
+    it('a priority tag of the wire or a trunk is in no VLAN, and passes between trunks as it is', () => {
+      const { card, reached } = network();
+
+      expect(reached(0, tagged(frame(BROADCAST, macOf(0)), 0xe000))).toEqual(
+        new Map<Place, Uint8Array>([
+          [4, tagged(frame(BROADCAST, macOf(0)), 0xe000)],
+          [WIRE, tagged(frame(BROADCAST, macOf(0)), 0xe000)],
+        ]),
+      );
+      expect(reached(WIRE, tagged(frame(macOf(5), STRANGER), 0xe000))).toEqual(new Map());
+      expect(card.nic.counters()['wire_rx_no_match']).toBe(1);
+    });
+
+    it('a tag of 802.1ad is content: the tag of the VLAN goes outside of it', () => {
+      const { reached } = network();
+      const inner = tagged(frame(BROADCAST, macOf(1)), 20, 0x88a8);
+
+      expect(reached(1, inner)).toEqual(
+        new Map<Place, Uint8Array>([
+          [0, tagged(inner, 10)],
+          [2, inner],
+          [4, tagged(inner, 10)],
+          [WIRE, tagged(inner, 10)],
+        ]),
+      );
+      expect([...reached(WIRE, tagged(frame(macOf(5), STRANGER), 20, 0x88a8)).keys()]).toEqual([]);
+    });
+
+    it('a frame that the only listener may not see is counted', () => {
+      const { card, ports, reached } = network();
+      ports[2]!.setPromiscuous(true);
+
+      expect(reached(WIRE, tagged(frame(macOf(99), STRANGER), 20))).toEqual(new Map());
+      expect(card.nic.counters()['wire_rx_no_match']).toBe(1);
+    });
+
     it('a promiscuous access port sees its VLAN alone, a trunk everything', () => {
       const { ports, reached } = network();
       ports[2]!.setPromiscuous(true);
@@ -125,7 +178,9 @@ describe.each(MODES)('%s', (mode) => {
     it('is what a VLAN switch does, for any ports and any frame', () => {
       const place = fc.constantFrom<Place>(0, 1, 2, 3, 4, 5, WIRE);
       const vlan = fc.constantFrom(0, 10, 20);
-      const sent = fc.record({ from: place, to: fc.constantFrom(0, 1, 2, 3, 4, 5, 'nobody', 'all'), tag: vlan });
+      // none, a priority, or a VLAN without and with one
+      const anyTag = fc.constantFrom(null, 0, 0xa000, 10, 20, 0x6014);
+      const sent = fc.record({ from: place, to: fc.constantFrom(0, 1, 2, 3, 4, 5, 'nobody', 'all'), tag: anyTag });
       fc.assert(
         fc.property(
           fc.array(vlan, { minLength: 5, maxLength: 5 }),
@@ -137,7 +192,7 @@ describe.each(MODES)('%s', (mode) => {
               const source = from === WIRE ? STRANGER : macOf(from);
               const target = to === 'all' ? BROADCAST : to === 'nobody' ? macOf(99) : macOf(Number(to));
               const plain = frame(target, source);
-              const bytes = tag === 0 ? plain : tagged(plain, tag);
+              const bytes = tag === null ? plain : tagged(plain, tag);
               expect(reached(from, bytes)).toEqual(model(own, from, to, tag, plain));
             }
           },
@@ -151,14 +206,19 @@ describe.each(MODES)('%s', (mode) => {
       own: number[],
       from: Place,
       to: number | string,
-      tag: number,
+      tag: number | null,
       plain: Uint8Array,
     ): Map<Place, Uint8Array> {
       const access = from === WIRE ? 0 : own[from]!;
-      if (access !== 0 && tag !== 0) return new Map();
-      const vlan = access === 0 ? tag : access;
+      const vid = (tag ?? 0) & 0xfff;
+      const priority = (tag ?? 0) & 0xf000;
+      if (access !== 0 && vid !== 0) return new Map();
+      const vlan = access === 0 ? vid : access;
       const isIn = (fn: number): boolean => own[fn] === 0 || own[fn] === vlan;
-      const seen = (port: number): Uint8Array => (vlan === 0 || port !== 0 ? plain : tagged(plain, vlan));
+      const seen = (port: number): Uint8Array => {
+        if (port !== 0) return plain;
+        return vlan === 0 && tag === null ? plain : tagged(plain, priority | vlan);
+      };
       const got = new Map<Place, Uint8Array>();
       if (to === from) return got;
       if (to === 'all') {

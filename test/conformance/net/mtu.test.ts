@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Frame length limits with VIRTIO_NET_F_MTU. virtio 1.4 §5.1.4.1: the limit is mtu and the Ethernet header, 14 bytes, or
-// 18 with one VLAN tag.
+// 18 with one VLAN tag. A stack of two (IEEE 802.1ad) takes 22, as with every card that knows them.
 import { describe, expect, it } from 'vitest';
 
 import { requirement } from '../requirements.ts';
@@ -9,12 +9,16 @@ import { MODES, RawCard } from '../ring/support/raw_card.ts';
 import { F } from '../ring/support/registers.ts';
 import { Port } from './support/port.ts';
 
-/** A frame with a VLAN tag: type 0x8100, tag 5, then the type of what follows. */
-function tagged(to: Uint8Array, from: Uint8Array, length: number): Uint8Array {
+/** A frame with VLAN tags of these types, VLAN 5, then the type of what follows. */
+function tagged(to: Uint8Array, from: Uint8Array, length: number, types: readonly number[]): Uint8Array {
   const bytes = frame(to, from, length);
-  bytes.set([0x81, 0x00, 0x00, 0x05, 0x88, 0xb5], 12);
+  bytes.set([...types.flatMap((type) => [type >> 8, type & 0xff, 0x00, 0x05]), 0x88, 0xb5], 12);
   return bytes;
 }
+
+const Q = 0x8100;
+const AD = 0x88a8;
+const TAGS: readonly (readonly number[])[] = [[Q], [AD], [0x9100], [Q, Q], [AD, Q], [0x9100, Q]];
 
 describe.each(MODES)('%s', (mode) => {
   describe.each([68, 1500, 9000])('mtu %i', (mtu) => {
@@ -34,9 +38,9 @@ describe.each(MODES)('%s', (mode) => {
         expect(card.wire.map(({ bytes }) => bytes)).toEqual([sent]);
       });
 
-      it('so does one behind 18 bytes of header with a VLAN tag', () => {
+      it.each(TAGS)('so does one behind a header with tags %x %x', (...types) => {
         const { card, port } = started();
-        const sent = tagged(STRANGER, port.mac, mtu + 18);
+        const sent = tagged(STRANGER, port.mac, mtu + 14 + 4 * types.length, types);
 
         port.send(sent);
 
@@ -44,10 +48,11 @@ describe.each(MODES)('%s', (mode) => {
       });
     });
 
-    it('a frame of mtu + 19 bytes is dropped as oversize and its buffer used', () => {
+    it.each([[], ...TAGS, [Q, Q, Q]])('a byte more is dropped as oversize and its buffer used: %x %x', (...types) => {
       const { card, port } = started();
 
-      port.send(frame(STRANGER, port.mac, mtu + 19));
+      // no more than two tags count
+      port.send(tagged(STRANGER, port.mac, mtu + 15 + 4 * Math.min(types.length, 2), types));
 
       expect(card.wire).toEqual([]);
       expect(port.fn.counters['tx_drop_oversize']).toBe(1);
@@ -66,14 +71,24 @@ describe.each(MODES)('%s', (mode) => {
         expect(port.frames()).toEqual([arriving]);
       });
 
-      it('a tagged frame of mtu + 18 bytes is received', () => {
+      it.each(TAGS)('one with tags %x %x is, with 4 bytes more for each', (...types) => {
         const { card, port } = started();
-        port.post([HEADER + mtu + 18]);
-        const arriving = tagged(port.mac, STRANGER, mtu + 18);
+        port.post([HEADER + mtu + 22]);
+        const arriving = tagged(port.mac, STRANGER, mtu + 14 + 4 * types.length, types);
 
         card.arrive(arriving);
 
         expect(port.frames()).toEqual([arriving]);
+      });
+
+      it.each(TAGS)('one with tags %x %x and a byte more is not', (...types) => {
+        const { card, port } = started();
+        port.post([HEADER + mtu + 100]);
+
+        card.arrive(tagged(port.mac, STRANGER, mtu + 15 + 4 * types.length, types));
+
+        expect(port.frames()).toEqual([]);
+        expect(port.fn.counters['rx_drop_oversize']).toBe(1);
       });
 
       it('an untagged frame of mtu + 15 bytes is not', () => {

@@ -91,6 +91,26 @@ describe.each(MODES)('%s', (mode) => {
     expect(ports[2]!.fn.ring(1).usedIdx).toBe(1);
   });
 
+  it('is no loss where a promiscuous port listens', () => {
+    const { card, ports, reached } = started();
+    ports[3]!.setPromiscuous(true);
+
+    expect(reached(2, mac(2))).toEqual([3]);
+    expect(reached(WIRE, UNKNOWN)).toEqual([3]);
+    expect(ports[2]!.fn.counters['tx_drop_hairpin']).toBe(0);
+    expect(card.nic.counters()['wire_rx_no_match']).toBe(0);
+    expect(reached(3, mac(3))).toEqual([]);
+    expect(ports[3]!.fn.counters['tx_drop_hairpin']).toBe(1);
+  });
+
+  it('a broadcast from the wire that finds no driver at all is counted', () => {
+    const card = new RawCard({ mode, numVfs: 1 });
+
+    card.arrive(frame(BROADCAST, STRANGER));
+
+    expect(card.nic.counters()['wire_rx_no_match']).toBe(1);
+  });
+
   it('a promiscuous port gets a copy of everything but its own frames', () => {
     const { ports, reached } = started();
     ports[3]!.setPromiscuous(true);

@@ -153,12 +153,25 @@ function sizeCase(
 
 const ofSize = ({ bad }: Bench, bytes: number): Uint8Array => packet(frame(STRANGER, macOf(bad), bytes));
 
+/** A frame of `bytes` with tags of 802.1ad. */
+function tagged(bench: Bench, bytes: number, tags: number): Uint8Array {
+  const whole = ofSize(bench, bytes);
+  for (let tag = 0; tag < tags; tag++) whole.set([0x88, 0xa8, 0, 7], HEADER + 12 + 4 * tag);
+  return whole;
+}
+
 const SIZES: readonly Case[] = [
   sizeCase('max', 'sends the largest frame that the MTU allows', 'NET-CFG-05', ['served'], (b) => [
     ofSize(b, MTU + ETHERNET),
   ]),
   sizeCase('over', 'sends a frame above the MTU', 'virtio 1.4 §5.1.4.2', REFUSED, (b) => [
     ofSize(b, MTU + ETHERNET + 5),
+  ]),
+  sizeCase('stack', 'sends the largest frame with two VLAN tags', 'NET-CFG-05', ['served'], (b) => [
+    tagged(b, MTU + ETHERNET + 8, 2),
+  ]),
+  sizeCase('stack-over', 'sends a frame above the MTU behind three VLAN tags', 'virtio 1.4 §5.1.4.2', REFUSED, (b) => [
+    tagged(b, MTU + ETHERNET + 12, 3),
   ]),
   sizeCase('far', 'sends a frame of 20,000 bytes', 'virtio 1.4 §5.1.4.2', REFUSED, (b) => [ofSize(b, 20_000)]),
   sizeCase('short', 'sends a frame shorter than an Ethernet header', HEADER_RULES, REFUSED, (b) => [
