@@ -14,7 +14,8 @@ readonly suite=trixie backports=trixie-backports
 readonly modules='failover net_failover virtio_net' # in the order of loading
 readonly tool_modules='llc stp garp mrp 8021q irqbypass vfio vfio_iommu_type1 vfio-pci-core vfio-pci' # loaded by the tests that want them
 readonly tools='/usr/sbin/ethtool'
-readonly more_tools='/usr/bin/iperf3 /usr/bin/dpdk-testpmd'
+# iperf3 loads the last when it cancels its threads
+readonly more_tools='/usr/bin/iperf3 /usr/bin/dpdk-testpmd /usr/lib/x86_64-linux-gnu/libgcc_s.so.1'
 # what testpmd loads by name: buses, pool and driver
 readonly dpdk_drivers='bus_pci bus_vdev mempool_ring net_virtio'
 

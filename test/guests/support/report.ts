@@ -21,6 +21,7 @@ export const METRICS = {
   uploadMBps: 'HTTP guest to host, MB/s',
   resetUs: 'one device reset with bring-up, us',
   bindMs: 'unbind and bind, ms',
+  taggedToUntagged: 'iperf3 in a VLAN, share of the rate outside',
   idleCpuPercent: 'CPU of the idle server, %',
 } as const;
 export type Metric = keyof typeof METRICS;
