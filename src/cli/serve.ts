@@ -32,6 +32,8 @@ export function serveCommand(): Command {
     )
     .option('--raw', 'PF and VFs as the hardware shows them, for simulators that enumerate by themselves')
     .option('--pairs <n>', 'queue pairs of each function', wholeNumber(1, 8))
+    .option('--first-vf-offset <n>', 'routing id of VF 1, counted from the PF (default: 1)', wholeNumber(1, 0xffff))
+    .option('--vf-stride <n>', 'routing ids from one VF to the next (default: 1)', wholeNumber(1, 0xffff))
     .option('--mac <address>', 'address of the PF; VF n has n added')
     .option('--mtu <bytes>', 'largest packet', wholeNumber(68, 9000))
     .option('--without-feature <bit>', 'a feature that is not offered; may come again', addNumber)

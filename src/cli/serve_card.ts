@@ -17,6 +17,8 @@ import type { Libc } from '../native/libc.ts';
 import { Poller } from '../native/poller.ts';
 import type { PfAdmin } from '../variant/pf_admin.ts';
 import { VirtioVfioPci } from '../variant/virtio_vfio_pci.ts';
+import { BareFunction } from '../vfio/bare_function.ts';
+import { restoreState, saveState, type SavedState } from '../vfio/saved_state.ts';
 import type { VfioDevice } from '../vfio/vfio_device.ts';
 import { VfioPci } from '../vfio/vfio_pci.ts';
 import { runAll } from '../util/run_all.ts';
@@ -46,6 +48,8 @@ export class ServedCard {
   private tendAtMs = 0;
   private readonly config: ServeConfig;
   private readonly bus: BusLayout;
+  /** Of the PF, before anybody enumerated it. */
+  private readonly atPowerOn: SavedState = [];
   private readonly admin: PfAdmin | null;
   private readonly startMs: number;
   private readonly startCycles: number;
@@ -63,9 +67,11 @@ export class ServedCard {
       this.admin = machine.pf.admin;
     } else {
       this.nic = createNic(config.card);
+      this.atPowerOn = saveState(this.nic, 0, false);
       this.bus = enumerate(this.nic);
       this.admin = null;
-      if (config.functions.every(({ kind }) => kind !== 'raw')) this.enableVfs();
+      if (config.functions.some(({ kind }) => kind === 'raw')) restoreState(this.nic, 0, this.atPowerOn);
+      else this.enableVfs();
     }
     this.startMs = performance.now();
     this.startCycles = this.nic.now();
@@ -119,11 +125,10 @@ export class ServedCard {
   }
 
   private device(fn: number, kind: FunctionKind): VfioDevice {
-    if (kind === 'raw') return new VfioPci(this.nic, fn, this.bus, 'hardware');
-    if (kind === 'pf') return new PfOfVfs(this.nic, this.bus, () => this.enableVfs());
-    const vf = new VfioPci(this.nic, fn, this.bus);
-    if (kind === 'modern') return vf;
-    return new VirtioVfioPci(vf, this.admin, fn - 1, kind === 'legacy' ? 'legacy' : undefined);
+    if (kind === 'raw') return new BareFunction(this.nic, fn, this.bus, fn === 0 ? this.atPowerOn : []);
+    const device = new VfioPci(this.nic, fn, this.bus);
+    if (kind === 'modern' || kind === 'pf') return device;
+    return new VirtioVfioPci(device, this.admin, fn - 1, kind === 'legacy' ? 'legacy' : undefined);
   }
 
   /** What the host does when somebody writes sriov_numvfs of a PF whose driver is elsewhere. */
@@ -155,20 +160,5 @@ export class ServedCard {
     if (due > this.nic.now()) this.nic.advance(due);
     const waitMs = (this.nic.nextEventTime() - due) / cyclesPerMs;
     return Math.max(0, Math.min(IDLE_MS, Math.floor(waitMs)));
-  }
-}
-
-/** The PF in the hands of a client, with VFs that the host has enabled and enables again after a reset. */
-class PfOfVfs extends VfioPci {
-  private readonly enableVfs: () => void;
-
-  constructor(nic: Nic, bus: BusLayout, enableVfs: () => void) {
-    super(nic, 0, bus);
-    this.enableVfs = enableVfs;
-  }
-
-  override reset(): void {
-    super.reset();
-    this.enableVfs();
   }
 }

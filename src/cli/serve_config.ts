@@ -134,7 +134,7 @@ export function resolveServeConfig(options: Settings, file: string | null, fileS
     if (!FUNCTION_NAME.test(name) || !names.includes(name)) problems.push(`${where}: that function is not served`);
     else if (text(path) !== null) problems.push(`${where}: ${text(path)}`);
   }
-  const card = cardConfig(settings, vfs, !isRaw && !isPf, variant !== undefined || isPf, place, problems);
+  const card = cardConfig(settings, vfs, !isRaw && !isPf, place, problems);
   if (problems.length > 0) throw new UsageError(problems.join('; '));
 
   const isAmong = (setting: (typeof VARIANTS)[number], name: string): boolean => {
@@ -172,7 +172,6 @@ function cardConfig(
   settings: Settings,
   vfs: number,
   hasPfDriver: boolean,
-  traceAdmin: boolean,
   place: (name: string) => string,
   problems: string[],
 ): ServeConfig['card'] {
@@ -185,7 +184,7 @@ function cardConfig(
     totalVfs: vfs,
     profile: (settings['profile'] ?? {}) as Readonly<Record<string, number>>,
     wire: (settings['wire'] ?? 'none') === 'none' ? ('discard' as const) : ('host' as const),
-    traceAdmin,
+    traceAdmin: true, // whoever has the PF may send commands
   };
   try {
     if (hasPfDriver) resolveMachine(card);

@@ -21,6 +21,10 @@ export const VFIO_PCI_NUM_IRQS = 5;
 export const VFIO_REGION_INFO_FLAG_READ = 1;
 export const VFIO_REGION_INFO_FLAG_WRITE = 2;
 export const VFIO_REGION_INFO_FLAG_MMAP = 4;
+export const VFIO_REGION_INFO_FLAG_CAPS = 8;
+
+/** The MSI-X table is not cut out of what may be mapped. */
+export const VFIO_REGION_INFO_CAP_MSIX_MAPPABLE = 3;
 
 export const VFIO_DEVICE_FLAGS_RESET = 1;
 export const VFIO_DEVICE_FLAGS_PCI = 2;
@@ -41,6 +45,8 @@ export interface VfioRegionInfo {
   readonly flags: number;
   /** Size in bytes; 0 where the function has no such region. */
   readonly size: number;
+  /** Ids of the capabilities that VFIO_REGION_INFO_FLAG_CAPS tells of. */
+  readonly capabilities?: readonly number[];
 }
 
 export interface VfioIrqInfo {
@@ -73,12 +79,15 @@ export interface VfioDevice {
   read(region: number, offset: number, size: AccessSize): number;
   /** One register write. Memory writes are posted: they arrive later in simulated time. */
   write(region: number, offset: number, size: AccessSize, value: number): void;
-  /** pread(2) on a region: any length and alignment the region takes; returns the number of bytes read. */
+  /** pread(2) on a region: any length and alignment; returns the number of bytes read, fewer where a BAR ends before. */
   readBytes(region: number, offset: number, data: Uint8Array): number;
   /** pwrite(2) on a region; returns the number of bytes written. */
   writeBytes(region: number, offset: number, data: Uint8Array): number;
 
-  /** SET_IRQS with eventfds: handlers for vectors `start ..`; null leaves a vector without one. Enables the index. */
+  /**
+   * SET_IRQS with eventfds: handlers for vectors `start ..`; null leaves a vector without one. Enables the index; INTx and
+   * MSI-X exclude each other.
+   */
   setIrqs(index: number, start: number, handlers: readonly (IrqHandler | null)[]): void;
   /** SET_IRQS with DATA_NONE and count 0: disables the index. */
   disableIrqs(index: number): void;

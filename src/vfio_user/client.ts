@@ -112,16 +112,17 @@ export class VfioUserClient implements VfioDevice {
     const reply = this.request(P.VFIO_USER_REGION_READ, P.REGION_DATA, (payload) =>
       fillAccess(payload, region, offset, data.length),
     );
-    data.set(bytesOf(reply, P.REGION_DATA).subarray(0, data.length));
-    return data.length;
+    const count = Math.min(data.length, reply.getUint32(P.REGION_COUNT, true));
+    data.set(bytesOf(reply, P.REGION_DATA).subarray(0, count));
+    return count;
   }
 
   writeBytes(region: number, offset: number, data: Uint8Array): number {
-    this.request(P.VFIO_USER_REGION_WRITE, P.REGION_DATA + data.length, (payload) => {
+    const reply = this.request(P.VFIO_USER_REGION_WRITE, P.REGION_DATA + data.length, (payload) => {
       fillAccess(payload, region, offset, data.length);
       bytesOf(payload, P.REGION_DATA).set(data);
     });
-    return data.length;
+    return reply.getUint32(P.REGION_COUNT, true);
   }
 
   setIrqs(index: number, start: number, handlers: readonly (IrqHandler | null)[]): void {

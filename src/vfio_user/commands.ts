@@ -2,7 +2,13 @@
 // What each command of a client does to the device. A command checks its message, acts, and answers once; VfioError is
 // the answer of one that is refused. File descriptors that stay in the message are closed behind it.
 import { VfioError } from '../util/errors.ts';
-import { VFIO_REGION_INFO_FLAG_MMAP, type AccessSize, type VfioDevice } from '../vfio/vfio_device.ts';
+import {
+  VFIO_PCI_CONFIG_REGION_INDEX,
+  VFIO_REGION_INFO_FLAG_CAPS,
+  VFIO_REGION_INFO_FLAG_MMAP,
+  type AccessSize,
+  type VfioDevice,
+} from '../vfio/vfio_device.ts';
 import type { Message } from './connection.ts';
 import type { DmaMap } from './dma_map.ts';
 import type { ClientIrqs } from './irqs.ts';
@@ -104,7 +110,8 @@ const getRegionInfo: Command = (message, { device }, answer) => {
   const { index, flags, size } = device.regionInfo(payload.getUint32(P.REGION_INFO_INDEX, true));
   answer(P.REGION_INFO_BYTES, (reply) => {
     reply.setUint32(P.ARGSZ, P.REGION_INFO_BYTES, true);
-    reply.setUint32(P.FLAGS, flags & ~VFIO_REGION_INFO_FLAG_MMAP, true); // registers act when they are touched
+    // registers act when they are touched; capabilities tell how to map
+    reply.setUint32(P.FLAGS, flags & ~(VFIO_REGION_INFO_FLAG_MMAP | VFIO_REGION_INFO_FLAG_CAPS), true);
     reply.setUint32(P.REGION_INFO_INDEX, index, true);
     reply.setBigUint64(P.REGION_INFO_SIZE, BigInt(size), true);
   });
@@ -160,37 +167,35 @@ function isRegister(offset: number, count: number): count is AccessSize {
 
 const regionRead: Command = (message, { device }, answer) => {
   const payload = payloadOf(message, P.REGION_DATA, false);
-  const { region, offset, count } = accessOf(payload, 0, P.MAX_DATA_XFER_BYTES);
-  const isShort = isRegister(offset, count);
-  let value = 0;
-  let data: Uint8Array | null = null;
-  if (isShort) {
-    value = device.read(region, offset, count);
-  } else {
-    checkRange(device, region, offset, count); // before a buffer is made for it
-    data = new Uint8Array(count);
-    device.readBytes(region, offset, data);
+  const { region, offset, count: wanted } = accessOf(payload, 0, P.MAX_DATA_XFER_BYTES);
+  if (isRegister(offset, wanted)) {
+    const value = device.read(region, offset, wanted);
+    answer(P.REGION_DATA + wanted, (reply) => {
+      fillAccess(reply, region, offset, wanted);
+      for (let i = 0; i < wanted; i++) reply.setUint8(P.REGION_DATA + i, value >>> (8 * i));
+    });
+    return;
   }
+  reach(device, region, offset, wanted); // before a buffer is made for it
+  const data = new Uint8Array(wanted);
+  const count = device.readBytes(region, offset, data);
   answer(P.REGION_DATA + count, (reply) => {
     fillAccess(reply, region, offset, count);
-    if (data !== null) bytesOf(reply, P.REGION_DATA).set(data);
-    else for (let i = 0; i < count; i++) reply.setUint8(P.REGION_DATA + i, value >>> (8 * i));
+    bytesOf(reply, P.REGION_DATA).set(data.subarray(0, count));
   });
 };
 
 const regionWrite: Command = (message, { device, dma }, answer) => {
   const payload = payloadOf(message, P.REGION_DATA, false);
-  const { region, offset, count } = accessOf(payload, 0, payload.byteLength - P.REGION_DATA);
-  const data = bytesOf(payload, P.REGION_DATA, count).slice();
-  const reply = (): void => answer(P.REGION_DATA, (view) => fillAccess(view, region, offset, count));
+  const { region, offset, count: wanted } = accessOf(payload, 0, payload.byteLength - P.REGION_DATA);
+  const data = bytesOf(payload, P.REGION_DATA, wanted).slice();
+  const reply = (count: number): void => answer(P.REGION_DATA, (view) => fillAccess(view, region, offset, count));
   if (dma.needsMessages) {
     // the card may ask the client for memory, which would wait for this reply
-    checkRange(device, region, offset, count);
-    reply();
+    reply(reach(device, region, offset, wanted));
     writeRegion(device, region, offset, data);
   } else {
-    writeRegion(device, region, offset, data);
-    reply();
+    reply(writeRegion(device, region, offset, data));
   }
 };
 
@@ -203,7 +208,7 @@ const regionWriteMulti: Command = (message, { device, dma }, answer) => {
   const accesses = Array.from({ length: writes }, (_, i) => {
     const at = P.MULTI_WRITES + i * P.MULTI_WRITE_BYTES;
     const access = accessOf(payload, at, P.MULTI_DATA_MAX);
-    checkRange(device, access.region, access.offset, access.count);
+    reach(device, access.region, access.offset, access.count);
     return { ...access, data: bytesOf(payload, at + P.REGION_DATA, access.count).slice() };
   });
   if (dma.needsMessages) reply();
@@ -217,20 +222,23 @@ function fillAccess(reply: DataView, region: number, offset: number, count: numb
   reply.setUint32(P.REGION_COUNT, count, true);
 }
 
-function checkRange(device: VfioDevice, region: number, offset: number, count: number): void {
+/** Bytes of a range that an access gets, as pread(2) and pwrite(2) of a vfio device say: fewer where a BAR ends. */
+function reach(device: VfioDevice, region: number, offset: number, count: number): number {
   const { size } = device.regionInfo(region);
-  if (offset + count > size) refuse(`${count} bytes at 0x${offset.toString(16)}: region ${region} has ${size}`);
+  const isConfig = region === VFIO_PCI_CONFIG_REGION_INDEX;
+  if (offset < size && !(isConfig && offset + count > size)) return Math.min(count, size - offset);
+  const why = `${count} bytes at 0x${offset.toString(16)}: region ${region} has ${size}`;
+  throw new VfioError(isConfig ? 'EFAULT' : 'EINVAL', why);
 }
 
-function writeRegion(device: VfioDevice, region: number, offset: number, data: Uint8Array): void {
+/** Bytes that were written. */
+function writeRegion(device: VfioDevice, region: number, offset: number, data: Uint8Array): number {
   const { length } = data;
-  if (!isRegister(offset, length)) {
-    device.writeBytes(region, offset, data);
-    return;
-  }
+  if (!isRegister(offset, length)) return device.writeBytes(region, offset, data);
   let value = 0;
   for (let i = 0; i < length; i++) value |= data[i]! << (8 * i);
   device.write(region, offset, length, value >>> 0);
+  return length;
 }
 
 const reset: Command = (_message, { device }, answer) => {

@@ -2,16 +2,23 @@
 // Interrupts of one function to one client: the eventfds that SET_IRQS brings, by index and vector, and what an interrupt
 // does when there is none. MSI-X: the client takes all vectors away and hands them out again whenever it enables one more,
 // so what arrives in between is remembered. INTx: signalled once, then masked until the client unmasks it.
-import { PCI_STATUS, PCI_STATUS_INTERRUPT } from '../../assembly/abi/pci_header.ts';
+import {
+  PCI_COMMAND,
+  PCI_COMMAND_INTX_DISABLE,
+  PCI_STATUS,
+  PCI_STATUS_INTERRUPT,
+} from '../../assembly/abi/pci_header.ts';
 import { F_GETFL, F_SETFL, O_NONBLOCK, type FileCalls } from '../native/libc.ts';
 import type { DescriptorSet } from '../native/poller.ts';
 import { VfioError } from '../util/errors.ts';
 import {
   VFIO_IRQ_INFO_MASKABLE,
   VFIO_PCI_CONFIG_REGION_INDEX,
+  VFIO_PCI_ERR_IRQ_INDEX,
   VFIO_PCI_INTX_IRQ_INDEX,
   VFIO_PCI_MSIX_IRQ_INDEX,
   VFIO_PCI_NUM_IRQS,
+  VFIO_PCI_REQ_IRQ_INDEX,
   type VfioDevice,
 } from '../vfio/vfio_device.ts';
 import {
@@ -25,6 +32,7 @@ import {
   IRQ_SET_DATA_NONE,
 } from './protocol.ts';
 
+const DATA_KINDS: readonly number[] = [IRQ_SET_DATA_NONE, IRQ_SET_DATA_BOOL, IRQ_SET_DATA_EVENTFD];
 const ONE = new Uint8Array([1, 0, 0, 0, 0, 0, 0, 0]);
 const NO_FD = -1;
 
@@ -38,6 +46,11 @@ export interface IrqRequest {
   readonly bools: Uint8Array;
   /** Of DATA_EVENTFD; taken over where the request succeeds. */
   readonly fds: readonly number[];
+}
+
+/** Not an interrupt of the function, but word from the host. */
+function isSignal(index: number): boolean {
+  return index === VFIO_PCI_ERR_IRQ_INDEX || index === VFIO_PCI_REQ_IRQ_INDEX;
 }
 
 /** One interrupt of an index. */
@@ -95,8 +108,8 @@ export class ClientIrqs {
   settle(): void {
     if (!this.isMsixOffPending) return;
     this.isMsixOffPending = false;
+    this.lines[VFIO_PCI_MSIX_IRQ_INDEX] = [];
     this.callDevice(() => this.device.disableIrqs(VFIO_PCI_MSIX_IRQ_INDEX));
-    for (const line of this.lines[VFIO_PCI_MSIX_IRQ_INDEX]!) line.isPending = false;
   }
 
   /** Takes every interrupt away from the client. */
@@ -108,42 +121,60 @@ export class ClientIrqs {
     this.assignUnmask(NO_FD);
   }
 
-  private check({ index, flags, start, count, bools, fds }: IrqRequest): void {
+  /** Linux checks in this order: the structure, whether the action exists for the index, what is set up. */
+  private check(request: IrqRequest): void {
+    const { index, flags, start, count, bools, fds } = request;
     const data = flags & IRQ_SET_DATA_MASK;
     const action = flags & IRQ_SET_ACTIONS;
-    const isOneOf = (value: number, ...choices: number[]): boolean => choices.includes(value);
-    if (
-      (flags & ~(IRQ_SET_DATA_MASK | IRQ_SET_ACTIONS)) !== 0 ||
-      !isOneOf(data, IRQ_SET_DATA_NONE, IRQ_SET_DATA_BOOL, IRQ_SET_DATA_EVENTFD) ||
-      !isOneOf(action, IRQ_SET_ACTION_MASK, IRQ_SET_ACTION_UNMASK, IRQ_SET_ACTION_TRIGGER)
-    ) {
+    const info = this.device.irqInfo(index);
+    if ((flags & ~(IRQ_SET_DATA_MASK | IRQ_SET_ACTIONS)) !== 0 || !DATA_KINDS.includes(data)) {
       throw new VfioError('EINVAL', `flags 0x${flags.toString(16)}: one kind of data and one action are needed`);
     }
-    const info = this.device.irqInfo(index);
-    if (start + count > info.count || (count === 0 && start !== 0)) {
-      throw new VfioError(
-        'EINVAL',
-        `interrupts ${start}..${start + count - 1} of index ${index}: it has ${info.count}`,
-      );
+    if (start >= info.count || start + count > info.count) {
+      const last = start + count - 1;
+      throw new VfioError('EINVAL', `interrupts ${start}..${last} of index ${index}: it has ${info.count}`);
+    }
+    if (data === IRQ_SET_DATA_BOOL && bools.length < count) {
+      throw new VfioError('EINVAL', `${bools.length} booleans for ${count} interrupts`);
+    }
+    const wanted = data === IRQ_SET_DATA_EVENTFD && fds.length > 0 ? count : 0;
+    if (fds.length !== wanted) {
+      throw new VfioError('EINVAL', `${fds.length} file descriptors where ${wanted} are needed`);
+    }
+    const masks = action === IRQ_SET_ACTION_MASK || action === IRQ_SET_ACTION_UNMASK;
+    if (action !== IRQ_SET_ACTION_TRIGGER && !(masks && (info.flags & VFIO_IRQ_INFO_MASKABLE) !== 0)) {
+      throw new VfioError('ENOTTY', `index ${index} has no action 0x${action.toString(16)}`);
+    }
+    this.checkUse(request, data, action);
+    for (const fd of fds) {
+      if (!this.libc.isEventfd(fd)) throw new VfioError('EINVAL', 'a file descriptor that is no eventfd');
+    }
+  }
+
+  /** Does the request make sense with what is set up? */
+  private checkUse({ index, count }: IrqRequest, data: number, action: number): void {
+    const isOn = this.isOn(index);
+    if (action === IRQ_SET_ACTION_MASK && data === IRQ_SET_DATA_EVENTFD && isOn && count === 1) {
+      throw new VfioError('ENOTTY', 'an eventfd that masks is not offered');
     }
     if (count === 0 && (data !== IRQ_SET_DATA_NONE || action !== IRQ_SET_ACTION_TRIGGER)) {
       throw new VfioError('EINVAL', 'without interrupts, only the whole index can be switched off');
     }
-    if (data === IRQ_SET_DATA_BOOL && bools.length !== count) {
-      throw new VfioError('EINVAL', `${bools.length} booleans for ${count} interrupts`);
+    const isSetUp = action === IRQ_SET_ACTION_TRIGGER && data === IRQ_SET_DATA_EVENTFD;
+    // a signal without a listener can be switched off, and triggered with booleans, without effect
+    if (!isSetUp && !isOn && !(isSignal(index) && data === IRQ_SET_DATA_BOOL)) {
+      throw new VfioError('EINVAL', `interrupt index ${index} is not set up; give it eventfds first`);
     }
-    const wanted = data === IRQ_SET_DATA_EVENTFD && fds.length > 0 ? count : 0;
-    if (fds.length !== wanted)
-      throw new VfioError('EINVAL', `${fds.length} file descriptors where ${wanted} are needed`);
-    if (action !== IRQ_SET_ACTION_TRIGGER && (info.flags & VFIO_IRQ_INFO_MASKABLE) === 0) {
-      throw new VfioError(index === VFIO_PCI_MSIX_IRQ_INDEX ? 'ENOTTY' : 'EINVAL', `index ${index} cannot be masked`);
+    const other = index === VFIO_PCI_INTX_IRQ_INDEX ? VFIO_PCI_MSIX_IRQ_INDEX : VFIO_PCI_INTX_IRQ_INDEX;
+    if (isSetUp && !isSignal(index) && this.isOn(other)) {
+      throw new VfioError('EINVAL', `interrupt index ${other} is in use, which excludes ${index}; switch it off first`);
     }
-    if (action === IRQ_SET_ACTION_MASK && data === IRQ_SET_DATA_EVENTFD) {
-      throw new VfioError('ENOTTY', 'an eventfd that masks is not offered');
-    }
-    for (const fd of fds) {
-      if (!this.libc.isEventfd(fd)) throw new VfioError('EINVAL', 'a file descriptor that is no eventfd');
-    }
+  }
+
+  private isOn(index: number): boolean {
+    const [first] = this.lines[index]!;
+    if (isSignal(index)) return first !== undefined && first.fd !== NO_FD;
+    return first !== undefined && !(index === VFIO_PCI_MSIX_IRQ_INDEX && this.isMsixOffPending);
   }
 
   private assign({ index, start, count, fds }: IrqRequest): void {
@@ -197,8 +228,10 @@ export class ClientIrqs {
 
   private unmaskIntx(): void {
     this.isIntxMasked = false;
+    const command = this.device.read(VFIO_PCI_CONFIG_REGION_INDEX, PCI_COMMAND, 2);
     const status = this.device.read(VFIO_PCI_CONFIG_REGION_INDEX, PCI_STATUS, 2);
-    if ((status & PCI_STATUS_INTERRUPT) !== 0) this.raiseIntx();
+    const isDisabled = (command & PCI_COMMAND_INTX_DISABLE) !== 0;
+    if (!isDisabled && (status & PCI_STATUS_INTERRUPT) !== 0) this.raiseIntx();
   }
 
   private assignUnmask(fd: number): void {

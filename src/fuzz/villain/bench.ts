@@ -66,7 +66,7 @@ export class Bench implements Rig {
   sentBefore = 0;
 
   /** Everything up to the moment before the bad act. */
-  constructor({ setup, config, features = [], queues = [] }: Case, driver: PathDriver, options: RunOptions) {
+  constructor({ setup, config, hasTable, features = [], queues = [] }: Case, driver: PathDriver, options: RunOptions) {
     const cardOptions: NicConfig = {
       mode: options.mode,
       totalVfs: TOTAL_VFS,
@@ -95,7 +95,8 @@ export class Bench implements Rig {
         this.member = this.path.open(BAD_VF, 'vfio');
         this.badFunction.start();
       } else if (setup === 'net') {
-        this.badFunction = new RawFunction(this, BAD_VF, this.path.open(BAD_VF, 'vfio'), features, [RX, TX, ...queues]);
+        const endpoint = this.path.open(BAD_VF, hasTable === true ? 'hardware' : 'vfio');
+        this.badFunction = new RawFunction(this, BAD_VF, endpoint, features, [RX, TX, ...queues]);
         this.badFunction.start();
       } else {
         this.legacyFunction = this.openLegacy();

@@ -51,6 +51,8 @@ export interface Case {
   readonly setup: Setup;
   /** Options of the card beside the bench's own. */
   readonly config?: NicConfig;
+  /** The driver of setup `net` sits in the kernel and has the MSI-X table; through vfio-pci nobody has. */
+  readonly hasTable?: boolean;
   /** Feature bits that the bad function's driver accepts beside the base features. */
   readonly features?: readonly number[];
   /** Queues of the bad function beside 0 and 1. */

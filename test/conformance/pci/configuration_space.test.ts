@@ -77,11 +77,16 @@ describe(requirement('PCI-BUS-01'), () => {
     expect(found.some(({ id }) => id === 0x10)).toBe(false);
   });
 
-  it('a user of the PF through vfio does not get to see SR-IOV', () => {
-    const path = new Card().vfio(0);
+  it('a user of the PF through vfio sees SR-IOV, and cannot write it', () => {
+    const card = new Card();
+    const path = card.vfio(0);
 
-    expect(extendedCapabilities(path).some(({ id }) => id === 0x10)).toBe(false);
-    expect(path.configRead(SRIOV, 4)).toBe(0);
+    path.configWrite(SRIOV + 0x10, 2, 2);
+    path.configWrite(SRIOV + 0x08, 2, 0x0009);
+
+    expect(extendedCapabilities(path).some(({ id }) => id === 0x10)).toBe(true);
+    expect([0x08, 0x10].map((register) => path.configRead(SRIOV + register, 2))).toEqual([0, 0]);
+    expect(card.nic.isPresent(1)).toBe(false);
   });
 
   it('a VF has no interrupt pin, no BAR registers and no ROM', () => {

@@ -8,7 +8,7 @@ import type { NicConfig } from '../../../src/device/config.ts';
 import { createNic, type CreateOptions, type MsiMessage, type Nic } from '../../../src/device/nic.ts';
 import { DmaBuffer } from '../../../src/iommufd/dma_buffer.ts';
 import { Ioas } from '../../../src/iommufd/ioas.ts';
-import { VfioPci } from '../../../src/vfio/vfio_pci.ts';
+import { VfioPci, type ConfigViewKind } from '../../../src/vfio/vfio_pci.ts';
 import type { AccessSize } from '../../../src/vfio/vfio_device.ts';
 
 /** How registers are reached. */
@@ -83,8 +83,8 @@ export class Card {
     };
   }
 
-  vfio(fn: number): RegisterPath {
-    const device = new VfioPci(this.nic, fn, this.bus);
+  vfio(fn: number, view: ConfigViewKind = 'vfio'): RegisterPath {
+    const device = new VfioPci(this.nic, fn, this.bus, view);
     return {
       read: (bar, offset, size) => device.read(bar, offset, size),
       write: (bar, offset, size, value) => device.write(bar, offset, size, value),

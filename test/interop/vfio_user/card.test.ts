@@ -5,7 +5,11 @@ import { join } from 'node:path';
 
 import { afterEach, describe, expect, it } from 'vitest';
 
+import type { Clock } from '../../../src/guest/platform.ts';
+import { PfDriver } from '../../../src/guest/pf_driver.ts';
 import { connectUnix, UnixListener, type UnixSocket } from '../../../src/native/unix_socket.ts';
+import type { VfioUserClient } from '../../../src/vfio_user/client.ts';
+import { ClientMemory } from '../../../src/vfio_user/client_memory.ts';
 import { encodePcap, openPcap } from '../../../src/wire/pcap.ts';
 import { DgramPort } from '../../../src/wire/dgram_port.ts';
 import { PATIENCE_MS } from '../../support/patience.ts';
@@ -65,15 +69,48 @@ describe('the PF', () => {
     expect(raised).toHaveLength(1);
   });
 
-  it('hides SR-IOV, and has its VFs back after a reset', async () => {
+  it('shows SR-IOV, read-only as vfio-pci does, and has its VFs back after a reset', async () => {
     bench = await CardBench.start({ pf: true, vfs: 2 });
     const pf = bench.device('pf');
     const capabilities = extendedCapabilities(pf);
 
+    pf.write(CONFIG, 0x148, 2, 0); // VF Enable
     pf.reset();
 
-    expect(capabilities).not.toContain(0x10);
+    expect(capabilities).toContain(0x10);
+    expect(pf.read(CONFIG, 0x148, 2)).toBe(0x0009);
     expect([1, 2].map((fn) => bench.card.nic.isPresent(fn))).toEqual([true, true]);
+  });
+
+  it('has INTx or MSI-X, not both, and nothing to mask where neither is set up', async () => {
+    bench = await CardBench.start({ pf: true });
+    const pf = bench.device('pf');
+    const handler = (): void => {};
+    const einval = expect.objectContaining({ code: 'EINVAL' }) as Error;
+
+    expect(() => pf.actOnIrqs(INTX, 8, 0, 1)).toThrow(einval);
+    expect(() => pf.actOnIrqs(INTX, 16, 0, 1)).toThrow(einval);
+    pf.setIrqs(MSIX, 0, [handler]);
+    expect(() => pf.setIrqs(INTX, 0, [handler])).toThrow(einval);
+    pf.disableIrqs(MSIX);
+    pf.setIrqs(INTX, 0, [handler]);
+    expect(() => pf.setIrqs(MSIX, 0, [handler])).toThrow(einval);
+  });
+
+  it('does not signal INTx that is unmasked under INTx Disable, and does when the bit goes', async () => {
+    const { pf, raised, send } = await withIntx();
+    send();
+    expect(raised).toHaveLength(1);
+
+    const command = pf.client.read(CONFIG, 4, 2);
+    pf.client.write(CONFIG, 4, 2, command | 0x0400);
+    pf.client.actOnIrqs(INTX, UNMASK, 0, 1);
+    pf.client.takeIrqs();
+    expect(raised).toHaveLength(1);
+
+    pf.client.write(CONFIG, 4, 2, command);
+    pf.client.takeIrqs();
+    expect(raised).toHaveLength(2);
   });
 });
 
@@ -113,6 +150,79 @@ describe('the hardware as it is', () => {
     const vf = bench.device('vf2');
     expect(vf.read(CONFIG, 0, 4)).toBe(0xffffffff);
     expect(vf.read(CONFIG, 0x10, 4)).toBe(0);
+  });
+});
+
+/** SR-IOV, MSI-X table and registers of a PF in the hands of somebody who enumerates by himself. */
+describe('the hardware as it is, to who enumerates by himself', () => {
+  const startBare = async () => {
+    bench = await CardBench.start({ raw: true, vfs: 2 });
+    return bench.device('pf');
+  };
+  const image = (pf: VfioUserClient): number[] => Array.from({ length: 1024 }, (_, i) => pf.read(CONFIG, 4 * i, 4));
+
+  it('is as after power-on: nothing is decoded, no BAR has an address', async () => {
+    const pf = await startBare();
+
+    expect(pf.read(CONFIG, 4, 2)).toBe(0);
+    expect([0, 1, 2, 3, 4, 5].map((i) => pf.read(CONFIG, 0x10 + 4 * i, 4))).toEqual([0, 0, 4, 0, 4, 0]);
+    expect([0, 1, 2, 3, 4, 5].map((i) => pf.read(CONFIG, 0x164 + 4 * i, 4))).toEqual([0, 0, 4, 0, 4, 0]);
+    expect(pf.read(2, 0x12, 2)).toBe(0xffff); // num_queues, where memory decode is off
+  });
+
+  it('is so for the next client, and loses what a reset takes', async () => {
+    const pf = await startBare();
+    const first = image(pf);
+    const program = (to: VfioUserClient): void => {
+      to.write(CONFIG, 0x18, 4, 0xe0000000);
+      to.write(CONFIG, 0x3c, 1, 11);
+      to.write(CONFIG, 0x5c, 2, 0x5020);
+      to.write(CONFIG, 4, 2, 6);
+    };
+
+    program(pf);
+    pf.reset();
+    expect([pf.read(CONFIG, 4, 2), pf.read(CONFIG, 0x18, 4)]).toEqual([0, 4]);
+    program(pf);
+    pf.close();
+    bench.pump();
+
+    expect(image(bench.device('pf'))).toEqual(first);
+  });
+
+  it("has an MSI-X table that is its client's: SET_IRQS tells where messages go and writes nothing", async () => {
+    const pf = await startBare();
+    pf.write(CONFIG, 4, 2, 6);
+    const entry = [0xfee00000, 0, 0x4041, 0];
+    entry.forEach((word, i) => pf.write(4, 16 + 4 * i, 4, word));
+
+    pf.setIrqs(MSIX, 0, [() => {}, () => {}]);
+    pf.disableIrqs(MSIX);
+
+    expect([0, 1, 2, 3].map((i) => pf.read(4, 16 + 4 * i, 4))).toEqual(entry);
+    expect(pf.read(4, 12, 4)).toBe(1); // vector 0 is masked, as after the reset
+    expect(pf.read(CONFIG, 0x4a, 2) & 0x8000).toBe(0); // MSI-X Enable
+  });
+
+  it('reports the administration commands of its client', async () => {
+    const pf = await startBare();
+    const { AdminTally } = await import('../../../src/cli/serve_report.ts');
+    const tally = new AdminTally(bench.card.nic);
+    pf.write(CONFIG, 4, 2, 6);
+    const memory = new ClientMemory(bench.libc, 2 << 20, 0x1_0000_0000, 'sealed');
+    pf.map(memory);
+    const clock: Clock = { now: () => 0, waitForEvent: () => pf.takeIrqs(), advance: () => pf.takeIrqs() };
+
+    const setIrqs = pf.setIrqs.bind(pf);
+    pf.setIrqs = (index, start, handlers) => {
+      handlers.forEach((_, i) => [0xfee00000, 0, i, 0].forEach((word, j) => pf.write(4, 16 * i + 4 * j, 4, word)));
+      setIrqs(index, start, handlers);
+      pf.write(CONFIG, 0x4a, 2, 0x8000);
+    };
+    new PfDriver(pf, memory, clock).start();
+
+    // LIST_QUERY of virtio 1.4 §2.13.1 comes first
+    expect(tally.rows().find(({ opcode }) => opcode === 0)?.commands).toBeGreaterThan(0);
   });
 });
 

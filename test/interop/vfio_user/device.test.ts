@@ -2,7 +2,7 @@
 // Information about the device, access to its regions, reset. VF 1 of the card: BAR 2 has the registers, BAR 4 MSI-X.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { COMMAND, EINVAL, ENOTTY, fields, joined, NO_REPLY, type RawClient } from './support/raw_client.ts';
+import { COMMAND, EFAULT, EINVAL, ENOTTY, fields, joined, NO_REPLY, type RawClient } from './support/raw_client.ts';
 import { Served } from './support/served.ts';
 
 const CONFIG = 7;
@@ -66,6 +66,7 @@ describe('DEVICE_GET_REGION_INFO', () => {
 
   it.each([
     ['a region that does not exist', 9, 32],
+    ['the region of a VGA device', 8, 32],
     ['argsz too small', CONFIG, 31],
   ])('refuses %s', (_what, index, argsz) => {
     expect(ask(index, argsz)).toBe(EINVAL);
@@ -120,7 +121,6 @@ describe('REGION_READ', () => {
   });
 
   it.each([
-    ['past the end of a region', access(CONFIG, 4095, 2)],
     ['at an offset of 2^63', access(CONFIG, 1n << 63n, 4)],
     ['of a region that the function does not have', access(0, 0, 4)],
     ['of a region that does not exist', access(12, 0, 4)],
@@ -130,6 +130,23 @@ describe('REGION_READ', () => {
     ['cut off', access(CONFIG, 0, 4).subarray(0, 15)],
   ])('is refused %s', (_how, payload) => {
     expect(client.request(COMMAND.REGION_READ, payload).error).toBe(EINVAL);
+  });
+
+  it('past the end of configuration space is EFAULT, for writes too', () => {
+    expect(client.request(COMMAND.REGION_READ, access(CONFIG, 4095, 2)).error).toBe(EFAULT);
+    expect(client.request(COMMAND.REGION_WRITE, access(CONFIG, 4094, 4, 0, 0, 0, 0)).error).toBe(EFAULT);
+  });
+
+  it('across the end of a BAR is short, for writes too', () => {
+    const reading = client.request(COMMAND.REGION_READ, access(2, 0x3ffe, 8));
+    const writing = client.request(COMMAND.REGION_WRITE, access(2, 0x3ffe, 8, 0, 0, 0, 0, 0, 0, 0, 0));
+
+    const said = [reading, writing].map(({ payload }) => [payload.getUint32(0, true), payload.getUint32(12, true)]);
+    expect(said).toEqual([
+      [0x3ffe, 2],
+      [0x3ffe, 2],
+    ]);
+    expect(reading.payload.byteLength).toBe(16 + 2);
   });
 });
 
@@ -156,7 +173,7 @@ describe('REGION_WRITE', () => {
 
   it.each([
     ['with fewer bytes than it says', access(CONFIG, 4, 4, 1, 2)],
-    ['past the end of a region', access(CONFIG, 4094, 4, 0, 0, 0, 0)],
+    ['behind the end of a BAR', access(2, 0x4000, 4, 0, 0, 0, 0)],
     ['of no bytes', access(CONFIG, 4, 0)],
   ])('is refused %s', (_how, payload) => {
     expect(client.request(COMMAND.REGION_WRITE, payload).error).toBe(EINVAL);

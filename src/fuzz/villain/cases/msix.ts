@@ -61,6 +61,7 @@ const TABLES: readonly Case[] = [
     clause: TABLE,
     allowed: ['served', 'ignored'],
     setup: 'net',
+    hasTable: true,
     run: ({ bad }) => {
       const before = bad.readMsix(0);
       for (let at = 0; at < PCI_MSIX_ENTRY_SIZE; at += width) bad.device.write(MSIX_BAR, at, width, 0x11);
@@ -75,6 +76,7 @@ const TABLES: readonly Case[] = [
     clause: TABLE,
     allowed: ['served'],
     setup: 'net',
+    hasTable: true,
     run: ({ bad }) => {
       const bytes = Uint8Array.of(0, 0, 0xe0, 0xfe, 0, 0, 0, 0);
       bad.device.writeBytes(MSIX_BAR, 0, bytes);
@@ -91,6 +93,7 @@ const TABLES: readonly Case[] = [
     clause: 'PCIe 6.0 §7.7.2.6: software should never write the pending bits',
     allowed: ['ignored'],
     setup: 'net',
+    hasTable: true,
     run: (bench) => {
       const { bad } = bench;
       const before = bench.interrupts(bad.fn);
@@ -106,6 +109,7 @@ const TABLES: readonly Case[] = [
     clause: 'PCIe 6.0 §7.7.2.3',
     allowed: ['ignored'],
     setup: 'net',
+    hasTable: true,
     run: ({ bad }) => {
       const end = bad.vectors * PCI_MSIX_ENTRY_SIZE;
       for (const at of [end, end + 12, MSIX_PBA_OFFSET - 4, MSIX_PBA_OFFSET + 8, 0xffc]) {
@@ -127,6 +131,7 @@ const VECTORS: readonly Case[] = [
     clause: VECTOR,
     allowed: ['ignored'],
     setup: 'net',
+    hasTable: true,
     run: (bench) => {
       const { bad } = bench;
       for (const vector of [bad.vectors, ...NO_VECTORS]) {
@@ -145,6 +150,7 @@ const VECTORS: readonly Case[] = [
     clause: VECTOR,
     allowed: ['ignored'],
     setup: 'net',
+    hasTable: true,
     run: ({ bad }) => {
       for (const vector of [bad.vectors, ...NO_VECTORS]) {
         bad.write(COMMON_CONFIG_MSIX_VECTOR, vector);
@@ -160,6 +166,7 @@ const VECTORS: readonly Case[] = [
     clause: 'PCI-MSIX-05, PCI-CFGNOTIF-01, GEN-STATUS-02',
     allowed: ['served'],
     setup: 'net',
+    hasTable: true,
     run: (bench) => {
       const { bad } = bench;
       bad.setQueue(TX, COMMON_QUEUE_MSIX_VECTOR, VIRTIO_MSI_NO_VECTOR);
@@ -181,6 +188,7 @@ const VECTORS: readonly Case[] = [
     clause: 'PCI-MSIX-04, PCI-TEXT-07',
     allowed: ['served'],
     setup: 'net',
+    hasTable: true,
     run: (bench) => {
       const { bad } = bench;
       for (const queue of [RX, TX]) bad.setQueue(queue, COMMON_QUEUE_MSIX_VECTOR, CONFIG_VECTOR);
@@ -204,6 +212,7 @@ export const MSIX_CASES: readonly Case[] = [
     clause: MASK,
     allowed: ['served'],
     setup: 'net',
+    hasTable: true,
     run: (bench) => holdBack(bench, (isMasked) => setMask(bench.bad, TX_VECTOR, isMasked)),
   },
   {
@@ -224,6 +233,7 @@ export const MSIX_CASES: readonly Case[] = [
     clause: MASK,
     allowed: ['served'],
     setup: 'net',
+    hasTable: true,
     isTimed: true,
     run: (bench) => {
       const { bad } = bench;
