@@ -121,12 +121,12 @@ const STEPS = {
   },
   bench: {
     needs: ['core', 'fuzz'],
-    inputs: ['src', 'assembly/abi', 'bench', 'build/nic.wasm'],
-    outputs: ['build/bench/run.mjs', 'build/bench/vfio_user_roundtrip.mjs'],
+    inputs: ['src', 'assembly/abi', 'bench', 'test/soak', 'build/nic.wasm'],
+    outputs: ['build/bench/run.mjs', 'build/bench/soak.mjs', 'build/bench/vfio_user_roundtrip.mjs'],
     async run() {
       await bundle({
         ...BUNDLE,
-        entryPoints: ['bench/run.ts', 'bench/vfio_user_roundtrip.ts'],
+        entryPoints: ['bench/run.ts', 'bench/soak.ts', 'bench/vfio_user_roundtrip.ts'],
         outdir: 'build/bench',
         outExtension: { '.js': '.mjs' },
         // benchmark.js decompiles functions, its own among them.
