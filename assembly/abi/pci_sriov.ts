@@ -10,6 +10,7 @@ import { RO, RW } from './register_row.ts';
 
 export const PCI_EXT_CAP_ID_SRIOV = 0x10;
 export const PCI_EXT_CAP_VERSION_SRIOV = 1;
+export const PCI_EXT_CAP_ID_VF_REBAR = 0x24; // VF Resizable BAR
 
 export const PCI_SRIOV_HEADER = 0x00; // le32
 export const PCI_SRIOV_CAP = 0x04; // le32

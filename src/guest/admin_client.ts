@@ -168,6 +168,11 @@ export class AdminClient {
     return this.ring === null ? 0 : this.ring.inFlight;
   }
 
+  /** Index of its virtqueue; -1 before start(). */
+  get queueIndex(): number {
+    return this.ring === null ? -1 : this.ring.queue;
+  }
+
   /** Handler of the queue's interrupt. */
   readonly onUsed = (): void => {
     const ring = this.ring;

@@ -13,7 +13,7 @@ export const BUFFER_ALIGN = 64;
 /** Packets that Linux takes in one go; when half of them have come, the receive ring is filled up again. */
 const POLL_BUDGET = 64;
 /** Rounds of one interrupt, each with at least half a ring of packets, after which a device floods its driver. */
-const MOST_ROUNDS = 1024;
+const MOST_ROUNDS = 256;
 /** Longest packet that mergeable buffers carry without offloads that are not negotiated here. */
 const MAX_MERGED_BYTES = 0x10000;
 
@@ -241,7 +241,7 @@ export class RxQueue {
   private readonly frameBytes: number;
   private readonly refillAbove: number;
   private assembly: Uint8Array | null = null;
-  private isPolling = false;
+  private isWorking = false;
 
   constructor(ring: SplitRing, memory: DmaMemory, doorbell: Doorbell, options: RxQueueOptions) {
     this.ring = ring;
@@ -288,28 +288,31 @@ export class RxQueue {
   }
 
   /** Handler of the queue's interrupt: delivers everything that came. Throws DeviceFaultError where that has no end. */
-  readonly onUsed = (): void => {
-    if (this.isPolling) return;
-    let rounds = 0;
-    do {
-      if (rounds++ === MOST_ROUNDS) this.refuseFlood();
-      this.ring.disableInterrupts();
-      this.poll();
-    } while (this.ring.enableInterrupts());
-  };
+  readonly onUsed = (): void => this.work(true);
 
   /** Delivers the packets that the device returned; fills the ring when enough descriptors are free. Returns their number. */
   poll(): number {
-    if (this.isPolling) return 0;
     const before = this.frames;
-    this.isPolling = true;
-    try {
-      for (let head = this.ring.takeUsed(); head >= 0; head = this.ring.takeUsed()) this.receive(head);
-    } finally {
-      this.isPolling = false;
-    }
-    if (this.ring.freeCount > this.refillAbove) this.fill();
+    this.work(false);
     return this.frames - before;
+  }
+
+  /** An interrupt that comes while this works, say from the notification of new buffers, finds nothing left to do. */
+  private work(isInterrupt: boolean): void {
+    if (this.isWorking) return;
+    const { ring } = this;
+    this.isWorking = true;
+    try {
+      let rounds = 0;
+      do {
+        if (rounds++ === MOST_ROUNDS) this.refuseFlood();
+        if (isInterrupt) ring.disableInterrupts();
+        for (let head = ring.takeUsed(); head >= 0; head = ring.takeUsed()) this.receive(head);
+        if (ring.freeCount > this.refillAbove) this.fill();
+      } while (isInterrupt ? ring.enableInterrupts() : ring.hasUsed());
+    } finally {
+      this.isWorking = false;
+    }
   }
 
   private refuseFlood(): never {

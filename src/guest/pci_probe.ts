@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a driver reads from config space (region 7) before it touches a virtio function: identity, the virtio structures
-// of virtio 1.4 §4.1.4 with the checks of Linux's modern probe, and where MSI-X, PCI Express and SR-IOV sit.
-// The first usable capability of a kind counts; reserved kinds and BARs are passed over.
-import { PCI_CAP_ID_EXP } from '../../assembly/abi/pci_express.ts';
+// What a driver reads from config space (region 7) before it touches a virtio function, access by access as Linux 7.3: the
+// virtio structures of virtio 1.4 §4.1.4, each found by a walk along the list, then mapped. The first usable capability of
+// a kind counts; reserved kinds and BARs are passed over. Two things differ: the ids are read here, where Linux's PCI core
+// keeps them since it found the function, and a structure has to end within its BAR.
 import {
   PCI_CAPABILITY_LIST,
   PCI_CAP_LIST_NEXT,
@@ -21,8 +21,6 @@ import {
   PCI_VENDOR_ID,
   PCI_VENDOR_ID_VIRTIO,
 } from '../../assembly/abi/pci_header.ts';
-import { PCI_CAP_ID_MSIX, PCI_MSIX_FLAGS, PCI_MSIX_FLAGS_QSIZE_MASK } from '../../assembly/abi/pci_msix.ts';
-import { PCI_EXT_CAP_ID_SRIOV } from '../../assembly/abi/pci_sriov.ts';
 import { VIRTIO_ID_NET } from '../../assembly/abi/virtio_net.ts';
 import {
   PCI_CAP_ID_VNDR,
@@ -47,6 +45,7 @@ const LAST_DEVICE_ID = MODERN_DEVICE_ID_BASE + 0x3f;
 /** Capabilities that fit config space, so a list that loops ends: (256 - 64) / 4 and (4096 - 256) / 8. */
 const MAX_CAPABILITIES = 48;
 const MAX_EXTENDED_CAPABILITIES = 480;
+const PAGE_BYTES = 4096;
 
 /** A virtio structure: where in which BAR it lies. */
 export interface VirtioStructure {
@@ -57,11 +56,6 @@ export interface VirtioStructure {
   readonly capability: number;
 }
 
-export interface MsixCapability {
-  readonly capability: number;
-  readonly vectors: number;
-}
-
 /** Result of probeVirtioPci(). */
 export interface VirtioPciLayout {
   readonly vendorId: number;
@@ -69,25 +63,25 @@ export interface VirtioPciLayout {
   /** virtio device type, 1 for a network card. */
   readonly virtioType: number;
   readonly common: VirtioStructure;
-  readonly notify: VirtioStructure;
-  readonly notifyMultiplier: number;
   readonly isr: VirtioStructure;
+  /** Position of the notify capability, and the structure; null where it is longer than a page: mapNotify() then. */
+  readonly notifyCapability: number;
+  readonly notify: VirtioStructure | null;
+  readonly notifyMultiplier: number;
   readonly deviceConfig: VirtioStructure | null;
-  readonly msix: MsixCapability | null;
-  /** Positions in config space; 0 where the function has no such capability. */
-  readonly express: number;
-  readonly sriov: number;
 }
 
 /** Position of the first capability `id`, or of the next one behind `after`; 0 for none. */
 export function findCapability(device: VfioDevice, id: number, after = 0): number {
-  if ((device.read(CONFIG, PCI_STATUS, 2) & PCI_STATUS_CAP_LIST) === 0) return 0;
-  let at = device.read(CONFIG, after === 0 ? PCI_CAPABILITY_LIST : after + PCI_CAP_LIST_NEXT, 1) & ~3;
+  if (after === 0 && (device.read(CONFIG, PCI_STATUS, 2) & PCI_STATUS_CAP_LIST) === 0) return 0;
+  let at = device.read(CONFIG, after === 0 ? PCI_CAPABILITY_LIST : after + PCI_CAP_LIST_NEXT, 1);
   for (let hops = 0; hops < MAX_CAPABILITIES && at >= PCI_HEADER_SIZE; hops++) {
-    const found = device.read(CONFIG, at, 1);
+    at &= ~3;
+    const entry = device.read(CONFIG, at, 2);
+    const found = entry & 0xff;
     if (found === id) return at;
     if (found === 0xff) return 0;
-    at = device.read(CONFIG, at + PCI_CAP_LIST_NEXT, 1) & ~3;
+    at = entry >>> 8;
   }
   return 0;
 }
@@ -104,11 +98,19 @@ export function findExtendedCapability(device: VfioDevice, id: number): number {
   return 0;
 }
 
-/** Turns on memory decoding and bus mastering, as Linux does before it maps the BARs; I/O decoding too where `io` says so. */
-export function enableFunction(device: VfioDevice, io = false): void {
+/** Turns on memory decoding, as Linux does before it looks at the function; I/O decoding too where `io` says so. */
+export function enableDecoding(device: VfioDevice, io = false): void {
+  addToCommand(device, PCI_COMMAND_MEMORY | (io ? PCI_COMMAND_IO : 0));
+}
+
+/** Turns on bus mastering, as Linux does once the structures are found. */
+export function enableBusMaster(device: VfioDevice): void {
+  addToCommand(device, PCI_COMMAND_MASTER);
+}
+
+function addToCommand(device: VfioDevice, bits: number): void {
   const command = device.read(CONFIG, PCI_COMMAND, 2);
-  const wanted = command | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | (io ? PCI_COMMAND_IO : 0);
-  if (wanted !== command) device.write(CONFIG, PCI_COMMAND, 2, wanted);
+  if ((command & bits) !== bits) device.write(CONFIG, PCI_COMMAND, 2, command | bits);
 }
 
 /** Finds everything a modern driver needs; throws ENODEV where the function is none of its, EINVAL where it is broken. */
@@ -125,72 +127,73 @@ export function probeVirtioPci(device: VfioDevice): VirtioPciLayout {
   const virtioType =
     deviceId < MODERN_DEVICE_ID_BASE ? device.read(CONFIG, PCI_SUBSYSTEM_ID, 2) : deviceId - MODERN_DEVICE_ID_BASE;
 
-  const common = findStructure(device, VIRTIO_PCI_CAP_COMMON_CFG);
-  if (common === null) throw new VfioError('ENODEV', 'no virtio common configuration structure: a legacy device');
-  const notify = findStructure(device, VIRTIO_PCI_CAP_NOTIFY_CFG);
-  const isr = findStructure(device, VIRTIO_PCI_CAP_ISR_CFG);
-  if (notify === null || isr === null) {
-    throw new VfioError('EINVAL', `virtio ${notify === null ? 'notify' : 'ISR'} structure missing`);
+  const commonAt = findStructure(device, VIRTIO_PCI_CAP_COMMON_CFG);
+  if (commonAt === 0) throw new VfioError('ENODEV', 'no virtio common configuration structure: a legacy device');
+  const isrAt = findStructure(device, VIRTIO_PCI_CAP_ISR_CFG);
+  const notifyCapability = findStructure(device, VIRTIO_PCI_CAP_NOTIFY_CFG);
+  if (isrAt === 0 || notifyCapability === 0) {
+    throw new VfioError('EINVAL', `virtio ${isrAt === 0 ? 'ISR' : 'notify'} structure missing`);
   }
-  const deviceConfig = findStructure(device, VIRTIO_PCI_CAP_DEVICE_CFG);
-  checkStructure(device, 'common configuration', common, COMMON_QUEUE_NOTIF_CONFIG_DATA, 4);
-  checkStructure(device, 'notify', notify, 2, 2);
-  checkStructure(device, 'ISR', isr, 1, 1);
-  if (deviceConfig !== null) checkStructure(device, 'device configuration', deviceConfig, 0, 4);
+  const deviceAt = findStructure(device, VIRTIO_PCI_CAP_DEVICE_CFG);
 
-  const msix = findCapability(device, PCI_CAP_ID_MSIX);
-  const express = findCapability(device, PCI_CAP_ID_EXP);
+  const common = mapStructure(device, 'common configuration', commonAt, COMMON_QUEUE_NOTIF_CONFIG_DATA, 4);
+  const isr = mapStructure(device, 'ISR', isrAt, 1, 1);
+  const notifyMultiplier = device.read(CONFIG, notifyCapability + VIRTIO_PCI_CAP_NOTIFY_OFF_MULTIPLIER, 4);
+  const notifyLength = device.read(CONFIG, notifyCapability + VIRTIO_PCI_CAP_LENGTH, 4);
+  const notifyOffset = device.read(CONFIG, notifyCapability + VIRTIO_PCI_CAP_OFFSET, 4);
+  const isShort = notifyLength + (notifyOffset % PAGE_BYTES) <= PAGE_BYTES;
+  const notify = isShort ? mapNotify(device, notifyCapability) : null;
+  const deviceConfig = deviceAt === 0 ? null : mapStructure(device, 'device configuration', deviceAt, 1, 4);
   return {
     vendorId,
     deviceId,
     virtioType,
     common,
-    notify,
-    notifyMultiplier: device.read(CONFIG, notify.capability + VIRTIO_PCI_CAP_NOTIFY_OFF_MULTIPLIER, 4),
     isr,
+    notifyCapability,
+    notify,
+    notifyMultiplier,
     deviceConfig,
-    msix:
-      msix === 0
-        ? null
-        : {
-            capability: msix,
-            vectors: (device.read(CONFIG, msix + PCI_MSIX_FLAGS, 2) & PCI_MSIX_FLAGS_QSIZE_MASK) + 1,
-          },
-    express,
-    sriov: express === 0 ? 0 : findExtendedCapability(device, PCI_EXT_CAP_ID_SRIOV),
   };
 }
 
-function findStructure(device: VfioDevice, kind: number): VirtioStructure | null {
-  let at = 0;
-  for (let hops = 0; hops < MAX_CAPABILITIES; hops++) {
-    at = findCapability(device, PCI_CAP_ID_VNDR, at);
-    if (at === 0) return null;
-    if (device.read(CONFIG, at + VIRTIO_PCI_CAP_CFG_TYPE, 1) !== kind) continue;
-    const bar = device.read(CONFIG, at + VIRTIO_PCI_CAP_BAR, 1);
-    if (bar > VFIO_PCI_BAR5_REGION_INDEX || device.regionInfo(bar).size === 0) continue;
-    const offset = device.read(CONFIG, at + VIRTIO_PCI_CAP_OFFSET, 4);
-    const length = device.read(CONFIG, at + VIRTIO_PCI_CAP_LENGTH, 4);
-    return { bar, offset, length, capability: at };
-  }
-  return null;
+/** The notify structure, read again for each queue where it is too long to be mapped once. */
+export function mapNotify(device: VfioDevice, capability: number): VirtioStructure {
+  return mapStructure(device, 'notify', capability, 2, 2);
 }
 
-function checkStructure(
+/** Position of the first capability of a kind with a BAR that exists; 0 for none, also in a list that runs in a circle. */
+function findStructure(device: VfioDevice, kind: number): number {
+  const seen = new Set<number>();
+  let at = findCapability(device, PCI_CAP_ID_VNDR);
+  while (at !== 0 && !seen.has(at)) {
+    seen.add(at);
+    const found = device.read(CONFIG, at + VIRTIO_PCI_CAP_CFG_TYPE, 1);
+    const bar = device.read(CONFIG, at + VIRTIO_PCI_CAP_BAR, 1);
+    if (found === kind && bar <= VFIO_PCI_BAR5_REGION_INDEX && device.regionInfo(bar).size > 0) return at;
+    at = findCapability(device, PCI_CAP_ID_VNDR, at);
+  }
+  return 0;
+}
+
+function mapStructure(
   device: VfioDevice,
   what: string,
-  structure: VirtioStructure,
+  capability: number,
   minLength: number,
   alignment: number,
-): void {
-  const { bar, offset, length } = structure;
-  const size = device.regionInfo(bar).size;
+): VirtioStructure {
+  const bar = device.read(CONFIG, capability + VIRTIO_PCI_CAP_BAR, 1);
+  const offset = device.read(CONFIG, capability + VIRTIO_PCI_CAP_OFFSET, 4);
+  const length = device.read(CONFIG, capability + VIRTIO_PCI_CAP_LENGTH, 4);
+  const size = bar <= VFIO_PCI_BAR5_REGION_INDEX ? device.regionInfo(bar).size : 0;
   if (length < minLength || offset % alignment !== 0 || offset + length > size) {
     throw new VfioError(
       'EINVAL',
       `virtio ${what} structure: offset ${hex(offset)}, length ${hex(length)} in BAR${bar} of ${hex(size)} bytes`,
     );
   }
+  return { bar, offset, length, capability };
 }
 
 function hex(value: number): string {

@@ -34,17 +34,23 @@ export class PfDriver {
   readonly net: VirtioNet;
   /** Usable after start() where the device offers VIRTIO_F_ADMIN_VQ. */
   readonly admin: AdminClient;
-  /** Null where the function has no SR-IOV capability. */
+  /** Null where the function has no SR-IOV capability, or one that cannot be used: the PF works all the same. */
   readonly sriov: Sriov | null;
+  private readonly sriovFault: VfioError | null = null;
 
   constructor(device: VfioDevice, memory: DmaMemory, clock: Clock, options: PfDriverOptions = {}) {
     const { admin, wantedCommands = LEGACY_COMMANDS | DEVICE_PARTS_COMMANDS, ...net } = options;
+    let sriov: Sriov | null = null;
+    try {
+      sriov = Sriov.find(device, clock, options); // the PCI core does that before any driver comes
+    } catch (error) {
+      if (!(error instanceof VfioError)) throw error;
+      this.sriovFault = error;
+    }
+    this.sriov = sriov;
     this.transport = new VirtioModern(device, options);
     this.admin = new AdminClient(memory, clock, this.transport, admin);
     this.net = new VirtioNet(this.transport, memory, clock, { ...net, admin: { client: this.admin, wantedCommands } });
-    const { sriov } = this.transport.layout;
-    this.sriov = sriov === 0 ? null : new Sriov(device, sriov, clock, options);
-    this.sriov?.discover();
   }
 
   get hasAdminQueue(): boolean {
@@ -65,7 +71,10 @@ export class PfDriver {
   /** What writing `sriov_numvfs` does, with its errors: ERANGE, EBUSY, EINVAL; ENOENT where there is no SR-IOV. */
   setNumVfs(numVfs: number): void {
     const { sriov } = this;
-    if (sriov === null || sriov.totalVfs === 0) throw new VfioError('ENOENT', 'the function has no VFs');
+    if (sriov === null || sriov.totalVfs === 0) {
+      const why = this.sriovFault === null ? '' : `: ${this.sriovFault.message}`;
+      throw new VfioError('ENOENT', `the function has no VFs${why}`);
+    }
     if (!Number.isInteger(numVfs) || numVfs < 0 || numVfs > sriov.totalVfs) {
       throw new VfioError('ERANGE', `${numVfs} VFs: 0 to ${sriov.totalVfs} are possible`);
     }

@@ -3,6 +3,7 @@
 // and the admin queue; then configuration and admin queue share vector 0; then all data queues share vector 1 too.
 import { VIRTIO_MSI_NO_VECTOR } from '../../assembly/abi/virtio_pci_common.ts';
 import type { IrqHandler } from '../vfio/vfio_device.ts';
+import { DeviceFaultError } from './device_fault.ts';
 
 /** How the interrupts are shared out. */
 export type VectorPolicy = 'each' | 'shared-slow' | 'shared' | 'intx';
@@ -13,6 +14,8 @@ export const MSIX_POLICIES: readonly VectorPolicy[] = ['each', 'shared-slow', 's
 /** The vector of configuration changes. */
 export const CONFIG_VECTOR = 0;
 const SHARED_QUEUE_VECTOR = 1;
+/** Interrupts that come within handlers of interrupts, one within the other, after which a device floods its driver. */
+const MOST_NESTED = 64;
 
 /** Handler of used buffer notifications or configuration changes; `timeCycles` is when the interrupt arrived. */
 export type UsedHandler = (timeCycles: number) => void;
@@ -45,6 +48,22 @@ export function assignVectors(policy: VectorPolicy, users: readonly VectorUser[]
   });
 }
 
+/** Of one device: handlers may be interrupted by each other, to a depth that no device reaches that means well. */
+export function boundNesting(handlers: readonly IrqHandler[]): IrqHandler[] {
+  let depth = 0;
+  return handlers.map((handler) => (vector, timeCycles) => {
+    if (depth === MOST_NESTED) {
+      throw new DeviceFaultError('DEVICE_FLOOD', `vector ${vector}: ${depth} interrupts one within the other`);
+    }
+    depth++;
+    try {
+      handler(vector, timeCycles);
+    } finally {
+      depth--;
+    }
+  });
+}
+
 /** One handler per vector: those of all its users, one after the other. */
 export function vectorHandlers(
   count: number,
@@ -65,5 +84,5 @@ export function vectorHandlers(
           },
     );
   }
-  return handlers;
+  return boundNesting(handlers);
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The legacy (virtio 0.9.5) PCI transport: every register is in the I/O BAR0, reached by read and write on region 0, and
-// nothing else of the device is known (virtio 1.4 §4.1.4.10 and the notes on legacy interfaces). Accesses as Linux's.
+// nothing else of the device is known (virtio 1.4 §4.1.4.10 and the notes on legacy interfaces). Access by access it is
+// Linux 7.3's, a select before each access to a queue's registers included: test/host/linux_accesses.test.ts holds it
+// against a recorded kernel. Interrupts are handed to the host in one call, and where a function gives none the queues
+// are polled; Linux wants INTx then, which no VF has.
 //
 //    0 device features | 4 driver features | 8 queue address / 4096 | 12 queue size | 14 queue select | 16 notify
 //   18 status | 19 ISR | 20 config vector, 22 queue vector: with MSI-X only | 20 or 24 device configuration
@@ -34,7 +37,7 @@ import {
 } from '../../assembly/abi/virtio_pci_legacy.ts';
 import { VfioError } from '../util/errors.ts';
 import { VFIO_PCI_CONFIG_REGION_INDEX, VFIO_PCI_MSIX_IRQ_INDEX, type VfioDevice } from '../vfio/vfio_device.ts';
-import { enableFunction } from './pci_probe.ts';
+import { enableBusMaster, enableDecoding } from './pci_probe.ts';
 import type { DmaMemory } from './platform.ts';
 import { SplitRing } from './split_ring.ts';
 import { CONFIG_VECTOR, assignVectors, vectorHandlers, vectorsNeeded } from './vector_policy.ts';
@@ -65,6 +68,8 @@ export class VirtioLegacy {
   notifications = 0;
 
   private readonly rings = new Map<number, SplitRing>();
+  /** Queues that are set up, in that order. */
+  private readonly active: number[] = [];
 
   /** Throws ENODEV where the function is no transitional virtio device. */
   constructor(device: VfioDevice) {
@@ -83,7 +88,8 @@ export class VirtioLegacy {
     }
     this.device = device;
     this.virtioType = device.read(config, PCI_SUBSYSTEM_ID, 2);
-    enableFunction(device, true);
+    enableDecoding(device, true);
+    enableBusMaster(device);
   }
 
   /** Writes 0 to the status; the read behind it waits until the write has arrived. */
@@ -100,8 +106,11 @@ export class VirtioLegacy {
     this.setStatus(this.status() | bit);
   }
 
-  /** ACKNOWLEDGE and DRIVER, then takes those of `driverFeatures` that are offered. There is no FEATURES_OK. */
-  negotiate(driverFeatures: readonly number[]): void {
+  /**
+   * ACKNOWLEDGE and DRIVER, then takes those of `driverFeatures` that are offered. There is no FEATURES_OK. `validate` looks
+   * at the device and returns what has to be left out; the features are then written once more.
+   */
+  negotiate(driverFeatures: readonly number[], validate: () => readonly number[] = () => []): void {
     this.addStatus(STATUS_ACKNOWLEDGE);
     this.addStatus(STATUS_DRIVER);
     this.offered = this.device.read(BAR0, LEGACY_DEVICE_FEATURES, 4);
@@ -109,6 +118,9 @@ export class VirtioLegacy {
     for (const bit of driverFeatures) known |= 1 << bit;
     this.features = (this.offered & known) >>> 0;
     this.device.write(BAR0, LEGACY_DRIVER_FEATURES, 4, this.features);
+    const unwanted = validate();
+    for (const bit of unwanted) this.features = (this.features & ~(1 << bit)) >>> 0;
+    if (unwanted.length > 0) this.device.write(BAR0, LEGACY_DRIVER_FEATURES, 4, this.features);
   }
 
   hasFeature(bit: number): boolean {
@@ -125,24 +137,30 @@ export class VirtioLegacy {
     onConfigChange: UsedHandler,
     wantsMsix: boolean,
   ): SplitRing[] {
-    const vectors = wantsMsix ? this.device.irqInfo(VFIO_PCI_MSIX_IRQ_INDEX).count : 0;
-    for (const policy of MSIX_POLICIES) {
-      if (vectorsNeeded(policy, plans) > vectors) continue;
-      const rings = this.trySetup(memory, plans, onConfigChange, policy);
-      if (rings !== null) return rings;
+    this.giveBack(); // of a driver that starts again without having stopped
+    let failure: VfioError | null = null;
+    for (const policy of [...(wantsMsix ? MSIX_POLICIES : []), null]) {
+      try {
+        return this.trySetup(memory, plans, onConfigChange, policy);
+      } catch (error) {
+        if (!(error instanceof VfioError)) throw error;
+        failure = error;
+        this.giveBack();
+      }
     }
-    this.releaseIrqs();
-    return plans.map((plan) => this.setupQueue(memory, plan, VIRTIO_MSI_NO_VECTOR)!);
+    throw failure!;
   }
 
   driverOk(): void {
     this.addStatus(STATUS_DRIVER_OK);
   }
 
-  /** Resets the device and gives its interrupts back. */
+  /** Resets the device, takes its queues and interrupts back and acknowledges that it is there, as Linux leaves it. */
   shutdown(): void {
     this.reset();
-    this.releaseIrqs();
+    this.giveBack();
+    this.status();
+    this.addStatus(STATUS_ACKNOWLEDGE);
   }
 
   /** Available buffer notification. */
@@ -174,39 +192,47 @@ export class VirtioLegacy {
     return this.vectorPolicy === null ? LEGACY_SIZE_WITHOUT_MSIX : LEGACY_SIZE_WITH_MSIX;
   }
 
+  /** `policy` null: without interrupts. */
   private trySetup(
     memory: DmaMemory,
     plans: readonly LegacyQueuePlan[],
     onConfigChange: UsedHandler,
-    policy: VectorPolicy,
-  ): SplitRing[] | null {
-    const assigned = assignVectors(policy, plans);
-    this.releaseIrqs();
-    const handlers = vectorHandlers(vectorsNeeded(policy, plans), assigned, plans, onConfigChange);
-    this.device.setIrqs(VFIO_PCI_MSIX_IRQ_INDEX, 0, handlers);
-    this.vectorPolicy = policy;
-    let isAccepted = this.writeVector(LEGACY_CONFIG_MSIX_VECTOR, CONFIG_VECTOR);
-    const rings: SplitRing[] = [];
-    for (let i = 0; isAccepted && i < plans.length; i++) {
-      const ring = this.setupQueue(memory, plans[i]!, assigned[i]!);
-      if (ring === null) isAccepted = false;
-      else rings.push(ring);
-    }
-    if (isAccepted) return rings;
-    for (const ring of rings) this.forgetQueue(ring.queue);
-    this.device.write(BAR0, LEGACY_CONFIG_MSIX_VECTOR, 2, VIRTIO_MSI_NO_VECTOR);
-    this.releaseIrqs();
-    return null;
+    policy: VectorPolicy | null,
+  ): SplitRing[] {
+    const assigned = assignVectors(policy ?? 'intx', plans);
+    if (policy !== null) this.requestIrqs(policy, assigned, plans, onConfigChange);
+    return plans.map((plan, i) => {
+      const ring = this.setupQueue(memory, plan, assigned[i]!);
+      this.active.push(plan.index);
+      return ring;
+    });
   }
 
-  /** Null where the device refused the vector; the queue has no address then. */
-  private setupQueue(memory: DmaMemory, plan: LegacyQueuePlan, vector: number): SplitRing | null {
+  private requestIrqs(
+    policy: VectorPolicy,
+    assigned: readonly number[],
+    plans: readonly LegacyQueuePlan[],
+    onConfigChange: UsedHandler,
+  ): void {
+    const { device } = this;
+    const [needed, available] = [vectorsNeeded(policy, plans), device.irqInfo(VFIO_PCI_MSIX_IRQ_INDEX).count];
+    if (needed > available) throw new VfioError('ENOSPC', `${needed} MSI-X vectors of ${available}`);
+    device.setIrqs(VFIO_PCI_MSIX_IRQ_INDEX, 0, vectorHandlers(needed, assigned, plans, onConfigChange));
+    this.vectorPolicy = policy;
+    if (!this.writeVector(LEGACY_CONFIG_MSIX_VECTOR, CONFIG_VECTOR)) {
+      throw new VfioError('EBUSY', 'the device refuses a vector for configuration changes');
+    }
+  }
+
+  private setupQueue(memory: DmaMemory, plan: LegacyQueuePlan, vector: number): SplitRing {
     const { device } = this;
     const { index } = plan;
-    device.write(BAR0, LEGACY_QUEUE_SELECT, 2, index);
+    this.selectQueue(index);
     const size = device.read(BAR0, LEGACY_QUEUE_SIZE, 2);
-    if (size === 0 || device.read(BAR0, LEGACY_QUEUE_ADDRESS, 4) !== 0) {
-      throw new VfioError('ENOENT', `queue ${index} ${size === 0 ? 'does not exist' : 'has an address already'}`);
+    if (size === 0) throw new VfioError('ENOENT', `queue ${index} does not exist`);
+    this.selectQueue(index);
+    if (device.read(BAR0, LEGACY_QUEUE_ADDRESS, 4) !== 0) {
+      throw new VfioError('ENOENT', `queue ${index} has an address already`);
     }
     if ((size & (size - 1)) !== 0) throw new VfioError('EINVAL', `queue ${index} of size ${size}`);
     const ring = this.ring(memory, plan, size);
@@ -214,18 +240,12 @@ export class VirtioLegacy {
     if (!Number.isInteger(page) || page > 0xffffffff) {
       throw new VfioError('ERANGE', `queue ${index} at 0x${ring.descIova.toString(16)} has no 32-bit page number`);
     }
-    device.write(BAR0, LEGACY_QUEUE_ADDRESS, 4, page);
-    if (vector !== VIRTIO_MSI_NO_VECTOR && !this.writeVector(LEGACY_QUEUE_MSIX_VECTOR, vector)) {
-      device.write(BAR0, LEGACY_QUEUE_ADDRESS, 4, 0);
-      return null;
+    this.writeQueueAddress(index, page);
+    if (vector !== VIRTIO_MSI_NO_VECTOR && !this.writeQueueVector(index, vector)) {
+      this.writeQueueAddress(index, 0);
+      throw new VfioError('EBUSY', `the device refuses vector ${vector} for queue ${index}`);
     }
     return ring;
-  }
-
-  private forgetQueue(index: number): void {
-    this.device.write(BAR0, LEGACY_QUEUE_SELECT, 2, index);
-    this.device.write(BAR0, LEGACY_QUEUE_MSIX_VECTOR, 2, VIRTIO_MSI_NO_VECTOR);
-    this.device.write(BAR0, LEGACY_QUEUE_ADDRESS, 4, 0);
   }
 
   /** The ring of a queue, made once: a driver that starts again uses the same memory. */
@@ -244,10 +264,34 @@ export class VirtioLegacy {
     return ring;
   }
 
-  private releaseIrqs(): void {
-    if (this.vectorPolicy === null) return;
+  /** Takes all queues and their vectors from the device and gives the interrupts back. */
+  private giveBack(): void {
+    const hasMsix = this.vectorPolicy !== null;
+    for (const index of this.active.splice(0)) {
+      if (hasMsix) {
+        this.writeQueueVector(index, VIRTIO_MSI_NO_VECTOR);
+        this.readIsr(); // waits until the write has arrived
+      }
+      this.writeQueueAddress(index, 0);
+    }
+    if (!hasMsix) return;
+    this.writeVector(LEGACY_CONFIG_MSIX_VECTOR, VIRTIO_MSI_NO_VECTOR);
     this.device.disableIrqs(VFIO_PCI_MSIX_IRQ_INDEX);
     this.vectorPolicy = null;
+  }
+
+  private writeQueueAddress(index: number, page: number): void {
+    this.selectQueue(index);
+    this.device.write(BAR0, LEGACY_QUEUE_ADDRESS, 4, page);
+  }
+
+  private writeQueueVector(index: number, vector: number): boolean {
+    this.selectQueue(index);
+    return this.writeVector(LEGACY_QUEUE_MSIX_VECTOR, vector);
+  }
+
+  private selectQueue(index: number): void {
+    this.device.write(BAR0, LEGACY_QUEUE_SELECT, 2, index);
   }
 
   private writeVector(register: number, vector: number): boolean {

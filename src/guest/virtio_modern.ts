@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The modern PCI transport over a VfioDevice (virtio 1.4 §3.1 and §4.1), register access by register access as Linux does
-// it: reset until status reads 0, feature words 0..3, queue set-up with the must-be-zero enable, MSI-X vectors with read
-// back in Linux's order of preference, notification by a 16-bit write of the queue index.
+// The modern PCI transport over a VfioDevice (virtio 1.4 §3.1 and §4.1), register access by register access as Linux 7.3
+// does it: a select before each access to a queue's registers, MSI-X vectors with read back in Linux's order of preference,
+// notification by a 16-bit write of the queue index. test/host/linux_accesses.test.ts holds it against a recorded kernel.
+// Two things differ: interrupts are handed to the host in one call where Linux requests them one by one, and a reset is
+// polled without pause, so many times and no more, where Linux sleeps a millisecond after each read, for ever.
 import {
   STATUS_ACKNOWLEDGE,
   STATUS_DRIVER,
@@ -51,15 +53,24 @@ import {
   type IrqHandler,
   type VfioDevice,
 } from '../vfio/vfio_device.ts';
+import { PCI_EXT_CAP_ID_SRIOV } from '../../assembly/abi/pci_sriov.ts';
 import { DeviceFaultError } from './device_fault.ts';
-import { addFeature, featureSet, hasFeature, intersectFeatures, type FeatureSet } from './features.ts';
-import { enableFunction, probeVirtioPci, type VirtioPciLayout } from './pci_probe.ts';
+import { addFeature, featureSet, hasFeature, intersectFeatures, removeFeature, type FeatureSet } from './features.ts';
+import {
+  enableBusMaster,
+  enableDecoding,
+  findExtendedCapability,
+  mapNotify,
+  probeVirtioPci,
+  type VirtioPciLayout,
+} from './pci_probe.ts';
 import type { DmaMemory } from './platform.ts';
 import { SplitRing } from './split_ring.ts';
 import {
   CONFIG_VECTOR,
   MSIX_POLICIES,
   assignVectors,
+  boundNesting,
   vectorHandlers,
   vectorsNeeded,
   type UsedHandler,
@@ -79,13 +90,15 @@ const TRANSPORT_FEATURES: readonly number[] = [
 
 /** What a driver wants of one virtqueue. */
 export interface QueuePlan extends VectorUser {
-  /** Virtqueue index; an admin queue's may lie at or beyond num_queues. */
   readonly index: number;
   /** Use at most this many descriptors, a power of two; default is what the device offers. */
   readonly maxSize?: number;
   /** Longest chain put into an indirect table; 0, the default, for a queue that needs none. */
   readonly indirectEntries?: number;
 }
+
+/** What a driver wants of the admin queue; the device says where it is, at or beyond num_queues perhaps. */
+export type AdminQueuePlan = Omit<QueuePlan, 'index' | 'isAdmin'>;
 
 export interface VirtioModernOptions {
   /** Status reads after which a reset counts as failed. */
@@ -107,21 +120,23 @@ export class VirtioModern {
 
   private readonly commonBar: number;
   private readonly commonBase: number;
-  private readonly notifyBar: number;
+  private readonly notifyBar: number[] = [];
   private readonly notifyAt: number[] = [];
   private readonly rings = new Map<number, SplitRing>();
+  /** Queues that are set up, in that order. */
+  private readonly active: number[] = [];
   private readonly resetPollLimit: number;
   private readonly refused: FeatureSet;
 
   constructor(device: VfioDevice, options: VirtioModernOptions = {}) {
     this.device = device;
+    enableDecoding(device);
     this.layout = probeVirtioPci(device);
+    enableBusMaster(device);
     this.commonBar = this.layout.common.bar;
     this.commonBase = this.layout.common.offset;
-    this.notifyBar = this.layout.notify.bar;
     this.resetPollLimit = options.resetPollLimit ?? 1000;
     this.refused = featureSet(options.refusedFeatures);
-    enableFunction(device);
   }
 
   /** Writes 0 to device_status and waits until it reads 0. */
@@ -142,8 +157,11 @@ export class VirtioModern {
     this.write(COMMON_DEVICE_STATUS, 1, this.status() | bit);
   }
 
-  /** ACKNOWLEDGE and DRIVER, features, FEATURES_OK. Takes `driverFeatures` and the transport's own where offered. */
-  negotiate(driverFeatures: readonly number[]): void {
+  /**
+   * ACKNOWLEDGE and DRIVER, features, FEATURES_OK. Takes `driverFeatures` and the transport's own where offered. `validate`
+   * looks at the device before FEATURES_OK and returns what has to be left out; the features are then written once more.
+   */
+  negotiate(driverFeatures: readonly number[], validate: () => readonly number[] = () => []): void {
     this.addStatus(STATUS_ACKNOWLEDGE);
     this.addStatus(STATUS_DRIVER);
     for (let word = 0; word < FEATURE_WORDS; word++) {
@@ -151,13 +169,11 @@ export class VirtioModern {
       this.offered[word] = this.read(COMMON_DEVICE_FEATURE, 4);
     }
     const known = featureSet([...driverFeatures, ...TRANSPORT_FEATURES]);
-    if (this.layout.sriov !== 0) addFeature(known, VIRTIO_F_SR_IOV);
     this.features = intersectFeatures(known, this.offered).map((word, i) => word & ~this.refused[i]!);
-    this.checkFeatures();
-    for (let word = 0; word < FEATURE_WORDS; word++) {
-      this.write(COMMON_DRIVER_FEATURE_SELECT, 4, word);
-      this.write(COMMON_DRIVER_FEATURE, 4, this.features[word]!);
-    }
+    this.finalizeFeatures();
+    const unwanted = validate();
+    for (const bit of unwanted) removeFeature(this.features, bit);
+    if (unwanted.length > 0) this.finalizeFeatures();
     this.addStatus(STATUS_FEATURES_OK);
     if ((this.status() & STATUS_FEATURES_OK) === 0) {
       throw new VfioError('ENODEV', 'the device does not accept the features it offered');
@@ -168,46 +184,68 @@ export class VirtioModern {
     return hasFeature(this.features, bit);
   }
 
+  /** Where the function has VFs, they are part of it. */
+  private finalizeFeatures(): void {
+    const isOffered = hasFeature(this.offered, VIRTIO_F_SR_IOV) && !hasFeature(this.refused, VIRTIO_F_SR_IOV);
+    if (isOffered && findExtendedCapability(this.device, PCI_EXT_CAP_ID_SRIOV) !== 0) {
+      addFeature(this.features, VIRTIO_F_SR_IOV);
+    }
+    this.checkFeatures();
+    for (let word = 0; word < FEATURE_WORDS; word++) {
+      this.write(COMMON_DRIVER_FEATURE_SELECT, 4, word);
+      this.write(COMMON_DRIVER_FEATURE, 4, this.features[word]!);
+    }
+  }
+
   /** Index of the first admin queue; throws EINVAL where the device has none after all. */
-  adminQueueIndex(): number {
+  private adminQueueIndex(): number {
     if (this.read(COMMON_ADMIN_QUEUE_NUM, 2) === 0) {
       throw new VfioError('EINVAL', 'VIRTIO_F_ADMIN_VQ is negotiated, but admin_queue_num is 0');
     }
     return this.read(COMMON_ADMIN_QUEUE_INDEX, 2);
   }
 
-  /** Sets up and enables the queues with the best interrupts that the function gives; rings come in the order of `plans`. */
-  setupQueues(memory: DmaMemory, plans: readonly QueuePlan[], onConfigChange: UsedHandler): SplitRing[] {
-    const indices = new Set(plans.map(({ index }) => index));
-    if (indices.size < plans.length) {
-      throw new VfioError('EINVAL', `queues ${plans.map(({ index }) => index).join(', ')}: one has two uses`);
+  /**
+   * Sets up and enables the queues with the best interrupts that the function gives; rings come in the order of `plans`,
+   * the admin queue's last. What goes wrong with one kind of interrupts is tried again with the next, as Linux does.
+   */
+  setupQueues(
+    memory: DmaMemory,
+    plans: readonly QueuePlan[],
+    onConfigChange: UsedHandler,
+    admin: AdminQueuePlan | null = null,
+  ): SplitRing[] {
+    this.giveBack(); // of a driver that starts again without having stopped
+    const hasIntx = this.device.irqInfo(VFIO_PCI_INTX_IRQ_INDEX).count > 0;
+    let failure: VfioError | null = null;
+    for (const policy of [...MSIX_POLICIES, ...(hasIntx ? (['intx'] as const) : [])]) {
+      try {
+        return this.trySetup(memory, plans, onConfigChange, admin, policy);
+      } catch (error) {
+        if (!(error instanceof VfioError)) throw error;
+        failure = error;
+        this.giveBack();
+      }
     }
-    const vectors = this.layout.msix === null ? 0 : this.device.irqInfo(VFIO_PCI_MSIX_IRQ_INDEX).count;
-    for (const policy of MSIX_POLICIES) {
-      if (vectorsNeeded(policy, plans) > vectors) continue;
-      const rings = this.trySetup(memory, plans, onConfigChange, policy);
-      if (rings !== null) return rings;
-    }
-    if (this.device.irqInfo(VFIO_PCI_INTX_IRQ_INDEX).count === 0) {
-      throw new VfioError('ENOSPC', `${vectors} MSI-X vectors do not do, and the function has no INTx`);
-    }
-    return this.trySetup(memory, plans, onConfigChange, 'intx')!;
+    throw failure!;
   }
 
   driverOk(): void {
     this.addStatus(STATUS_DRIVER_OK);
   }
 
-  /** Resets the device and gives its interrupts back. */
+  /** Resets the device, gives its interrupts back and acknowledges that it is there, as Linux leaves it. */
   shutdown(): void {
     this.reset();
-    this.releaseIrqs();
+    this.giveBack();
+    this.status();
+    this.addStatus(STATUS_ACKNOWLEDGE);
   }
 
   /** Available buffer notification. */
   notify(queue: number): void {
     this.notifications++;
-    this.device.write(this.notifyBar, this.notifyAt[queue]!, 2, queue);
+    this.device.write(this.notifyBar[queue]!, this.notifyAt[queue]!, 2, queue);
   }
 
   /** Reads one register of the device configuration structure. */
@@ -255,49 +293,61 @@ export class VirtioModern {
   /** Null where the device refused a vector; everything is then as if nothing had been tried. */
   private trySetup(
     memory: DmaMemory,
-    plans: readonly QueuePlan[],
+    dataPlans: readonly QueuePlan[],
     onConfigChange: UsedHandler,
+    admin: AdminQueuePlan | null,
     policy: VectorPolicy,
-  ): SplitRing[] | null {
+  ): SplitRing[] {
+    const plans = [...dataPlans];
+    if (admin !== null) plans.push({ ...admin, index: this.adminQueueIndex(), isAdmin: true });
+    if (new Set(plans.map(({ index }) => index)).size < plans.length) {
+      throw new VfioError('EINVAL', `queues ${plans.map(({ index }) => index).join(', ')}: one has two uses`);
+    }
     const assigned = assignVectors(policy, plans);
-    this.releaseIrqs();
-    if (policy === 'intx') {
-      this.device.setIrqs(VFIO_PCI_INTX_IRQ_INDEX, 0, [this.intxHandler(plans, onConfigChange)]);
-    } else {
-      const handlers = vectorHandlers(vectorsNeeded(policy, plans), assigned, plans, onConfigChange);
-      this.device.setIrqs(VFIO_PCI_MSIX_IRQ_INDEX, 0, handlers);
-    }
-    this.vectorPolicy = policy;
-    if (policy !== 'intx' && !this.writeVector(COMMON_CONFIG_MSIX_VECTOR, CONFIG_VECTOR)) {
-      this.releaseIrqs();
-      return null;
-    }
+    this.requestIrqs(policy, assigned, plans, onConfigChange);
     const rings: SplitRing[] = [];
     for (let i = 0; i < plans.length; i++) {
-      const ring = this.setupQueue(memory, plans[i]!, assigned[i]!);
-      if (ring === null) {
-        this.forgetVectors(plans.slice(0, i + 1));
-        return null;
-      }
-      rings.push(ring);
+      rings.push(this.setupQueue(memory, plans[i]!, assigned[i]!));
+      this.active.push(plans[i]!.index);
     }
-    for (const plan of plans) {
-      this.selectQueue(plan.index);
+    for (const { index } of plans) {
+      this.selectQueue(index);
       this.write(COMMON_QUEUE_ENABLE, 2, 1);
     }
     return rings;
   }
 
-  private setupQueue(memory: DmaMemory, plan: QueuePlan, vector: number): SplitRing | null {
+  private requestIrqs(
+    policy: VectorPolicy,
+    assigned: readonly number[],
+    plans: readonly QueuePlan[],
+    onConfigChange: UsedHandler,
+  ): void {
+    const { device } = this;
+    if (policy === 'intx') {
+      device.setIrqs(VFIO_PCI_INTX_IRQ_INDEX, 0, boundNesting([this.intxHandler(plans, onConfigChange)]));
+      this.vectorPolicy = policy;
+      return;
+    }
+    const [needed, available] = [vectorsNeeded(policy, plans), device.irqInfo(VFIO_PCI_MSIX_IRQ_INDEX).count];
+    if (needed > available) throw new VfioError('ENOSPC', `${needed} MSI-X vectors of ${available}`);
+    device.setIrqs(VFIO_PCI_MSIX_IRQ_INDEX, 0, vectorHandlers(needed, assigned, plans, onConfigChange));
+    this.vectorPolicy = policy;
+    if (!this.writeVector(COMMON_CONFIG_MSIX_VECTOR, CONFIG_VECTOR)) {
+      throw new VfioError('EBUSY', 'the device refuses a vector for configuration changes');
+    }
+  }
+
+  private setupQueue(memory: DmaMemory, plan: QueuePlan, vector: number): SplitRing {
     const { index } = plan;
-    if (plan.isAdmin !== true && index >= this.read(COMMON_NUM_QUEUES, 2)) {
-      throw new VfioError('ENOENT', `the device has no queue ${index}`);
+    if (index >= this.read(COMMON_NUM_QUEUES, 2) && plan.isAdmin !== true) {
+      throw new VfioError('EINVAL', `the device has no queue ${index}`);
     }
     this.selectQueue(index);
     const offered = this.read(COMMON_QUEUE_SIZE, 2);
-    if (offered === 0 || this.read(COMMON_QUEUE_ENABLE, 2) !== 0) {
-      throw new VfioError('ENOENT', `queue ${index} ${offered === 0 ? 'does not exist' : 'is enabled already'}`);
-    }
+    if (offered === 0) throw new VfioError('ENOENT', `queue ${index} does not exist`);
+    this.selectQueue(index);
+    if (this.read(COMMON_QUEUE_ENABLE, 2) !== 0) throw new VfioError('ENOENT', `queue ${index} is enabled already`);
     if ((offered & (offered - 1)) !== 0) throw new VfioError('EINVAL', `queue ${index} of size ${offered}`);
     const ring = this.ring(memory, plan, Math.min(offered, plan.maxSize ?? offered));
     this.selectQueue(index);
@@ -306,17 +356,22 @@ export class VirtioModern {
     this.writeAddress(COMMON_QUEUE_DESC, ring.descIova);
     this.writeAddress(COMMON_QUEUE_DRIVER, ring.availIova);
     this.writeAddress(COMMON_QUEUE_DEVICE, ring.usedIova);
-    if (vector !== VIRTIO_MSI_NO_VECTOR) {
-      this.selectQueue(index);
-      if (!this.writeVector(COMMON_QUEUE_MSIX_VECTOR, vector)) return null;
+    if (vector !== VIRTIO_MSI_NO_VECTOR && !this.writeQueueVector(index, vector)) {
+      throw new VfioError('EBUSY', `the device refuses vector ${vector} for queue ${index}`);
     }
+    this.mapQueueNotify(index);
+    return ring;
+  }
+
+  private mapQueueNotify(index: number): void {
     this.selectQueue(index);
     const offset = this.read(COMMON_QUEUE_NOTIFY_OFF, 2) * this.layout.notifyMultiplier;
-    if (offset + 2 > this.layout.notify.length) {
+    const notify = this.layout.notify ?? mapNotify(this.device, this.layout.notifyCapability);
+    if (offset + 2 > notify.length) {
       throw new VfioError('EINVAL', `queue ${index} is notified at ${offset}, beyond the notify structure`);
     }
-    this.notifyAt[index] = this.layout.notify.offset + offset;
-    return ring;
+    this.notifyBar[index] = notify.bar;
+    this.notifyAt[index] = notify.offset + offset;
   }
 
   /** The ring of a queue, made once: a driver that starts again uses the same memory. */
@@ -333,18 +388,17 @@ export class VirtioModern {
     return ring;
   }
 
-  private forgetVectors(plans: readonly QueuePlan[]): void {
-    for (const plan of plans) {
-      this.selectQueue(plan.index);
-      this.write(COMMON_QUEUE_MSIX_VECTOR, 2, VIRTIO_MSI_NO_VECTOR);
+  /** Takes all vectors from the device and gives the interrupts back. */
+  private giveBack(): void {
+    const { vectorPolicy } = this;
+    const queues = this.active.splice(0);
+    if (vectorPolicy === null) return;
+    const isMsix = vectorPolicy !== 'intx';
+    if (isMsix) {
+      for (const index of queues) this.writeQueueVector(index, VIRTIO_MSI_NO_VECTOR);
+      this.writeVector(COMMON_CONFIG_MSIX_VECTOR, VIRTIO_MSI_NO_VECTOR);
     }
-    this.writeVector(COMMON_CONFIG_MSIX_VECTOR, VIRTIO_MSI_NO_VECTOR);
-    this.releaseIrqs();
-  }
-
-  private releaseIrqs(): void {
-    if (this.vectorPolicy === null) return;
-    this.device.disableIrqs(this.vectorPolicy === 'intx' ? VFIO_PCI_INTX_IRQ_INDEX : VFIO_PCI_MSIX_IRQ_INDEX);
+    this.device.disableIrqs(isMsix ? VFIO_PCI_MSIX_IRQ_INDEX : VFIO_PCI_INTX_IRQ_INDEX);
     this.vectorPolicy = null;
   }
 
@@ -356,6 +410,11 @@ export class VirtioModern {
       if ((isr & ISR_STATUS_CONFIG) !== 0) onConfigChange(timeCycles);
       if ((isr & ISR_STATUS_QUEUE) !== 0) for (const plan of plans) plan.onUsed?.(timeCycles);
     };
+  }
+
+  private writeQueueVector(index: number, vector: number): boolean {
+    this.selectQueue(index);
+    return this.writeVector(COMMON_QUEUE_MSIX_VECTOR, vector);
   }
 
   private writeVector(register: number, vector: number): boolean {

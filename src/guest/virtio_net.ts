@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // A modern virtio-net driver (virtio 1.4 §5.1) over one function: MAC, STATUS, MTU, MRG_RXBUF, control queue with receive
 // modes and MAC address, several queue pairs where asked for. No checksum or segmentation offload is negotiated.
-// Start-up follows Linux: reset, features, configuration, queues, DRIVER_OK, admin commands if there are any, buffers.
+// Start-up is Linux 7.3's from probe to open, access by access, and stop() is its remove: the accesses of a recorded kernel
+// are in test/host/linux_accesses.test.ts. Where this driver differs: it takes MQ only when asked for several pairs, and
+// sets up no more of them than that; receive modes and addresses are set when the program says so, not when the interface
+// goes up; the link is looked at once the buffers are there, where Linux leaves that to a worker.
 import { STATUS_FAILED } from '../../assembly/abi/device_status.ts';
 import { VIRTIO_F_ADMIN_VQ, VIRTIO_F_INDIRECT_DESC } from '../../assembly/abi/virtio_features.ts';
 import {
@@ -53,6 +56,7 @@ const DRIVER_FEATURES: readonly number[] = [
 /** What a frame has beside a packet of the MTU: an Ethernet header with up to two VLAN tags. */
 export const FRAME_OVERHEAD_BYTES = 22;
 export const DEFAULT_MTU = 1500;
+export const MIN_MTU = 68;
 
 export interface VirtioNetOptions {
   readonly onReceive?: ReceiveHandler;
@@ -189,28 +193,36 @@ export class VirtioNet {
     if (admin !== undefined) features.push(VIRTIO_F_ADMIN_VQ);
     this.retire();
     transport.reset();
-    transport.negotiate(features);
-    this.readConfig();
+    transport.negotiate(features, () => this.validate());
 
     const hasMq = transport.hasFeature(VIRTIO_NET_F_MQ);
     const maxPairs = hasMq ? transport.readConfig(VIRTIO_NET_CFG_MAX_VIRTQUEUE_PAIRS, 2) : 1;
     const pairs = Math.min(queuePairs, maxPairs);
+    if (transport.hasFeature(VIRTIO_NET_F_MAC)) transport.readConfigBytes(VIRTIO_NET_CFG_MAC, this.mac);
+    this.mtu = transport.hasFeature(VIRTIO_NET_F_MTU) ? transport.readConfig(VIRTIO_NET_CFG_MTU, 2) : DEFAULT_MTU;
     const hasControl = transport.hasFeature(VIRTIO_NET_F_CTRL_VQ);
     const hasAdmin = admin !== undefined && transport.hasFeature(VIRTIO_F_ADMIN_VQ);
     const plans = this.dataPlans(pairs);
     if (hasControl) plans.push({ index: 2 * maxPairs, onUsed: null });
-    if (hasAdmin) {
-      plans.push({ index: transport.adminQueueIndex(), onUsed: admin.client.onUsed, isAdmin: true });
-    }
-    const rings = transport.setupQueues(this.memory, plans, this.onConfigChange);
+    const adminPlan = hasAdmin ? { onUsed: admin.client.onUsed } : null;
+    const rings = transport.setupQueues(this.memory, plans, this.onConfigChange, adminPlan);
     this.makeQueues(pairs, rings);
     if (hasControl) this.makeControl(rings[2 * pairs]!);
     if (hasAdmin) admin.client.start(rings[rings.length - 1]!, transport.hasFeature(VIRTIO_F_INDIRECT_DESC));
 
     transport.driverOk();
     if (hasAdmin) activateAdmin(admin.client, admin.wantedCommands);
-    if (pairs > 1) this.command(VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET, [pairs & 0xff, pairs >>> 8]);
+    if (hasMq) this.command(VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET, [pairs & 0xff, pairs >>> 8]);
+    transport.status(); // Linux asks here whether a driver has set DRIVER_OK, and sets it for one that has not
     for (const queue of this.rx) queue.fill();
+    this.isLinkUp = this.readLink();
+  }
+
+  /** What is to be left out of the features: an MTU that IPv4 does not work with (RFC 791). */
+  private validate(): number[] {
+    const { transport } = this;
+    if (!transport.hasFeature(VIRTIO_NET_F_MTU)) return [];
+    return transport.readConfig(VIRTIO_NET_CFG_MTU, 2) < MIN_MTU ? [VIRTIO_NET_F_MTU] : [];
   }
 
   /** Nobody may use a queue until its ring is set up again, be it that this start fails. */
@@ -223,13 +235,6 @@ export class VirtioNet {
     this.rx = [];
     this.tx = [];
     this.control = null;
-  }
-
-  private readConfig(): void {
-    const { transport } = this;
-    if (transport.hasFeature(VIRTIO_NET_F_MAC)) transport.readConfigBytes(VIRTIO_NET_CFG_MAC, this.mac);
-    this.mtu = transport.hasFeature(VIRTIO_NET_F_MTU) ? transport.readConfig(VIRTIO_NET_CFG_MTU, 2) : DEFAULT_MTU;
-    this.isLinkUp = this.readLink();
   }
 
   private readLink(): boolean {

@@ -1,20 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 // A legacy (virtio 0.9.5) virtio-net driver that knows only an I/O BAR0: whether a real transitional device, a device
 // model or the variant driver answers there is not its business. Header of 10 bytes, 12 with mergeable buffers, in a
-// descriptor of its own unless VIRTIO_F_ANY_LAYOUT (virtio 1.4 §5.1.6, legacy notes).
+// descriptor of its own unless VIRTIO_F_ANY_LAYOUT (virtio 1.4 §5.1.6, legacy notes). Start-up and stop are Linux 7.3's,
+// access by access, with the same differences as the modern driver's.
 import { STATUS_FAILED } from '../../assembly/abi/device_status.ts';
 import { VIRTIO_F_ANY_LAYOUT, VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC } from '../../assembly/abi/virtio_features.ts';
 import {
   VIRTIO_ID_NET,
   VIRTIO_NET_CFG_MAC,
+  VIRTIO_NET_CFG_MTU,
   VIRTIO_NET_CFG_STATUS,
+  VIRTIO_NET_CTRL_MAC,
+  VIRTIO_NET_CTRL_MAC_ADDR_SET,
   VIRTIO_NET_CTRL_RX,
   VIRTIO_NET_CTRL_RX_ALLMULTI,
   VIRTIO_NET_CTRL_RX_PROMISC,
+  VIRTIO_NET_F_CTRL_MAC_ADDR,
   VIRTIO_NET_F_CTRL_RX,
   VIRTIO_NET_F_CTRL_VQ,
   VIRTIO_NET_F_MAC,
   VIRTIO_NET_F_MRG_RXBUF,
+  VIRTIO_NET_F_MTU,
   VIRTIO_NET_F_STATUS,
   VIRTIO_NET_HDR_SIZE,
   VIRTIO_NET_HDR_SIZE_LEGACY,
@@ -25,19 +31,20 @@ import { NicError } from '../util/errors.ts';
 import type { OptionNames } from '../util/options.ts';
 import type { VfioDevice } from '../vfio/vfio_device.ts';
 import { ControlQueue } from './control_queue.ts';
-import { DeviceFaultError } from './device_fault.ts';
 import { RxQueue, TxQueue, sumStatistics, type NetStatistics, type ReceiveHandler } from './net_queues.ts';
 import type { Clock, DmaMemory } from './platform.ts';
 import type { SplitRing } from './split_ring.ts';
 import { VirtioLegacy, type LegacyQueuePlan } from './virtio_legacy.ts';
-import { DEFAULT_MTU, FRAME_OVERHEAD_BYTES } from './virtio_net.ts';
+import { DEFAULT_MTU, FRAME_OVERHEAD_BYTES, MIN_MTU } from './virtio_net.ts';
 
 const DRIVER_FEATURES: readonly number[] = [
+  VIRTIO_NET_F_MTU,
   VIRTIO_NET_F_MAC,
   VIRTIO_NET_F_MRG_RXBUF,
   VIRTIO_NET_F_STATUS,
   VIRTIO_NET_F_CTRL_VQ,
   VIRTIO_NET_F_CTRL_RX,
+  VIRTIO_NET_F_CTRL_MAC_ADDR,
   VIRTIO_F_ANY_LAYOUT,
   VIRTIO_F_INDIRECT_DESC,
   VIRTIO_F_EVENT_IDX,
@@ -47,9 +54,6 @@ const TX_QUEUE = 1;
 const CONTROL_QUEUE = 2;
 /** Class and command, data, ack. */
 const CONTROL_BUFFERS = 3;
-/** The MTU, as legacy devices do not announce another, and what a frame has beside it. */
-const MAX_FRAME_BYTES: number = DEFAULT_MTU + FRAME_OVERHEAD_BYTES;
-const MAC_READS = 16;
 
 export interface VirtioNetLegacyOptions {
   readonly onReceive?: ReceiveHandler;
@@ -80,6 +84,7 @@ export const VIRTIO_NET_LEGACY_OPTIONS: OptionNames<VirtioNetLegacyOptions> = {
 export class VirtioNetLegacy {
   readonly transport: VirtioLegacy;
   readonly mac = new Uint8Array(VIRTIO_NET_MAC_SIZE);
+  mtu = DEFAULT_MTU;
   isLinkUp = false;
   rx: RxQueue | null = null;
   tx: TxQueue | null = null;
@@ -134,10 +139,14 @@ export class VirtioNetLegacy {
     return sumStatistics(this.rx === null ? [] : [this.rx], this.tx === null ? [] : [this.tx]);
   }
 
-  /** Writes the card's address into the device configuration, byte by byte. */
-  setMac(mac: Uint8Array): void {
-    this.transport.writeConfigBytes(VIRTIO_NET_CFG_MAC, mac);
+  /** The card's own address, by a control command where there is one, otherwise byte by byte; false where it is refused. */
+  setMac(mac: Uint8Array): boolean {
+    const { control, transport } = this;
+    if (control === null || !transport.hasFeature(VIRTIO_NET_F_CTRL_MAC_ADDR)) {
+      transport.writeConfigBytes(VIRTIO_NET_CFG_MAC, mac);
+    } else if (!control.command(VIRTIO_NET_CTRL_MAC, VIRTIO_NET_CTRL_MAC_ADDR_SET, mac)) return false;
     this.mac.set(mac);
+    return true;
   }
 
   /** PROMISC and ALLMULTI; false where the device refuses, or has no VIRTIO_NET_F_CTRL_RX. */
@@ -155,9 +164,11 @@ export class VirtioNetLegacy {
     const refused = options.refusedFeatures ?? [];
     this.retire();
     transport.reset();
-    transport.negotiate(DRIVER_FEATURES.filter((bit) => !refused.includes(bit)));
-    // As Linux: the configuration is read before the vectors are set up, so at 20.
-    this.readConfig();
+    const wanted = DRIVER_FEATURES.filter((bit) => !refused.includes(bit));
+    transport.negotiate(wanted, () => this.validate());
+    // The vectors are not set up yet, so the configuration is at 20. There is no config_generation.
+    if (transport.hasFeature(VIRTIO_NET_F_MAC)) transport.readConfigBytes(VIRTIO_NET_CFG_MAC, this.mac);
+    this.mtu = transport.hasFeature(VIRTIO_NET_F_MTU) ? transport.readConfig16(VIRTIO_NET_CFG_MTU) : DEFAULT_MTU;
     const plans: LegacyQueuePlan[] = [
       { index: RX_QUEUE, onUsed: () => this.rx?.onUsed() },
       { index: TX_QUEUE, onUsed: () => this.tx?.onUsed(), checksUsedLength: false },
@@ -174,7 +185,16 @@ export class VirtioNetLegacy {
     const rings = transport.setupQueues(this.memory, plans, this.onConfigChange, options.wantsMsix ?? true);
     this.makeQueues(rings);
     transport.driverOk();
+    transport.status(); // Linux asks here whether a driver has set DRIVER_OK, and sets it for one that has not
     this.rx!.fill();
+    this.isLinkUp = this.readLink();
+  }
+
+  /** What is to be left out of the features: an MTU that IPv4 does not work with (RFC 791). */
+  private validate(): number[] {
+    const { transport } = this;
+    if (!transport.hasFeature(VIRTIO_NET_F_MTU)) return [];
+    return transport.readConfig16(VIRTIO_NET_CFG_MTU) < MIN_MTU ? [VIRTIO_NET_F_MTU] : [];
   }
 
   /** Nobody may use a queue until its ring is set up again, be it that this start fails. */
@@ -187,23 +207,6 @@ export class VirtioNetLegacy {
     this.control = null;
   }
 
-  private readConfig(): void {
-    if (this.transport.hasFeature(VIRTIO_NET_F_MAC)) this.readMac();
-    this.isLinkUp = this.readLink();
-  }
-
-  /** There is no config_generation: the address is good when two reads agree. */
-  private readMac(): void {
-    const again = new Uint8Array(VIRTIO_NET_MAC_SIZE);
-    this.transport.readConfigBytes(VIRTIO_NET_CFG_MAC, this.mac);
-    for (let reads = 1; reads < MAC_READS; reads++) {
-      this.transport.readConfigBytes(VIRTIO_NET_CFG_MAC, again);
-      if (again.every((byte, i) => byte === this.mac[i])) return;
-      this.mac.set(again);
-    }
-    throw new DeviceFaultError('DEVICE_SILENT', 'the mac never holds still');
-  }
-
   private readLink(): boolean {
     if (!this.transport.hasFeature(VIRTIO_NET_F_STATUS)) return true;
     return (this.transport.readConfig16(VIRTIO_NET_CFG_STATUS) & VIRTIO_NET_S_LINK_UP) !== 0;
@@ -213,16 +216,17 @@ export class VirtioNetLegacy {
     const { memory, transport, options } = this;
     const isMergeable = transport.hasFeature(VIRTIO_NET_F_MRG_RXBUF);
     const headerBytes = isMergeable ? VIRTIO_NET_HDR_SIZE : VIRTIO_NET_HDR_SIZE_LEGACY;
+    const maxFrameBytes = this.mtu + FRAME_OVERHEAD_BYTES;
     const framing = { headerBytes, hasSeparateHeader: !transport.hasFeature(VIRTIO_F_ANY_LAYOUT) };
     this.rx = RxQueue.over(this.oldRx ?? undefined, rings[RX_QUEUE]!, memory, transport, {
       ...framing,
       isMergeable,
-      bufferBytes: options.rxBufferBytes ?? headerBytes + MAX_FRAME_BYTES,
+      bufferBytes: options.rxBufferBytes ?? headerBytes + maxFrameBytes,
     });
     this.rx.onReceive = options.onReceive ?? null;
     this.tx = TxQueue.over(this.oldTx ?? undefined, rings[TX_QUEUE]!, memory, transport, {
       ...framing,
-      maxFrameBytes: MAX_FRAME_BYTES,
+      maxFrameBytes,
       wantsInterrupts: options.wantsTxInterrupts ?? false,
     });
     const controlRing = rings[CONTROL_QUEUE];

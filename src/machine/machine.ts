@@ -36,7 +36,6 @@ export class Machine {
     const memory = this.memoryFor(this.pfDevice, pfMemoryBytes);
     this.pf = new PfDriver(this.pfDevice, memory, this.clock, pf);
     this.pf.start();
-    this.placeVfBars();
     this.pf.setNumVfs(numVfs);
   }
 
@@ -92,12 +91,5 @@ export class Machine {
       throw new UsageError(`VF ${vf} does not exist; the PF has ${numVfs} enabled, counted from 1`);
     }
     return vf;
-  }
-
-  /** The VF BARs were placed by enumeration; a reset of the PF's driver state does not move them. */
-  private placeVfBars(): void {
-    const { sriov } = this.pf;
-    if (sriov === null) return;
-    for (const bar of this.bus.vf) sriov.writeBar({ index: bar.index, size: bar.bytes, is64Bit: true }, bar.address);
   }
 }

@@ -125,7 +125,7 @@ class Recorder {
     this.take();
     const lost = nic.lostTraceRecords();
     if (lost > 0) throw new NicError('TRACE', `${lost} records found no room in the trace ring`);
-    const card = tracedCard(nic, pf.hasAdminQueue ? pf.transport.adminQueueIndex() : -1);
+    const card = tracedCard(nic, pf.admin.queueIndex);
     return { card, chunks, simulatedNs };
   }
 }

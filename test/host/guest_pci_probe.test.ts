@@ -2,7 +2,7 @@
 // What a driver finds in configuration space, and what it refuses.
 import { describe, expect, it } from 'vitest';
 
-import { findCapability, findExtendedCapability, probeVirtioPci } from '../../src/guest/pci_probe.ts';
+import { findCapability, findExtendedCapability, mapNotify, probeVirtioPci } from '../../src/guest/pci_probe.ts';
 import { RegisterFunction } from '../support/register_function.ts';
 
 const error = (code: string) => expect.objectContaining({ name: 'VfioError', code });
@@ -19,20 +19,27 @@ describe('virtio capabilities', () => {
       notifyMultiplier: 4,
       isr: { bar: 2, offset: 0x1000, length: 1 },
       deviceConfig: { bar: 2, offset: 0x2000, length: 64 },
-      msix: { capability: 0x84, vectors: 4 },
-      express: 0x90,
-      sriov: 0,
     });
   });
 
-  it('SR-IOV is found among the extended capabilities of a PCI Express function', () => {
+  it('an extended capability is found along the list', () => {
     const device = new RegisterFunction();
     device.view.setUint32(0x100, 0x1401_000e, true); // ARI, next 0x140
     device.view.setUint32(0x140, 0x0001_0010, true);
 
-    expect(probeVirtioPci(device).sriov).toBe(0x140);
-    device.config[0x90] = 0x05; // no PCI Express capability
-    expect(probeVirtioPci(device).sriov).toBe(0);
+    expect(findExtendedCapability(device, 0x10)).toBe(0x140);
+    expect(findExtendedCapability(device, 0x24)).toBe(0);
+  });
+
+  it('a notify structure longer than a page is mapped for each queue', () => {
+    const device = new RegisterFunction();
+    device.sizes[2] = 0x8000;
+    device.view.setUint32(0x5c, 0x2000, true);
+
+    const { notify, notifyCapability } = probeVirtioPci(device);
+
+    expect(notify).toBeNull();
+    expect(mapNotify(device, notifyCapability)).toEqual({ bar: 2, offset: 0x3000, length: 0x2000, capability: 0x50 });
   });
 
   it('the first of a kind is taken', () => {
@@ -55,12 +62,11 @@ describe('virtio capabilities', () => {
     expect(probeVirtioPci(device).common).toMatchObject({ bar: 4, offset: 0x100 });
   });
 
-  it('device configuration and MSI-X may be missing', () => {
+  it('device configuration may be missing', () => {
     const device = new RegisterFunction();
     device.config[0x77] = 5;
-    device.config[0x84] = 0x05;
 
-    expect(probeVirtioPci(device)).toMatchObject({ deviceConfig: null, msix: null });
+    expect(probeVirtioPci(device).deviceConfig).toBeNull();
   });
 
   it('ids below 0x1040 take the type from the subsystem id', () => {
@@ -115,6 +121,22 @@ describe('refused functions', () => {
     device.config[0x91] = 0x40;
 
     expect(findCapability(device, 0x05)).toBe(0);
+  });
+
+  it('a list of virtio capabilities that runs in a circle is walked once', () => {
+    const device = new RegisterFunction();
+    device.config[0x43] = 5; // no common structure
+    device.config[0x75] = 0x40; // and the last virtio capability leads back to the first
+    let reads = 0;
+    const { read } = device;
+    device.read = (region, offset, size) => {
+      reads++;
+      return read.call(device, region, offset, size);
+    };
+
+    expect(() => probeVirtioPci(device)).toThrow(error('ENODEV'));
+    // two ids; status, pointer; of each of the four capabilities its header, kind and BAR and then the pointer; the first again
+    expect(reads).toBe(2 + 2 + 4 * (3 + 1) + 1);
   });
 
   it('a loop among extended capabilities ends', () => {

@@ -178,4 +178,51 @@ describe('a device that means no good', () => {
     expect(() => flooded.onUsed()).toThrow(expect.objectContaining({ code: 'DEVICE_FLOOD' }));
     expect(queue.frames).toBe(0);
   });
+
+  it.each(['onUsed', 'poll'] as const)(
+    'DRV-08: interrupts for each of them within the notification: %s() ends',
+    (way) => {
+      const { device, memory, ring } = receive();
+      let depth = 0;
+      let deepest = 0;
+      const answerAll = (): void => {
+        for (const chain of device.takeAll()) device.answer(chain, [...header(), 1]);
+      };
+      const notify = (): void => {
+        answerAll();
+        deepest = Math.max(deepest, ++depth);
+        flooded.onUsed();
+        depth--;
+      };
+      const flooded: RxQueue = new RxQueue(
+        ring,
+        memory,
+        { notify },
+        { ...MODERN_FRAMING, isMergeable: false, bufferBytes: 112 },
+      );
+      answerAll();
+
+      expect(() => flooded[way]()).toThrow(expect.objectContaining({ code: 'DEVICE_FLOOD' }));
+      expect(deepest).toBe(1); // the handler is not entered again
+      expect(flooded.frames).toBe(256 * 4); // rounds, a ring of four each
+    },
+  );
+
+  it('what comes while poll() fills the ring is delivered by it, since its interrupt was not', () => {
+    const { device, memory, ring } = receive();
+    let late = 1;
+    const notify = (): void => {
+      if (late-- > 0) device.answer(device.take()!, [...header(), 2]);
+      queue.onUsed();
+    };
+    const queue: RxQueue = new RxQueue(
+      ring,
+      memory,
+      { notify },
+      { ...MODERN_FRAMING, isMergeable: false, bufferBytes: 112 },
+    );
+    for (const chain of device.takeAll()) device.answer(chain, [...header(), 1]);
+
+    expect(queue.poll()).toBe(4 + 1);
+  });
 });

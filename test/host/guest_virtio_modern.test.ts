@@ -24,11 +24,11 @@ function setup(prepare: (device: RegisterFunction) => void = nothing) {
 }
 
 describe('start-up', () => {
-  it('memory decoding and bus mastering are switched on before the first register access', () => {
+  it('memory decoding is switched on first, bus mastering when the structures are found', () => {
     const device = new RegisterFunction();
 
     expect(new VirtioModern(device).layout.deviceId).toBe(0x1041);
-    expect(device.log).toEqual(['w config 0x4 2 0x6']);
+    expect(device.log).toEqual(['w config 0x4 2 0x2', 'w config 0x4 2 0x6']);
   });
 
   it('a reset writes 0 and reads device_status until it is 0', () => {
@@ -119,6 +119,21 @@ describe('start-up', () => {
     expect(() => transport.negotiate([41])).toThrow(error(code));
   });
 
+  it('what validation leaves out is taken back before FEATURES_OK, with all features written again', () => {
+    const { device, transport } = setup((function_) => function_.offered.splice(0, 2, 0x28, 1));
+    let statusThen = 0;
+
+    transport.negotiate([3, 5], () => {
+      statusThen = device.status;
+      return [3];
+    });
+
+    expect(statusThen).toBe(3); // ACKNOWLEDGE and DRIVER
+    expect([device.accepted, device.status]).toEqual([[0x20, 1, 0, 0], 0xb]);
+    const low = device.log.flatMap((line, i) => (line === 'w common+8 4 0x0' ? [device.log[i + 1]] : []));
+    expect(low).toEqual(['w common+12 4 0x28', 'w common+12 4 0x20']);
+  });
+
   it('status bits are added, never replaced', () => {
     const { device, transport } = setup((function_) => (function_.status = 0x41));
 
@@ -145,6 +160,7 @@ describe('queues', () => {
       'r common+18 2 = 0x3',
       'w common+22 2 0x1',
       'r common+24 2 = 0x10',
+      'w common+22 2 0x1',
       'r common+28 2 = 0x0',
       'w common+22 2 0x1',
       'w common+24 2 0x8',
@@ -188,7 +204,7 @@ describe('queues', () => {
   });
 
   it.each([
-    { what: 'a queue beyond num_queues', prepare: (f: RegisterFunction) => (f.numQueues = 2), code: 'ENOENT' },
+    { what: 'a queue beyond num_queues', prepare: (f: RegisterFunction) => (f.numQueues = 2), code: 'EINVAL' },
     { what: 'a queue of size 0', prepare: (f: RegisterFunction) => (f.queues[2]!.size = 0), code: 'ENOENT' },
     {
       what: 'a queue that is enabled already',
@@ -213,25 +229,30 @@ describe('queues', () => {
   });
 
   it('an admin queue may lie beyond num_queues', () => {
-    const { device, transport, memory } = setup((function_) => (function_.numQueues = 2));
+    const { device, transport, memory } = setup((f) => Object.assign(f, { numQueues: 2, adminNum: 1, adminIndex: 2 }));
     transport.negotiate([]);
+    device.log.length = 0;
 
-    transport.setupQueues(memory, [{ index: 2, onUsed: nothing, isAdmin: true }], nothing);
+    const [ring] = transport.setupQueues(memory, [], nothing, { onUsed: nothing });
 
+    expect(ring?.queue).toBe(2);
     expect(device.queues[2]?.enable).toBe(1);
+    expect(device.log.slice(0, 3)).toEqual(['r common+62 2 = 0x1', 'r common+60 2 = 0x2', 'setIrqs 2 0 2']);
   });
 
   it('admin_queue_num 0 with ADMIN_VQ negotiated is EINVAL', () => {
-    expect(() => setup().transport.adminQueueIndex()).toThrow(error('EINVAL'));
+    const { transport, memory } = setup();
+    transport.negotiate([]);
+
+    expect(() => transport.setupQueues(memory, [], nothing, { onUsed: nothing })).toThrow(error('EINVAL'));
   });
 });
 
 describe('a device that means no good', () => {
   it('DRV-05: says that a data queue is its admin queue: no ring gets two users', () => {
-    const { transport, memory } = setup((function_) => Object.assign(function_, { adminIndex: 1 }));
+    const { transport, memory } = setup((function_) => Object.assign(function_, { adminNum: 1, adminIndex: 1 }));
     transport.negotiate([]);
-    const admin: QueuePlan = { index: 1, onUsed: nothing, isAdmin: true };
 
-    expect(() => transport.setupQueues(memory, [...NET_PLANS, admin], nothing)).toThrow(error('EINVAL'));
+    expect(() => transport.setupQueues(memory, NET_PLANS, nothing, { onUsed: nothing })).toThrow(error('EINVAL'));
   });
 });

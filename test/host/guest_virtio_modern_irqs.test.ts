@@ -2,7 +2,7 @@
 // How the modern transport shares out MSI-X vectors, and what is left without them.
 import { describe, expect, it } from 'vitest';
 
-import { VirtioModern, type QueuePlan } from '../../src/guest/virtio_modern.ts';
+import { VirtioModern, type AdminQueuePlan, type QueuePlan } from '../../src/guest/virtio_modern.ts';
 import { PlainMemory } from '../support/plain_memory.ts';
 import { RegisterFunction } from '../support/register_function.ts';
 
@@ -24,7 +24,8 @@ function setup(prepare: (device: RegisterFunction) => void = nothing) {
 }
 
 describe('MSI-X vectors', () => {
-  const plans: readonly QueuePlan[] = [...NET_PLANS, { index: 3, onUsed: nothing, isAdmin: true }];
+  const admin: AdminQueuePlan = { onUsed: nothing };
+  const withAdmin = (device: RegisterFunction): void => void Object.assign(device, { adminNum: 1, adminIndex: 3 });
 
   it.each([
     { vectors: 4, policy: 'each', assigned: [1, 2, 0xffff, 3] },
@@ -32,11 +33,12 @@ describe('MSI-X vectors', () => {
     { vectors: 2, policy: 'shared', assigned: [1, 1, 0xffff, 0] },
   ])('$vectors vectors: $policy', ({ vectors, policy, assigned }) => {
     const device = new RegisterFunction(4);
+    withAdmin(device);
     device.vectors = vectors;
     const transport = new VirtioModern(device);
     transport.negotiate([]);
 
-    transport.setupQueues(new PlainMemory(), plans, nothing);
+    transport.setupQueues(new PlainMemory(), NET_PLANS, nothing, admin);
 
     expect(transport.vectorPolicy).toBe(policy);
     expect(device.queues.map((queue) => queue.vector)).toEqual(assigned);
@@ -44,12 +46,13 @@ describe('MSI-X vectors', () => {
 
   it('a vector that reads back as 0xffff moves on to the next policy, without new memory', () => {
     const device = new RegisterFunction(4);
+    withAdmin(device);
     device.usableVectors = 2;
     const transport = new VirtioModern(device);
     const memory = new PlainMemory();
     transport.negotiate([]);
 
-    const rings = transport.setupQueues(memory, plans, nothing);
+    const rings = transport.setupQueues(memory, NET_PLANS, nothing, admin);
 
     expect(transport.vectorPolicy).toBe('shared');
     expect(device.queues.map((queue) => queue.vector)).toEqual([1, 1, 0xffff, 0]);
@@ -64,17 +67,39 @@ describe('MSI-X vectors', () => {
 
   it('each vector runs the handlers of all its users', () => {
     const device = new RegisterFunction(4);
+    withAdmin(device);
     device.vectors = 2;
     const calls: string[] = [];
     const transport = new VirtioModern(device);
     transport.negotiate([]);
-    const noted = plans.map((plan) => ({ ...plan, onUsed: plan.onUsed && (() => calls.push(`queue ${plan.index}`)) }));
-    transport.setupQueues(new PlainMemory(), noted, () => calls.push('config'));
+    const noted = NET_PLANS.map((plan) => ({
+      ...plan,
+      onUsed: plan.onUsed && (() => calls.push(`queue ${plan.index}`)),
+    }));
+    const onUsed = () => calls.push('queue 3');
+    transport.setupQueues(new PlainMemory(), noted, () => calls.push('config'), { onUsed });
 
     device.handlers[2]?.[0]?.(0, 0);
     device.handlers[2]?.[1]?.(1, 0);
 
     expect(calls).toEqual(['config', 'queue 3', 'queue 0', 'queue 1']);
+  });
+
+  it.each([2, 0])('interrupts one within the other end: index %d', (index) => {
+    const device = new RegisterFunction();
+    Object.assign(device, { vectors: index === 2 ? 4 : 0, intxCount: 1 });
+    const transport = new VirtioModern(device);
+    transport.negotiate([]);
+    let depth = 0;
+    const raise = (): void => {
+      depth++;
+      device.isr = 1;
+      device.handlers[index]![index === 2 ? 1 : 0]!(0, 0);
+    };
+    transport.setupQueues(new PlainMemory(), [{ index: 0, onUsed: raise }], nothing);
+
+    expect(raise).toThrow(error('DEVICE_FLOOD'));
+    expect(depth).toBeLessThan(100);
   });
 
   it('without MSI-X the INTx handler reads ISR and serves what it names', () => {
@@ -117,6 +142,21 @@ describe('MSI-X vectors', () => {
 
     transport.shutdown();
 
-    expect(device.log).toEqual(['w common+20 1 0x0', 'r common+20 1 = 0x0', 'disableIrqs 2']);
+    const vector = (queue: number): string[] => [
+      `w common+22 2 0x${queue}`,
+      'w common+26 2 0xffff',
+      'r common+26 2 = 0xffff',
+    ];
+    expect(device.log).toEqual([
+      'w common+20 1 0x0',
+      'r common+20 1 = 0x0',
+      ...[0, 1, 2].flatMap(vector),
+      'w common+16 2 0xffff',
+      'r common+16 2 = 0xffff',
+      'disableIrqs 2',
+      'r common+20 1 = 0x0',
+      'r common+20 1 = 0x0',
+      'w common+20 1 0x1',
+    ]);
   });
 });

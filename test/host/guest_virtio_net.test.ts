@@ -31,13 +31,18 @@ function setup(options: VirtioNetOptions = {}, device = netFunction()) {
 }
 
 describe('start-up of a VF', () => {
-  it('ends with DRIVER_OK, then fills the receive ring and notifies it', () => {
+  it('ends with DRIVER_OK, fills the receive ring, notifies it and looks at the link', () => {
     const { device, driver, memory } = setup();
 
     driver.start();
 
-    const end = device.log.slice(-2);
-    expect(end).toEqual(['w common+20 1 0xf', 'w notify+0x0 2 0x0']);
+    const end = device.log.slice(-4);
+    expect(end).toEqual([
+      'w common+20 1 0xf',
+      'r common+20 1 = 0xf',
+      'w notify+0x0 2 0x0',
+      'r device+6 2 = 0x1', // and looks at the link
+    ]);
     expect(device.ring(memory, 0).takeAll()).toHaveLength(16);
     expect(device.notified).toEqual([0]);
   });
@@ -57,6 +62,17 @@ describe('start-up of a VF', () => {
 
     expect([...driver.mac]).toEqual(MAC);
     expect([driver.isLinkUp, driver.mtu]).toEqual([true, 1500]);
+  });
+
+  it('leaves an MTU below 68 alone', () => {
+    const { device, driver } = setup();
+    device.deviceConfig[10] = 67;
+    device.deviceConfig[11] = 0;
+
+    driver.start();
+
+    expect(driver.mtu).toBe(1500);
+    expect(device.accepted[0]! & 8).toBe(0);
   });
 
   it('without MAC, STATUS and MTU reads no device configuration', () => {

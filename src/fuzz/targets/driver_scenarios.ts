@@ -55,8 +55,6 @@ const OPTION_NO_VECTORS = 16;
 const RESET_POLLS = 50;
 const ANSWER_WAITS = 500;
 const SMALL_BUFFER = 64;
-/** VFs up to which every routing id is looked at in one operation. */
-const MOST_ROUTING_IDS = 256;
 
 /** The scenario that the first record asks for. */
 export function scenarioOf(world: DriverWorld, first: FuzzRecord): Scenario {
@@ -191,8 +189,8 @@ class NetScenario implements Scenario {
     const { pf } = this;
     if (pf === null) return;
     if (at % 3 === 0) pf.setNumVfs(value & 7);
-    else if (at % 3 === 1) pf.sriov?.sizeBars();
-    else if (pf.sriov !== null && pf.sriov.totalVfs <= MOST_ROUTING_IDS) pf.sriov.checkRoutingIds();
+    else if (at % 3 === 1) pf.sriov?.restore();
+    else pf.sriov?.discover();
   }
 
   private operateAdmin(admin: AdminClient, operation: number, at: number, value: number): void {
