@@ -9,8 +9,13 @@ import { Observer } from './observer.ts';
 import type { AdminResult } from '../../guest/admin_client.ts';
 import type { Clock } from '../../guest/platform.ts';
 
-/** Steps of one operation: more than any honest work takes. */
-const STEPS_PER_OPERATION = 20_000;
+/**
+ * Steps of one operation: more than any honest work takes, and than it takes to try every number of VFs of a device that
+ * claims 65,535, with three accesses each.
+ */
+const STEPS_PER_OPERATION = 220_000;
+/** Steps of one operation that count as new behaviour. */
+const OBSERVED_STEPS = 5_000;
 /** Interrupts that one record may ask for. */
 const MOST_INTERRUPTS = 64;
 
@@ -104,7 +109,7 @@ export class DriverWorld implements Clock {
   step(shape: number, detail: number): void {
     this.steps++;
     if (this.steps > STEPS_PER_OPERATION) throw new Breach('the driver is in an endless loop');
-    if (this.steps <= STEPS_PER_OPERATION / 4) this.observer.step(shape, detail);
+    if (this.steps <= OBSERVED_STEPS) this.observer.step(shape, detail);
   }
 
   /** Runs `handler` when the driver waits next; at once if the device is of that kind and no handler runs. */
