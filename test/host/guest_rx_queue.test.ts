@@ -180,7 +180,7 @@ describe('a device that means no good', () => {
   });
 
   it.each(['onUsed', 'poll'] as const)(
-    'DRV-08: interrupts for each of them within the notification: %s() ends',
+    'DRV-09: interrupts for each of them within the notification: %s() ends',
     (way) => {
       const { device, memory, ring } = receive();
       let depth = 0;
