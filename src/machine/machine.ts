@@ -71,11 +71,12 @@ export class Machine {
     return driver;
   }
 
-  /** The legacy driver on a VF behind the variant driver, running. */
+  /** The legacy driver on a VF behind the variant driver, running; memory as for the modern one. */
   startLegacy(vf: number, options: VirtioNetLegacyOptions = {}, memoryBytes?: number): VirtioNetLegacy {
     checkOptions('legacy driver', options, VIRTIO_NET_LEGACY_OPTIONS);
     const device = this.openTransitionalVf(vf);
-    const driver = new VirtioNetLegacy(device, this.memoryFor(device, memoryBytes), this.clock, options);
+    const memory = this.memoryFor(device, memoryBytes ?? driverMemory(this.nic.provisioned(vf), options));
+    const driver = new VirtioNetLegacy(device, memory, this.clock, options);
     driver.start();
     return driver;
   }

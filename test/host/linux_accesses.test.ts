@@ -237,3 +237,13 @@ describe('SR-IOV, of a PF with two VFs that QEMU emulates', () => {
     expect(script.filter(isOfSriov).length).toBeGreaterThan(60);
   });
 });
+
+describe('a legacy driver takes the MTU of its function, and has memory for it', () => {
+  it.each([1500, 9000, 65535])('%i', (mtu) => {
+    const machine = new Machine({ totalVfs: 1, mode: 'functional', mtu });
+
+    const driver = machine.startLegacy(1);
+
+    expect([driver.mtu, driver.tx!.maxFrameBytes]).toEqual([mtu, mtu + 22]); // Ethernet header, two VLAN tags
+  });
+});
