@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What Linux 7.3 does to a function, access by access: unbind, bind, interface up. The lists are in test/fixtures/linux,
 // where the tests of this project's drivers take them from; VIRTFN_RECORD=1 writes them anew.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -20,22 +20,30 @@ const SETTLE_MS = 1000; // the interface comes up in the background
 /** queue_desc, queue_driver, queue_device, the legacy queue address: in the guest's memory. config_generation: as it came. */
 const PASSING = /^(BAR2 w 0x0(?:2[048c]|3[04]) 4|BAR0 w 0x008 4|BAR2 r 0x015 1) = (?!0x0$).*/;
 
-function check(name: string, about: string, names: readonly string[], sections: readonly string[][]): void {
-  const lines = sections.flatMap((section, i) => [
+type Sections = Readonly<Record<string, readonly string[]>>;
+
+/** Sections as lines of text; with VIRTFN_RECORD=1 they become the recording. */
+function listOf(name: string, about: string, sections: Sections): string[] {
+  const lines = Object.entries(sections).flatMap(([title, section]) => [
     '',
-    `[${names[i]!}]`,
+    `[${title}]`,
     ...section.map((line) => line.replace(PASSING, '$1 = *')),
   ]);
-  const text = [
-    `# Linux ${kernelRelease(KERNEL)}: ${about}`,
-    '# VIRTFN_RECORD=1 npm run test:guests -- accesses',
-    ...lines,
-    '',
-  ].join('\n');
-  const file = repoPath(`test/fixtures/linux/${name}.txt`);
-  mkdirSync(repoPath('test/fixtures/linux'), { recursive: true });
-  if (process.env['VIRTFN_RECORD'] === '1') writeFileSync(file, text);
-  expect(text).toBe(readFileSync(file, 'utf8'));
+  if (process.env['VIRTFN_RECORD'] === '1') {
+    const head = `# Linux ${kernelRelease(KERNEL)}: ${about}\n# VIRTFN_RECORD=1 npm run test:guests -- accesses`;
+    writeFileSync(fixture(name), [head, ...lines, ''].join('\n'));
+  }
+  return lines;
+}
+
+/** The recording, without its head, which names the kernel. */
+function recorded(name: string): string[] {
+  const lines = readFileSync(fixture(name), 'utf8').split('\n');
+  return lines.slice(0, -1).filter((line) => !line.startsWith('#'));
+}
+
+function fixture(name: string): string {
+  return repoPath(`test/fixtures/linux/${name}.txt`);
 }
 
 /** Without what comes when it comes: up to the look at the link, the last register that is read. */
@@ -88,7 +96,8 @@ describe.runIf(IS_VIRTFN && kernelsOfThisRun().includes(KERNEL))('accesses of th
     await mark(guest);
 
     const [, remove = [], probe = [], open = []] = accessesOf(log);
-    check(name, about, ['unbind', 'bind', 'up'], [remove, probe, upToTheLink(open)]);
+    const list = listOf(name, about, { unbind: remove, bind: probe, up: upToTheLink(open) });
+    expect(list).toEqual(recorded(name));
   });
 
   it('the PCI core on a PF with two VFs, which QEMU itself emulates', async () => {
@@ -105,11 +114,13 @@ describe.runIf(IS_VIRTFN && kernelsOfThisRun().includes(KERNEL))('accesses of th
 
     const ofSriov = (line: string): boolean => /^config . 0x1[0-4]/.test(line) || /^config . 0x004/.test(line);
     const [boots = [], enable = [], disable = []] = accessesOf(log);
-    check(
-      'sriov',
-      'the PCI core on a PF of QEMU with two VFs: boot, sriov_numvfs 2, sriov_numvfs 0; command register and SR-IOV alone',
-      ['boot', 'enable', 'disable'],
-      [boots, enable, disable].map((section) => section.filter(ofSriov)),
-    );
+    const about =
+      'the PCI core on a PF of QEMU with two VFs: boot, sriov_numvfs 2, sriov_numvfs 0; command register and SR-IOV alone';
+    const list = listOf('sriov', about, {
+      boot: boots.filter(ofSriov),
+      enable: enable.filter(ofSriov),
+      disable: disable.filter(ofSriov),
+    });
+    expect(list).toEqual(recorded('sriov'));
   });
 });
