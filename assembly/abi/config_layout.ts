@@ -35,8 +35,6 @@ export const MSIX_TABLE_OFFSET = 0;
 export const MSIX_PBA_OFFSET = 0x800;
 
 export const SUBSYSTEM_ID = 0x0041;
-export const LINK_SPEED = 3; // 8 GT/s
-export const LINK_WIDTH = 8;
 
 // What a write to configuration space sets off outside the PCI layer (bits of the result of writeConfig)
 export const EFFECT_RESET = 1;

@@ -148,23 +148,29 @@ export const PCI_EXP_LNKCTL2_TLS_SHIFT = 0;
 export const PCI_EXP_LNKCTL2_TLS_MASK = 0x000f; // target link speed
 export const PCI_EXP_LNKSTA2_CUR_DEEMPH = 1 << 0;
 
-// Link speed codes of LNKCAP, LNKSTA and LNKCTL2.
+// Link speed codes of LNKCAP, LNKSTA and LNKCTL2: the generation.
 export const PCI_EXP_SPEED_2_5GT = 1;
 export const PCI_EXP_SPEED_5GT = 2;
 export const PCI_EXP_SPEED_8GT = 3;
 export const PCI_EXP_SPEED_16GT = 4;
 export const PCI_EXP_SPEED_32GT = 5;
+export const PCI_EXP_SPEED_64GT = 6;
 
 // Reset and mask values that join several of the bits above.
 export const PCI_EXP_ENDPOINT_FLAGS = 0x0002; // version 2, endpoint
-export const PCI_EXP_ENDPOINT_DEVCAP = 0x10008020; // FLR, role-based error reporting, extended tags; payload comes from the profile
+export const PCI_EXP_ENDPOINT_DEVCAP = 0x10008000; // FLR, role-based error reporting; payload and tags come from the profile
 export const PCI_EXP_ENDPOINT_DEVCTL = 0x2810; // 512-byte reads, no-snoop and relaxed ordering allowed
-// All of DEVCTL except phantom functions and aux power, which the card has not, and BCR_FLR, which acts and does not stick.
+// All of DEVCTL except phantom functions and aux power, which the card has not, and BCR_FLR, which acts and does not stick;
+// EXT_TAG only where DEVCAP has it.
 export const PCI_EXP_ENDPOINT_DEVCTL_WRITABLE = 0x79ff;
 export const PCI_EXP_DEVSTA_WRITE_ONE_CLEARS = 0x000f;
 export const PCI_EXP_ENDPOINT_LNKCTL_WRITABLE = 0x00cb; // ASPM, RCB, common clock, extended synch
 export const PCI_EXP_ENDPOINT_DEVCAP2 = 0x0000001f; // completion timeout ranges A to D, and disable
-export const PCI_EXP_ENDPOINT_DEVCTL2_WRITABLE = 0x001f;
+export const PCI_EXP_ENDPOINT_DEVCTL2_WRITABLE = 0x001f; // and 10BIT_TAG_REQ_EN where DEVCAP2 has it
+
+// Requests that a tag field tells apart (§2.2.6.2).
+export const PCI_EXP_TAGS_5BIT = 32;
+export const PCI_EXP_TAGS_8BIT = 256;
 
 // prettier-ignore
 export const PCI_EXP_CAP: StaticArray<u32> = [ // offset, width, access, reset, write mask

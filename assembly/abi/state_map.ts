@@ -9,7 +9,7 @@
 //            WINDOW     guest memory for in-process drivers (address and size in CONTROL)
 
 export const ARENA_MAGIC = 0x76667476;
-export const ARENA_VERSION = 2;
+export const ARENA_VERSION = 3;
 
 export const ARENA_BASE = 0x10000;
 
@@ -81,6 +81,14 @@ export const CTL_WIRE_IN_FREE = CONTROL + 248; // u64, cycles << 16
 export const CTL_IOMMU_POOL = CONTROL + 328; // the pool of the address spaces ...
 export const CTL_IOMMU_POOL_FREE = CONTROL + 332; // ... its first free block ...
 export const CTL_IOMMU_POOL_USED = CONTROL + 336; // ... and the bytes that are in use
+// what the registers of the PF and the profile leave of the link together, see pcie/device_control.ts
+export const CTL_CPL_TIMEOUT = CONTROL + 344; // u64 cycles, CPL_NEVER: reads are never given up
+export const CTL_MPS = CONTROL + 352; // bytes in a write
+export const CTL_MRRS = CONTROL + 356; // bytes that a read request asks for
+export const CTL_CPL_BYTES = CONTROL + 360; // bytes in a completion
+export const CTL_TAG_END = CONTROL + 364; // end of the tag records that may be taken
+/** A time-out that no clock reaches. */
+export const CPL_NEVER_LOG2 = 62;
 export const CTL_SPAN = CONTROL + 232; // bytes to the end of the range of the last translation
 export const CTL_RANGE = CONTROL + 292; // range of the last translation if its bytes may not be touched directly, else 0
 
@@ -192,7 +200,7 @@ export const POSTED_BYTES = 0x40000;
 
 // ---- reads of the card under way: a record a tag ---------------------------------------------------------------------
 export const TAGS_MAX = 4096;
-export const TAG_BYTES = 80;
+export const TAG_BYTES = 88;
 export const TAG = POSTED + POSTED_BYTES;
 export const TAG_CONTEXT = 0; // u32
 export const TAG_GENERATION = 4;
@@ -212,6 +220,8 @@ export const TAG_UP = 60; // until its last symbol was out
 export const TAG_TRANSLATION = 64; // in the IO-TLB
 export const TAG_HOST = 68; // in the host, translation included
 export const TAG_DOWN = 72; // until the last symbol of its completions was out
+export const TAG_FORGOTTEN = 76; // 1: given up, or a function level reset came over it
+export const TAG_DEADLINE = 80; // u64: the cycle in which the request is given up
 
 // ---- IO-TLB of the host: sets of ways {page u64, used u64, ready u64} ---------------------------------------------------
 export const IOTLB = TAG + TAGS_MAX * TAG_BYTES;

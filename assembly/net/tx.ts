@@ -23,7 +23,15 @@ import {
   TX_RULE_SOURCE,
   TX_RULE_UNTAGGED,
 } from '../abi/function_state.ts';
-import { CTL_PROMISC_PORTS, ENGINE_TX, FN_FILTER, IOMMU_READ, PACKET, PACKET_FRAME } from '../abi/state_map.ts';
+import {
+  CTL_PROMISC_PORTS,
+  CTL_READ_FAULTS,
+  ENGINE_TX,
+  FN_FILTER,
+  IOMMU_READ,
+  PACKET,
+  PACKET_FRAME,
+} from '../abi/state_map.ts';
 import {
   C_DMA_READ_BYTES,
   C_DMA_READS,
@@ -107,7 +115,7 @@ export function stepTransmit(job: usize): bool {
  * with nothing done, if the general way has to be taken.
  */
 export function transmitDirect(q: usize, f: usize, head: u32): bool {
-  if (head >= <u32>load<u16>(q, Q_SIZE)) return false;
+  if (head >= <u32>load<u16>(q, Q_SIZE) || load<u32>(CTL_READ_FAULTS) != 0) return false;
   const desc = translate(f, load<u64>(q, Q_DESC) + <u64>(head * VIRTQ_DESC_SIZE), IOMMU_READ);
   if (desc == 0 || lastSpan() < <u32>VIRTQ_DESC_SIZE || load<u16>(desc, VIRTQ_DESC_FLAGS) != 0) return false;
   const length = load<u32>(desc, VIRTQ_DESC_LEN);

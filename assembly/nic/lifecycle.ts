@@ -18,12 +18,14 @@ import { resetConfigImage } from '../pci/config_image.ts';
 import { updateDecode } from '../pci/config_space.ts';
 import { resetMsix } from '../pci/msix.ts';
 import { bindFunction } from '../pcie/address_space.ts';
+import { forgetReads } from '../pcie/requests.ts';
 import { resetDevice } from '../virtio/device_status.ts';
 import { applyProfile } from './profile.ts';
 
 /** Reset of one function. The PF's takes all others away: VF Enable goes back to 0, and nobody manages those on demand. */
 export function resetFunction(f: usize): void {
   resetDevice(f);
+  forgetReads(f);
   resetMsix(f);
   resetConfigImage(f);
   store<u8>(f, 0, FN_MSIX_ENABLE);

@@ -49,7 +49,7 @@ import { CAP_MSIX } from '../abi/config_layout.ts';
 import { FC_RESETS } from '../abi/counter.ts';
 import { VIRTIO_ADMIN_CMD_NOTIFY_INFO_FLAGS_OWNER_MEM } from '../abi/virtio_admin.ts';
 import { config } from '../mem/arena.ts';
-import { resetConfigImage, showVectors } from '../pci/config_image.ts';
+import { showVectors, writeConfigImage } from '../pci/config_image.ts';
 import { resetMsix } from '../pci/msix.ts';
 import { isFunctional } from '../sim/time.ts';
 import { initOfferedFeatures } from '../virtio/features.ts';
@@ -106,7 +106,7 @@ export function applyProfile(f: usize): void {
   }
   const resets = f + FN_COUNTER + (FC_RESETS << 3);
   const before = load<u64>(resets);
-  resetConfigImage(f);
+  writeConfigImage(f);
   resetMsix(f);
   resetDevice(f);
   store<u64>(resets, before); // no driver had a part in it

@@ -40,7 +40,7 @@ import {
   VIRTIO_BAR_BYTES,
 } from '../abi/config_layout.ts';
 import { C_UNSUPPORTED_REQUEST, FC_IGNORED_WRITES } from '../abi/counter.ts';
-import { PCI_EXP_DEVSTA, PCI_EXP_DEVSTA_URD } from '../abi/pci_express.ts';
+import { PCI_EXP_DEVSTA, PCI_EXP_DEVSTA_CED, PCI_EXP_DEVSTA_NFED, PCI_EXP_DEVSTA_URD } from '../abi/pci_express.ts';
 import { PCI_BASE_ADDRESS_0 } from '../abi/pci_header.ts';
 import { PCI_SRIOV_BAR, PCI_SRIOV_SYS_PGSIZE } from '../abi/pci_sriov.ts';
 import {
@@ -64,15 +64,20 @@ import { applyVfEnable, resetFunction } from './lifecycle.ts';
 /** What a read gets that nobody answers. */
 const ALL_ONES: u32 = 0xffffffff;
 
-/** Completes a request as Unsupported Request: counted, and noted in the function's Device Status (PCIe 6.0 §7.5.3.5). */
-function refuse(f: usize): void {
+/**
+ * Completes a request as Unsupported Request: counted, and noted in the function's Device Status (PCIe 6.0 §7.5.3.5). The
+ * completion tells the requester of a non-posted request, so the error is an advisory one, correctable (§6.2.3.2.4.1);
+ * of a posted request nobody else knows.
+ */
+function refuse(f: usize, isPosted: bool): void {
   count(C_UNSUPPORTED_REQUEST);
   const status = f + FN_CONFIG + CAP_EXP + PCI_EXP_DEVSTA;
-  if (load<u8>(f, FN_PRESENT) != 0) store<u16>(status, load<u16>(status) | PCI_EXP_DEVSTA_URD);
+  const bits = <u16>(PCI_EXP_DEVSTA_URD | (isPosted ? PCI_EXP_DEVSTA_NFED : PCI_EXP_DEVSTA_CED));
+  if (load<u8>(f, FN_PRESENT) != 0) store<u16>(status, load<u16>(status) | bits);
 }
 
 function unsupported(f: usize, size: u32): u32 {
-  refuse(f);
+  refuse(f, false);
   return size == 4 ? ALL_ONES : (1 << (size << 3)) - 1;
 }
 
@@ -101,7 +106,7 @@ export function readMemoryRegister(f: usize, bar: u32, offset: u32, size: u32): 
 /** Memory write of 1, 2 or 4 naturally aligned bytes in a BAR; `issued` is when the host sent it. */
 export function writeMemoryRegister(f: usize, bar: u32, offset: u32, size: u32, value: u32, issued: u64): void {
   if (load<u8>(f, FN_MEMORY) == 0) {
-    refuse(f);
+    refuse(f, true);
     return;
   }
   if (bar == VIRTIO_BAR) {
@@ -112,7 +117,7 @@ export function writeMemoryRegister(f: usize, bar: u32, offset: u32, size: u32, 
   } else if (bar == MSIX_BAR && offset < <u32>MSIX_BAR_BYTES) {
     writeMsixBar(f, offset, size, value);
   } else {
-    refuse(f);
+    refuse(f, true);
   }
 }
 
@@ -137,7 +142,7 @@ export function readConfigRegister(f: usize, offset: u32, size: u32): u32 {
 
 export function writeConfigRegister(f: usize, offset: u32, size: u32, value: u32, issued: u64): void {
   if (load<u8>(f, FN_PRESENT) == 0 || !isConfigAccess(offset, size)) {
-    refuse(f);
+    refuse(f, false);
     return;
   }
   const effects = writeConfig(f, offset, size, value);

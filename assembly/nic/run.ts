@@ -38,7 +38,7 @@ import { TLP_CFGRD, TLP_CFGWR, TLP_DOWN, TLP_MRD, TLP_MWR, TRACE_MASK_STATE } fr
 import { count, functionAt, param } from '../mem/arena.ts';
 import { completionReady, receiveRequest, sendCompletion } from '../pcie/completer.ts';
 import { deliverPosted, lastPostedArrival, lastWriteOf, nextPostedArrival } from '../pcie/posted.ts';
-import { lastReadOf } from '../pcie/requests.ts';
+import { lastReadOf } from '../pcie/tags.ts';
 import { hasOutput, hasOutputRoom } from '../sim/output.ts';
 import { moveTo, NEVER, nextEventTime, scheduleAt, takeEvent } from '../sim/scheduler.ts';
 import { isFunctional } from '../sim/time.ts';

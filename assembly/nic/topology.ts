@@ -49,7 +49,6 @@ import { config, functionAt, param } from '../mem/arena.ts';
 import { initConfigMasks } from '../pci/config_image.ts';
 import { initAddressSpace, ioasMap } from '../pcie/address_space.ts';
 import { initPool } from '../pcie/pool.ts';
-import { initTags } from '../pcie/requests.ts';
 import { initScheduler } from '../sim/scheduler.ts';
 import { initJobs } from '../virtio/job.ts';
 import { applyProfile, initProfile } from './profile.ts';
@@ -84,7 +83,6 @@ export function createCard(): bool {
   initPool(ioasBase + (functions + IOAS_EXTRA) * IOAS_STRIDE);
   initScheduler();
   initJobs();
-  initTags();
   store<u64>(CTL_RNG, 0x9e3779b97f4a7c15 ^ (<u64>param(P_SEED)));
   initConfigMasks();
   for (let fn: u32 = 0; fn < functions; fn++) initFunction(fn);

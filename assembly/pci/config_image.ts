@@ -19,8 +19,6 @@ import {
   EXT_CAP_ARI,
   EXT_CAP_SRIOV,
   ISR_BAR_OFFSET,
-  LINK_SPEED,
-  LINK_WIDTH,
   MSIX_BAR,
   MSIX_BAR_BYTES,
   MSIX_PBA_OFFSET,
@@ -70,8 +68,14 @@ import {
   PCI_CAP_ID_EXP,
   PCI_EXP_DEVCAP,
   PCI_EXP_DEVCAP2,
+  PCI_EXP_DEVCAP2_10BIT_TAG_COMP,
+  PCI_EXP_DEVCAP2_10BIT_TAG_REQ,
+  PCI_EXP_DEVCAP_EXT_TAG,
   PCI_EXP_DEVCTL,
   PCI_EXP_DEVCTL2,
+  PCI_EXP_DEVCTL2_10BIT_TAG_REQ_EN,
+  PCI_EXP_DEVCTL_EXT_TAG,
+  PCI_EXP_DEVCTL_PAYLOAD_MASK,
   PCI_EXP_DEVSTA,
   PCI_EXP_DEVSTA_WRITE_ONE_CLEARS,
   PCI_EXP_ENDPOINT_DEVCAP,
@@ -84,11 +88,17 @@ import {
   PCI_EXP_FLAGS,
   PCI_EXP_LNKCAP,
   PCI_EXP_LNKCAP2,
+  PCI_EXP_LNKCAP2_SPEEDS_SHIFT,
+  PCI_EXP_LNKCAP_AOC,
   PCI_EXP_LNKCAP_MLW_SHIFT,
   PCI_EXP_LNKCTL,
   PCI_EXP_LNKCTL2,
   PCI_EXP_LNKCTL2_TLS_MASK,
   PCI_EXP_LNKSTA,
+  PCI_EXP_SPEED_16GT,
+  PCI_EXP_SPEED_8GT,
+  PCI_EXP_TAGS_5BIT,
+  PCI_EXP_TAGS_8BIT,
 } from '../abi/pci_express.ts';
 import { PCI_EXT_CAP_ID_ARI, PCI_EXT_CAP_VERSION_ARI } from '../abi/pci_ari.ts';
 import {
@@ -97,7 +107,10 @@ import {
   PCI_SRIOV_BAR,
   PCI_SRIOV_CAP,
   PCI_SRIOV_CAP_ARI_PRESERVED,
+  PCI_SRIOV_CAP_VF_10BIT_TAG,
   PCI_SRIOV_CTRL,
+  PCI_SRIOV_CTRL_ARI,
+  PCI_SRIOV_CTRL_VF_10BIT_TAG,
   PCI_SRIOV_CTRL_WRITABLE,
   PCI_SRIOV_FUNC_LINK,
   PCI_SRIOV_INITIAL_VF,
@@ -131,10 +144,12 @@ import {
 } from '../abi/virtio_pci_cap.ts';
 import { COMMON_SIZE, ISR_SIZE } from '../abi/virtio_pci_common.ts';
 import { VIRTIO_NET_CFG_SIZE } from '../abi/virtio_net.ts';
-import { config } from '../mem/arena.ts';
+import { P_LINK_GENERATION, P_LINK_LANES, P_MPS, P_TAGS } from '../abi/timing_param.ts';
+import { config, param } from '../mem/arena.ts';
+import { applyDeviceControl } from '../pcie/device_control.ts';
 
-/** Writes the reset image of one function; afterwards its configuration space is as after power-on. */
-export function resetConfigImage(f: usize): void {
+/** Writes the image of one function as after power-on. */
+export function writeConfigImage(f: usize): void {
   const isPf = load<u32>(f, FN_INDEX) == 0;
   const c = f + FN_CONFIG;
   memory.fill(c, 0, CONFIG_SPACE_BYTES);
@@ -170,7 +185,29 @@ export function resetConfigImage(f: usize): void {
   store<u8>(c, VIRTIO_PCI_CAP_PCI_CFG_SIZE, CAP_VIRTIO_PCI_CFG + VIRTIO_PCI_CAP_LEN);
   store<u8>(c, 0, CAP_VIRTIO_PCI_CFG + VIRTIO_PCI_CAP_BAR);
   extendedHeader(c + EXT_CAP_ARI, PCI_EXT_CAP_ID_ARI, PCI_EXT_CAP_VERSION_ARI, isPf ? EXT_CAP_SRIOV : 0);
-  if (isPf) sriov(c + EXT_CAP_SRIOV);
+  if (!isPf) return;
+  sriov(c + EXT_CAP_SRIOV);
+  applyDeviceControl();
+}
+
+/**
+ * A function level reset of configuration space: as after power-on, but for what belongs to the link or the hierarchy,
+ * which only the PF has (PCIe 6.0 §6.6.2): Max_Payload_Size, all of Link Control that can be written, the target speed
+ * of Link Control 2, which is sticky, and ARI Capable Hierarchy.
+ */
+export function resetConfigImage(f: usize): void {
+  const c = f + FN_CONFIG;
+  const payload = load<u16>(c, CAP_EXP + PCI_EXP_DEVCTL) & PCI_EXP_DEVCTL_PAYLOAD_MASK;
+  const link = load<u16>(c, CAP_EXP + PCI_EXP_LNKCTL);
+  const link2 = load<u16>(c, CAP_EXP + PCI_EXP_LNKCTL2);
+  const hierarchy = load<u16>(c, EXT_CAP_SRIOV + PCI_SRIOV_CTRL) & PCI_SRIOV_CTRL_ARI;
+  writeConfigImage(f);
+  if (load<u32>(f, FN_INDEX) != 0) return;
+  store<u16>(c, load<u16>(c, CAP_EXP + PCI_EXP_DEVCTL) | payload, CAP_EXP + PCI_EXP_DEVCTL);
+  store<u16>(c, link, CAP_EXP + PCI_EXP_LNKCTL);
+  store<u16>(c, link2, CAP_EXP + PCI_EXP_LNKCTL2);
+  store<u16>(c, hierarchy, EXT_CAP_SRIOV + PCI_SRIOV_CTRL);
+  applyDeviceControl();
 }
 
 function powerManagement(cap: usize): void {
@@ -194,17 +231,36 @@ export function showVectors(cap: usize, vectors: u32): void {
 
 /** Control and status of the link and the payload size of a VF are the PF's; its own registers read 0 (PCIe 6.0 §9.3.5). */
 function express(cap: usize, isPf: bool): void {
-  const link = LINK_SPEED | (LINK_WIDTH << PCI_EXP_LNKCAP_MLW_SHIFT);
+  const speed = linkSpeed();
+  const link = speed | (param(P_LINK_LANES) << PCI_EXP_LNKCAP_MLW_SHIFT);
+  const payload = ctz(param(P_MPS)) - 7; // 128 << n bytes
+  let devcap: u32 = PCI_EXP_ENDPOINT_DEVCAP | payload;
+  if (param(P_TAGS) > <u32>PCI_EXP_TAGS_5BIT) devcap |= PCI_EXP_DEVCAP_EXT_TAG;
+  let devcap2: u32 = PCI_EXP_ENDPOINT_DEVCAP2;
+  // who runs at 16 GT/s completes requests with 10-bit tags; VFs have their requester's bit in the SR-IOV capability
+  if (speed >= <u32>PCI_EXP_SPEED_16GT || hasWideTags()) devcap2 |= PCI_EXP_DEVCAP2_10BIT_TAG_COMP;
+  if (isPf && hasWideTags()) devcap2 |= PCI_EXP_DEVCAP2_10BIT_TAG_REQ;
   store<u8>(cap, PCI_CAP_ID_EXP);
   store<u8>(cap, CAP_VIRTIO_COMMON, 1);
   store<u16>(cap, PCI_EXP_ENDPOINT_FLAGS, PCI_EXP_FLAGS);
-  store<u32>(cap, PCI_EXP_ENDPOINT_DEVCAP | 1, PCI_EXP_DEVCAP); // payload up to 256 bytes
+  store<u32>(cap, devcap, PCI_EXP_DEVCAP);
   store<u16>(cap, isPf ? PCI_EXP_ENDPOINT_DEVCTL : 0, PCI_EXP_DEVCTL);
-  store<u32>(cap, link, PCI_EXP_LNKCAP);
+  store<u32>(cap, link | PCI_EXP_LNKCAP_AOC, PCI_EXP_LNKCAP);
   store<u16>(cap, isPf ? <u16>link : 0, PCI_EXP_LNKSTA);
-  store<u32>(cap, PCI_EXP_ENDPOINT_DEVCAP2, PCI_EXP_DEVCAP2);
-  store<u32>(cap, 0x0e, PCI_EXP_LNKCAP2); // 2.5, 5 and 8 GT/s
-  store<u16>(cap, isPf ? LINK_SPEED : 0, PCI_EXP_LNKCTL2);
+  store<u32>(cap, devcap2, PCI_EXP_DEVCAP2);
+  store<u32>(cap, ((1 << speed) - 1) << PCI_EXP_LNKCAP2_SPEEDS_SHIFT, PCI_EXP_LNKCAP2); // this and all below
+  store<u16>(cap, isPf ? <u16>speed : 0, PCI_EXP_LNKCTL2);
+}
+
+/** Speed code of the link; a wire that is no PCIe shows itself as that of the default profile, 8 GT/s. */
+function linkSpeed(): u32 {
+  const generation = param(P_LINK_GENERATION);
+  return generation == 0 ? PCI_EXP_SPEED_8GT : generation;
+}
+
+/** Has the card more requests under way than 8-bit tags tell apart? */
+function hasWideTags(): bool {
+  return param(P_TAGS) > <u32>PCI_EXP_TAGS_8BIT;
 }
 
 function virtioCap(cap: usize, next: u32, cfgType: u32, offset: u32, length: u32): void {
@@ -224,7 +280,7 @@ function extendedHeader(cap: usize, id: u32, version: u32, next: u32): void {
 function sriov(cap: usize): void {
   extendedHeader(cap, PCI_EXT_CAP_ID_SRIOV, PCI_EXT_CAP_VERSION_SRIOV, 0);
   const total = <u16>config(CFG_TOTAL_VFS);
-  store<u32>(cap, PCI_SRIOV_CAP_ARI_PRESERVED, PCI_SRIOV_CAP);
+  store<u32>(cap, PCI_SRIOV_CAP_ARI_PRESERVED | (hasWideTags() ? PCI_SRIOV_CAP_VF_10BIT_TAG : 0), PCI_SRIOV_CAP);
   store<u16>(cap, total, PCI_SRIOV_INITIAL_VF);
   store<u16>(cap, total, PCI_SRIOV_TOTAL_VF);
   store<u8>(cap, <u8>config(CFG_PF_ROUTING_ID), PCI_SRIOV_FUNC_LINK); // depends on itself alone
@@ -263,12 +319,15 @@ export function initConfigMasks(): void {
   maskBoth(PF_WMASK, PF_W1CMASK);
   maskBoth(VF_WMASK, VF_W1CMASK);
   // link and payload settings of VFs are those of the PF (PCIe 6.0 §9.3.5.4)
-  store<u16>(PF_WMASK, PCI_EXP_ENDPOINT_DEVCTL_WRITABLE, CAP_EXP + PCI_EXP_DEVCTL);
+  const extTag = param(P_TAGS) > <u32>PCI_EXP_TAGS_5BIT ? 0 : PCI_EXP_DEVCTL_EXT_TAG;
+  store<u16>(PF_WMASK, PCI_EXP_ENDPOINT_DEVCTL_WRITABLE & ~extTag, CAP_EXP + PCI_EXP_DEVCTL);
   store<u16>(PF_WMASK, PCI_EXP_ENDPOINT_LNKCTL_WRITABLE, CAP_EXP + PCI_EXP_LNKCTL);
-  store<u16>(PF_WMASK, PCI_EXP_ENDPOINT_DEVCTL2_WRITABLE, CAP_EXP + PCI_EXP_DEVCTL2);
+  const wideTag = hasWideTags() ? PCI_EXP_DEVCTL2_10BIT_TAG_REQ_EN : 0;
+  store<u16>(PF_WMASK, <u16>(PCI_EXP_ENDPOINT_DEVCTL2_WRITABLE | wideTag), CAP_EXP + PCI_EXP_DEVCTL2);
   store<u16>(PF_WMASK, PCI_EXP_LNKCTL2_TLS_MASK, CAP_EXP + PCI_EXP_LNKCTL2);
   const sriovMask: usize = PF_WMASK + EXT_CAP_SRIOV;
-  store<u16>(sriovMask, PCI_SRIOV_CTRL_WRITABLE, PCI_SRIOV_CTRL);
+  const vfWideTag = hasWideTags() ? PCI_SRIOV_CTRL_VF_10BIT_TAG : 0;
+  store<u16>(sriovMask, <u16>(PCI_SRIOV_CTRL_WRITABLE | vfWideTag), PCI_SRIOV_CTRL);
   store<u16>(sriovMask, 0xffff, PCI_SRIOV_NUM_VF);
   store<u32>(sriovMask, PCI_SRIOV_PGSIZE_REQUIRED, PCI_SRIOV_SYS_PGSIZE);
   sizeVfBars(PCI_SRIOV_PGSIZE_4K);

@@ -36,17 +36,20 @@ import {
 } from '../abi/pci_header.ts';
 import { PCI_PM_CTRL, PCI_PM_CTRL_STATE_MASK, PCI_PM_D0, PCI_PM_D1, PCI_PM_D2, PCI_PM_D3HOT } from '../abi/pci_pm.ts';
 import { PCI_MSIX_FLAGS, PCI_MSIX_FLAGS_ENABLE, PCI_MSIX_FLAGS_MASKALL } from '../abi/pci_msix.ts';
-import { PCI_EXP_DEVCTL, PCI_EXP_DEVCTL_BCR_FLR } from '../abi/pci_express.ts';
+import { PCI_EXP_DEVCTL, PCI_EXP_DEVCTL2, PCI_EXP_DEVCTL_BCR_FLR, PCI_EXP_DEVSTA_TRPND } from '../abi/pci_express.ts';
 import {
   PCI_SRIOV_BAR,
   PCI_SRIOV_CTRL,
   PCI_SRIOV_CTRL_MSE,
   PCI_SRIOV_CTRL_VFE,
+  PCI_SRIOV_CTRL_VF_10BIT_TAG,
   PCI_SRIOV_NUM_VF,
   PCI_SRIOV_SYS_PGSIZE,
 } from '../abi/pci_sriov.ts';
 import { VIRTIO_PCI_CAP_PCI_CFG_DATA } from '../abi/virtio_pci_cap.ts';
 import { config, functionAt, loadSized } from '../mem/arena.ts';
+import { applyDeviceControl } from '../pcie/device_control.ts';
+import { hasPendingReads } from '../pcie/tags.ts';
 import { sizeVfBars } from './config_image.ts';
 import { flushPending } from './msix.ts';
 
@@ -56,7 +59,11 @@ export function isConfigAccess(offset: u32, size: u32): bool {
 }
 
 export function readConfig(f: usize, offset: u32, size: u32): u32 {
-  return loadSized(f + FN_CONFIG + offset, size);
+  const value = loadSized(f + FN_CONFIG + offset, size);
+  // the doubleword of Device Control and Device Status: Transactions Pending is not stored
+  if ((offset & ~3) != <u32>(CAP_EXP + PCI_EXP_DEVCTL) || !hasPendingReads(f)) return value;
+  const status: u32 = PCI_EXP_DEVSTA_TRPND << 16;
+  return value | ((status >> ((offset & 3) << 3)) & (0xffffffff >> (32 - (size << 3))));
 }
 
 function overlaps(offset: u32, size: u32, register: u32, width: u32): bool {
@@ -110,6 +117,8 @@ export function writeConfig(f: usize, offset: u32, size: u32, value: u32): u32 {
     if ((high & (PCI_EXP_DEVCTL_BCR_FLR >> 8)) != 0) effects |= EFFECT_RESET;
   }
   if (overlaps(offset, size, CAP_VIRTIO_PCI_CFG + VIRTIO_PCI_CAP_PCI_CFG_DATA, 4)) effects |= EFFECT_PCI_CFG_DATA;
+  if (isPf && overlaps(offset, size, CAP_EXP + PCI_EXP_DEVCTL, PCI_EXP_DEVCTL2 + 2 - PCI_EXP_DEVCTL))
+    applyDeviceControl();
   if (isPf && offset >= <u32>EXT_CAP_SRIOV)
     effects |= writeSriov(c + EXT_CAP_SRIOV, oldControl, oldNumVfs, oldPageSize);
   return effects;
@@ -130,6 +139,7 @@ function writeSriov(cap: usize, oldControl: u16, oldNumVfs: u16, oldPageSize: u3
     }
   }
   const control = load<u16>(cap, PCI_SRIOV_CTRL);
+  if (((control ^ oldControl) & (PCI_SRIOV_CTRL_VFE | PCI_SRIOV_CTRL_VF_10BIT_TAG)) != 0) applyDeviceControl();
   return ((control ^ oldControl) & (PCI_SRIOV_CTRL_VFE | PCI_SRIOV_CTRL_MSE)) != 0 ? EFFECT_VF_ENABLE : 0;
 }
 

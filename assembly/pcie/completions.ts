@@ -5,8 +5,6 @@
 import {
   CTL_NOW,
   CTL_READ_FAULTS,
-  CTL_READ_FAULT_KIND,
-  FN_CONFIG,
   LIFE_COPY,
   LIFE_DOWN_LATENCY,
   LIFE_DOWN_QUEUE,
@@ -24,9 +22,11 @@ import {
   READ_FAULT_POISONED,
   READ_FAULT_UNSUPPORTED,
   TAG_CONTEXT,
+  TAG_DEADLINE,
   TAG_DOWN,
   TAG_ENGINE_WAIT,
   TAG_FN,
+  TAG_FORGOTTEN,
   TAG_GENERATION,
   TAG_HEADERS,
   TAG_HOST,
@@ -53,14 +53,8 @@ import {
   DMA_PENDING,
 } from '../abi/function_state.ts';
 import { EV_DMA_COPIED, EV_DMA_DONE, PRIO_NORMAL } from '../abi/event_code.ts';
-import {
-  C_COMPLETIONS_DROPPED,
-  C_COMPLETION_POISONED,
-  C_COMPLETION_TIMEOUTS,
-  C_COMPLETION_UNSUPPORTED,
-} from '../abi/counter.ts';
-import { PCI_STATUS, PCI_STATUS_DETECTED_PARITY, PCI_STATUS_REC_MASTER_ABORT } from '../abi/pci_header.ts';
-import { P_CPL_TIMEOUT, P_DOWN_LATENCY, P_HOST_READ, P_TLP_3DW, P_UP_LATENCY } from '../abi/timing_param.ts';
+import { C_COMPLETIONS_DROPPED, C_COMPLETION_TIMEOUTS } from '../abi/counter.ts';
+import { P_DOWN_LATENCY, P_HOST_READ, P_TLP_3DW, P_UP_LATENCY } from '../abi/timing_param.ts';
 import {
   TLP_CPL,
   TLP_CPLD,
@@ -81,7 +75,9 @@ import { sendDown, wireCycles } from './link.ts';
 import { traceTlp } from './link_trace.ts';
 import { deliverPosted } from './posted.ts';
 import { tagNumber, traceRequest } from './read_trace.ts';
-import { expire, freeTag, sendReads, unlist } from './requests.ts';
+import { noteReadFault, takeInjectedFault } from './read_fault.ts';
+import { sendReads, unlist } from './requests.ts';
+import { armLost, expire, freeTag, isUnanswered } from './tags.ts';
 import { completionPiece, copyCycles, completionRest, dwordBytes, prefixBytes, requestBytes } from './tlp.ts';
 
 function isStale(tag: usize): bool {
@@ -105,11 +101,12 @@ export function serveRead(tag: usize): void {
   }
   store<u32>(tag, status, TAG_STATUS);
   if (isTracing(TRACE_MASK_STATE)) traceRequest(TRACE_DMA_SERVED, context, tag);
-  const timeout = param(P_CPL_TIMEOUT);
-  const waited = <u32>now - load<u32>(tag, TAG_SENT);
+  const deadline = load<u64>(tag, TAG_DEADLINE);
   if (status == READ_FAULT_LOST) {
-    if (waited <= timeout) {
-      expire(tag, now + timeout - waited);
+    if (isUnanswered(tag)) {
+      armLost(tag);
+    } else if (now <= deadline) {
+      expire(tag);
     } else {
       freeTag(tag); // the request was given up while memory took its time
       sendReads();
@@ -128,7 +125,7 @@ export function serveRead(tag: usize): void {
     store<u32>(context, load<u32>(context, DMA_DOWN_BYTES) + bytes, DMA_DOWN_BYTES);
   }
   // in time until here, and yet too late
-  if (waited <= timeout && waited + <u32>(arrival - now) > timeout) expire(tag, now + timeout - waited);
+  if (now <= deadline && arrival > deadline) expire(tag);
   store<u32>(tag, <u32>(arrival - now) - param(P_DOWN_LATENCY), TAG_DOWN);
   scheduleAt(arrival, EV_DMA_DONE, PRIO_NORMAL, <u32>tag, 0);
 }
@@ -169,13 +166,16 @@ export function completeRead(tag: usize): usize {
 /** EV_DMA_TIMEOUT: the completion of request `number` did not come in time. As completeRead. */
 export function expireRead(tag: usize, number: u32): usize {
   if (load<u32>(tag, TAG_NUMBER) != number) return 0;
-  count(C_COMPLETION_TIMEOUTS);
   const isLost = load<u32>(tag, TAG_STATUS) == READ_FAULT_LOST;
   store<u32>(tag, READ_FAULT_LOST, TAG_STATUS);
+  if (isStale(tag)) count(C_COMPLETION_TIMEOUTS); // else finishRequest() does
   const done = finishRequest(tag);
   // a completion that is only late finds nobody, and frees the tag
   if (isLost) freeTag(tag);
-  else store<u32>(tag, load<u32>(tag, TAG_GENERATION) - 1, TAG_GENERATION);
+  else {
+    store<u32>(tag, load<u32>(tag, TAG_GENERATION) - 1, TAG_GENERATION);
+    store<u32>(tag, 1, TAG_FORGOTTEN);
+  }
   sendReads();
   return done;
 }
@@ -190,7 +190,7 @@ function finishRequest(tag: usize): usize {
   }
   const status = load<u32>(tag, TAG_STATUS);
   if (status != 0) {
-    noteStatus(load<u32>(tag, TAG_FN), status);
+    noteReadFault(load<u32>(tag, TAG_FN), status);
     store<u32>(context, 1, DMA_FAULT);
     store<u32>(context, 0, DMA_LEFT); // the rest is not asked for
     if (load<u8>(context, DMA_LISTED) != 0) unlist(context);
@@ -209,21 +209,6 @@ function finishRequest(tag: usize): usize {
 /** EV_DMA_COPIED: what was read is where it is needed. Returns the context, 0 if it was reset meanwhile. */
 export function readCopied(context: usize, generation: u32): usize {
   return load<u32>(context, DMA_GENERATION) == generation ? context : 0;
-}
-
-/** What the function's Status register says of a bad completion (PCIe 6.0 §7.5.1.1.4), and the counters. */
-function noteStatus(f: usize, status: u32): void {
-  if (status == READ_FAULT_LOST) return; // counted where the time-out was
-  const isPoisoned = status == READ_FAULT_POISONED;
-  count(isPoisoned ? C_COMPLETION_POISONED : C_COMPLETION_UNSUPPORTED);
-  const bit: u16 = isPoisoned ? <u16>PCI_STATUS_DETECTED_PARITY : <u16>PCI_STATUS_REC_MASTER_ABORT;
-  store<u16>(f, load<u16>(f, FN_CONFIG + PCI_STATUS) | bit, FN_CONFIG + PCI_STATUS);
-}
-
-/** The host asked for completions that go wrong: the kind of the next one. */
-function takeInjectedFault(): u32 {
-  store<u32>(CTL_READ_FAULTS, load<u32>(CTL_READ_FAULTS) - 1);
-  return load<u32>(CTL_READ_FAULT_KIND);
 }
 
 /**

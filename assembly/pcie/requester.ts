@@ -7,7 +7,7 @@
 //   startRead --setup--> EV_DMA_READY --tag, room, credit--> link --> EV_DMA_HOST --> link --> EV_DMA_DONE --> owner
 //
 // requests.ts has the way out, completions.ts the way back.
-import { CTL_NOW, ENGINE_DMA_READ } from '../abi/state_map.ts';
+import { CTL_NOW, CTL_READ_FAULTS, ENGINE_DMA_READ, READ_FAULT_UNSUPPORTED } from '../abi/state_map.ts';
 import {
   DMA_BYTES,
   DMA_CURSOR,
@@ -37,6 +37,7 @@ import { scheduleAt } from '../sim/scheduler.ts';
 import { isFunctional } from '../sim/time.ts';
 import { isTracing } from '../sim/trace.ts';
 import { readMemory } from './host_memory.ts';
+import { failRead, takeInjectedFault } from './read_fault.ts';
 import { traceRead } from './read_trace.ts';
 import { readReady, unlist } from './requests.ts';
 
@@ -66,10 +67,11 @@ export function readInto(context: usize, iova: u64, length: u32, target: usize):
   if (isFunctional()) {
     count(C_DMA_READS);
     count(C_DMA_READ_BYTES, length);
-    const isMapped = readMemory(load<u32>(context, DMA_FN), iova, length, target);
-    store<u32>(context, isMapped ? 0 : 1, DMA_FAULT);
+    store<u32>(context, 0, DMA_FAULT);
     store<u32>(context, length, DMA_BYTES);
-    return true;
+    if (load<u32>(CTL_READ_FAULTS) != 0) return failRead(context, takeInjectedFault());
+    if (readMemory(load<u32>(context, DMA_FN), iova, length, target)) return true;
+    return failRead(context, READ_FAULT_UNSUPPORTED);
   }
   prepareRead(context, iova, length, target);
   return startRead(context);
@@ -85,8 +87,8 @@ export function startRead(context: usize, setup: u32 = 0): bool {
   count(C_DMA_READS);
   count(C_DMA_READ_BYTES, bytes);
   if (isFunctional()) {
-    sample(context);
-    return true;
+    if (load<u32>(CTL_READ_FAULTS) != 0) return failRead(context, takeInjectedFault());
+    return sample(context) || failRead(context, READ_FAULT_UNSUPPORTED);
   }
   store<u32>(context, load<u32>(context, DMA_SEGMENTS), DMA_CURSOR);
   store<u32>(context, 0, DMA_CURSOR_DONE);
@@ -111,20 +113,18 @@ export function cancelRead(context: usize): void {
   if (load<u8>(context, DMA_LISTED) != 0) unlist(context);
 }
 
-/** Reads the bytes of a context's list out of host memory: functional mode's way, all at once. */
-function sample(context: usize): void {
+/** Reads the bytes of a context's list out of host memory: functional mode's way, all at once; false where it is not mapped. */
+function sample(context: usize): bool {
   const f: usize = load<u32>(context, DMA_FN);
   let left = load<u32>(context, DMA_BYTES);
   let target: usize = load<u32>(context, DMA_TARGET);
   let segment: usize = load<u32>(context, DMA_SEGMENTS);
   for (let n = load<u32>(context, DMA_SEGMENT_COUNT); n > 0 && left > 0; n--) {
     const length = min(load<u32>(segment, SEGMENT_LENGTH), left);
-    if (!readMemory(f, load<u64>(segment), length, target)) {
-      store<u32>(context, 1, DMA_FAULT);
-      return;
-    }
+    if (!readMemory(f, load<u64>(segment), length, target)) return false;
     target += length;
     left -= length;
     segment += SEGMENT_BYTES;
   }
+  return true;
 }

@@ -7,6 +7,7 @@ import {
   CREDIT_UP_NP,
   CTL_CPL_DATA,
   CTL_CPL_HEADERS,
+  CTL_CPL_TIMEOUT,
   CTL_NOW,
   CTL_PARKED_HEAD,
   CTL_READ_HEAD,
@@ -18,8 +19,10 @@ import {
   TAG,
   TAG_BYTES,
   TAG_CONTEXT,
+  TAG_DEADLINE,
   TAG_ENGINE_WAIT,
   TAG_FN,
+  TAG_FORGOTTEN,
   TAG_GENERATION,
   TAG_HEADERS,
   TAG_HOST,
@@ -54,13 +57,12 @@ import {
   DMA_UP_TLPS,
   DMA_WAITING,
   FN_BUS_MASTER,
-  FN_IOAS,
   SEGMENT_BYTES,
   SEGMENT_LENGTH,
 } from '../abi/function_state.ts';
-import { EV_DMA_HOST, EV_DMA_TIMEOUT, EV_DMA_WAKE, PRIO_NORMAL } from '../abi/event_code.ts';
+import { EV_DMA_HOST, EV_DMA_WAKE, PRIO_NORMAL } from '../abi/event_code.ts';
 import { C_DMA_READ_REQUESTS } from '../abi/counter.ts';
-import { P_CPL_DATA, P_CPL_HEADERS, P_CPL_TIMEOUT, P_TAGS, P_UP_LATENCY } from '../abi/timing_param.ts';
+import { P_CPL_DATA, P_CPL_HEADERS, P_UP_LATENCY } from '../abi/timing_param.ts';
 import {
   TLP_MRD,
   TRACE_DMA_ISSUED,
@@ -77,31 +79,19 @@ import { readServed, translationDone } from './host_timing.ts';
 import { sendUp, wireFree } from './link.ts';
 import { traceMemory } from './link_trace.ts';
 import { tagNumber, traceRequest } from './read_trace.ts';
+import { expire, freeTag, isUnanswered, tagsEnd } from './tags.ts';
 import { completionCount, dataUnits, prefixBytes, readPiece, requestBytes } from './tlp.ts';
 
-/** Lays out the free list: as many tags as the profile has. */
-export function initTags(): void {
-  const tags = param(P_TAGS);
-  for (let i: u32 = 0; i < tags; i++) {
-    const tag: usize = TAG + i * TAG_BYTES;
-    store<u32>(tag, i + 1 < tags ? <u32>(tag + TAG_BYTES) : 0, TAG_NEXT);
-  }
-  store<u32>(CTL_TAG_FREE, TAG);
-}
-
-/** When the last read of function `f`, or with `f` 0 of those bound to `ioas`, is served; 0 if none waits for that. */
-export function lastReadOf(f: usize, ioas: u32): u64 {
-  const now = load<u64>(CTL_NOW);
-  const end: usize = TAG + param(P_TAGS) * TAG_BYTES;
-  let wait = 0;
+/** A function level reset: what function `f` had sent is no longer its own, and what would never be answered is over. */
+export function forgetReads(f: usize): void {
+  if (load<u32>(CTL_TAGS_USED) == 0) return;
+  const end = tagsEnd();
   for (let tag: usize = TAG; tag < end; tag += TAG_BYTES) {
-    if (load<u32>(tag, TAG_NUMBER) == 0) continue;
-    const owner: usize = load<u32>(tag, TAG_FN);
-    if (f != 0 ? owner != f : load<u32>(owner, FN_IOAS) != ioas) continue;
-    const served = load<u32>(tag, TAG_SENT) + load<u32>(tag, TAG_UP) + param(P_UP_LATENCY) + load<u32>(tag, TAG_HOST);
-    wait = max(wait, <i32>(served - <u32>now));
+    if (load<u32>(tag, TAG_NUMBER) == 0 || load<u32>(tag, TAG_FN) != <u32>f) continue;
+    store<u32>(tag, 1, TAG_FORGOTTEN);
+    if (isUnanswered(tag)) freeTag(tag);
   }
-  return wait > 0 ? now + wait : 0;
+  sendReads();
 }
 
 /** EV_DMA_READY: the read is set up. */
@@ -228,12 +218,15 @@ function sendRequest(context: usize): bool {
   store<u32>(tag, <u32>(arrival - now) - param(P_UP_LATENCY), TAG_UP);
   store<u32>(tag, <u32>(translated - arrival), TAG_TRANSLATION);
   store<u32>(tag, <u32>(served - arrival), TAG_HOST);
+  store<u32>(tag, 0, TAG_FORGOTTEN);
+  const deadline = now + load<u64>(CTL_CPL_TIMEOUT);
+  store<u64>(tag, deadline, TAG_DEADLINE);
   if (isTracing(TRACE_MASK_TLP)) traceMemory(TLP_MRD, f, tagNumber(tag), iova, length, bytes, arrival, 0);
   if (isTracing(TRACE_MASK_STATE)) {
     record(TRACE_TAGS, TRACE_NOBODY, 0, load<u32>(CTL_TAGS_USED), 0, 0);
     traceRequest(TRACE_DMA_ISSUED, context, tag);
   }
-  if (served - now > param(P_CPL_TIMEOUT)) expire(tag, now + param(P_CPL_TIMEOUT));
+  if (served > deadline) expire(tag);
   scheduleAt(served, EV_DMA_HOST, PRIO_NORMAL, <u32>tag, 0);
   return true;
 }
@@ -260,20 +253,4 @@ function wakeAt(time: u64): void {
 export function wakeReads(): void {
   if (load<u64>(CTL_READ_WAKE) == load<u64>(CTL_NOW)) store<u64>(CTL_READ_WAKE, 0);
   sendReads();
-}
-
-/** Gives a tag and the room for its completions back. */
-export function freeTag(tag: usize): void {
-  store<u32>(CTL_CPL_HEADERS, load<u32>(CTL_CPL_HEADERS) - load<u32>(tag, TAG_HEADERS));
-  store<u32>(CTL_CPL_DATA, load<u32>(CTL_CPL_DATA) - dataUnits(load<u32>(tag, TAG_LENGTH)));
-  store<u32>(CTL_TAGS_USED, load<u32>(CTL_TAGS_USED) - 1);
-  store<u32>(tag, 0, TAG_NUMBER);
-  store<u32>(tag, load<u32>(CTL_TAG_FREE), TAG_NEXT);
-  store<u32>(CTL_TAG_FREE, <u32>tag);
-  if (isTracing(TRACE_MASK_STATE)) record(TRACE_TAGS, TRACE_NOBODY, 0, load<u32>(CTL_TAGS_USED), 0, 0);
-}
-
-/** Gives the request of a tag up in cycle `time`, if it is still under way then. */
-export function expire(tag: usize, time: u64): void {
-  scheduleAt(time, EV_DMA_TIMEOUT, PRIO_NORMAL, <u32>tag, load<u32>(tag, TAG_NUMBER));
 }

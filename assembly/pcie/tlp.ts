@@ -2,9 +2,9 @@
 // Sizes of TLPs, and where a request is cut (PCIe 6.0 §2.2.7, §2.3.1.1): nothing crosses 4 KiB, a read asks for MRRS at
 // most, a write carries MPS at most, completions end at multiples of the read completion boundary. Data travels in whole
 // dwords; what of the first and last one is meant, the byte enables say.
-import { NONE } from '../abi/state_map.ts';
+import { CTL_CPL_BYTES, CTL_MPS, CTL_MRRS, NONE } from '../abi/state_map.ts';
 import { FN_PASID } from '../abi/function_state.ts';
-import { P_CPL_BYTES, P_DMA_COPY, P_MPS, P_MRRS, P_RCB, P_TLP_3DW, P_TLP_4DW } from '../abi/timing_param.ts';
+import { P_DMA_COPY, P_RCB, P_TLP_3DW, P_TLP_4DW } from '../abi/timing_param.ts';
 import { param } from '../mem/arena.ts';
 
 const PAGE = 4096;
@@ -36,31 +36,31 @@ function cut(address: u64, left: u32, limit: u32): u32 {
 
 /** Bytes that the next read request of a range takes. */
 export function readPiece(address: u64, left: u32): u32 {
-  return cut(address, left, param(P_MRRS));
+  return cut(address, left, load<u32>(CTL_MRRS));
 }
 
 /** Bytes that the next write TLP of a range takes. */
 export function writePiece(address: u64, left: u32): u32 {
-  return cut(address, left, param(P_MPS));
+  return cut(address, left, load<u32>(CTL_MPS));
 }
 
 /** Bytes in the next completion of a read: as many as fit, up to the last boundary that they reach. */
 export function completionPiece(address: u64, left: u32): u32 {
-  const limit = param(P_CPL_BYTES);
+  const limit = load<u32>(CTL_CPL_BYTES);
   const past = (<u32>address) & (param(P_RCB) - 1);
   return past + left <= limit ? left : limit - past;
 }
 
 /** Completions of a read: the first may be short, all others are as long as they get. */
 export function completionCount(address: u64, length: u32): u32 {
-  const limit = param(P_CPL_BYTES);
+  const limit = load<u32>(CTL_CPL_BYTES);
   const bytes = ((<u32>address) & (param(P_RCB) - 1)) + length;
   return bytes <= limit ? 1 : (bytes + limit - 1) / limit;
 }
 
 /** Bytes of data in the last completion of a read that needs several. */
 export function completionRest(address: u64, length: u32): u32 {
-  const limit = param(P_CPL_BYTES);
+  const limit = load<u32>(CTL_CPL_BYTES);
   const rest = (((<u32>address) & (param(P_RCB) - 1)) + length) % limit;
   return rest == 0 ? limit : rest;
 }

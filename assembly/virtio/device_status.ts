@@ -85,6 +85,7 @@ export function writeDeviceStatus(f: usize, value: u32): void {
   }
   if ((rising & STATUS_DRIVER_OK) != 0 && (status & STATUS_FEATURES_OK) == 0) status &= ~STATUS_DRIVER_OK;
   store<u8>(f, <u8>status, FN_COMMON + COMMON_DEVICE_STATUS);
+  if ((rising & STATUS_FEATURES_OK) != 0) refreshQueueWindow(f);
   if (isTracing(TRACE_MASK_STATE)) traceStatus(f);
   if ((status & ~old & STATUS_DRIVER_OK) != 0) goLive(f);
 }

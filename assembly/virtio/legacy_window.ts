@@ -128,6 +128,7 @@ function writeField(f: usize, field: u32, value: u32): void {
       store<u8>(f, 1, FN_LEGACY);
       store<u32>(f, value & legacyDeviceFeatures(f), FN_DRIVER_FEATURES);
       applyFeatures(f);
+      refreshQueueWindow(f);
       return;
     case LEGACY_QUEUE_ADDRESS:
       placeQueue(f, value);

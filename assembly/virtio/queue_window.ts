@@ -4,15 +4,20 @@
 import { FN_COMMON, NONE } from '../abi/state_map.ts';
 import {
   FN_ADMIN_QUEUE,
+  FN_LEGACY,
   FN_QUEUE_COUNT,
   Q_DESC,
   Q_DEVICE,
   Q_DRIVER,
   Q_ENABLED,
+  Q_KIND,
   Q_SIZE,
   Q_VECTOR,
+  QUEUE_UNUSED,
 } from '../abi/function_state.ts';
+import { STATUS_FEATURES_OK } from '../abi/device_status.ts';
 import {
+  COMMON_DEVICE_STATUS,
   COMMON_QUEUE_DESC,
   COMMON_QUEUE_DEVICE,
   COMMON_QUEUE_DRIVER,
@@ -34,9 +39,16 @@ export function findQueue(f: usize, index: u32): usize {
   return admin != NONE && index == admin ? queueAt(f, index) : 0;
 }
 
-/** The queue that queue_select names, 0 if there is none. */
+/**
+ * The queue that queue_select names, 0 if it is unavailable: there is no such queue, or the features that were negotiated
+ * leave it out (virtio 1.4 §4.1.4.3, §5.1.2). Until then all queues that may come to be used are there.
+ */
 export function selectedQueue(f: usize): usize {
-  return findQueue(f, load<u16>(f, FN_COMMON + COMMON_QUEUE_SELECT));
+  const q = findQueue(f, load<u16>(f, FN_COMMON + COMMON_QUEUE_SELECT));
+  if (q == 0 || load<u8>(q, Q_KIND) != QUEUE_UNUSED) return q;
+  const status = load<u8>(f, FN_COMMON + COMMON_DEVICE_STATUS);
+  const isNegotiated = (status & STATUS_FEATURES_OK) != 0 || load<u8>(f, FN_LEGACY) != 0;
+  return isNegotiated ? 0 : q;
 }
 
 export function refreshQueueWindow(f: usize): void {

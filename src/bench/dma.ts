@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // DMA latency as pcie-bench measures it: one operation at a time in a small window of host memory, many samples; or, with
 // everything outstanding that the card can have, the rate.
+import { enumerate } from '../device/bus.ts';
 import { generateTraffic, type GeneratorOperation } from '../device/generator.ts';
 import { createNic, type Nic } from '../device/nic.ts';
 import type { ProfileOverrides } from '../device/profile.ts';
@@ -45,7 +46,9 @@ const OUTSTANDING = 2048;
 export function runDmaBench(options: DmaBenchOptions, onStep: StepHandler = () => {}): DmaRow[] {
   const { bytes, set, profileName } = options;
   return bytes.map((size, i) => {
-    const row = measure(createNic({ totalVfs: 1, profile: set, profileName }), size, options);
+    const nic = createNic({ totalVfs: 1, profile: set, profileName });
+    enumerate(nic);
+    const row = measure(nic, size, options);
     onStep(i + 1, bytes.length);
     return row;
   });

@@ -2,6 +2,7 @@
 // Rates on the card's port: transfers are simulated one by one by the traffic generator, and beside each rate stands the
 // closed formula of a link that does nothing else (pcie-model, the repository behind "Understanding PCIe performance for
 // end host networking"). Without a profile the link alone is measured: tags, credits and room without end, no latencies.
+import { enumerate } from '../device/bus.ts';
 import { generateTraffic, type GeneratorOperation } from '../device/generator.ts';
 import { linkGbps } from '../device/link_rate.ts';
 import { createNic } from '../device/nic.ts';
@@ -111,6 +112,7 @@ export function runPcieBench(options: PcieBenchOptions, onStep: StepHandler = ()
 /** Gb/s of one operation, simulated on a card of its own. */
 function measure(op: GeneratorOperation, bytes: number, profile: ProfileOverrides, profileName?: string): number {
   const nic = createNic({ totalVfs: 1, profile, ...(profileName === undefined ? {} : { profileName }) });
+  enumerate(nic);
   const outstanding = profileName === undefined ? OUTSTANDING_ALONE : OUTSTANDING;
   // operations go in waves of as many as are under way: whole waves are measured
   const { operations, cycles } = generateTraffic(nic, {

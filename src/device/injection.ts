@@ -52,8 +52,18 @@ const READ_FAULTS: Readonly<Record<ReadFault, number>> = {
   lost: READ_FAULT_LOST,
 };
 
-/** Has the next `count` completions spoilt. */
+/**
+ * Has the next `count` completions spoilt. Throws NicError READ_FAULT for a kind that does not exist, or a count that is
+ * none.
+ */
 export function putReadFault({ u32 }: CoreInstance, fault: ReadFault, count: number): void {
+  if (!Object.hasOwn(READ_FAULTS, fault)) {
+    const kinds = Object.keys(READ_FAULTS).join(', ');
+    throw new NicError('READ_FAULT', `a completion cannot be ${String(fault)}; it can be ${kinds}`);
+  }
+  if (!Number.isInteger(count) || count < 0 || count > NONE) {
+    throw new NicError('READ_FAULT', `count = ${count}: say how many completions to spoil, 0 ends an injection`);
+  }
   u32[CTL_READ_FAULT_KIND >> 2] = READ_FAULTS[fault];
   u32[CTL_READ_FAULTS >> 2] = count;
 }

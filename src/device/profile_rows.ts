@@ -66,8 +66,8 @@ export const PROFILE_ROWS: readonly ProfileRow[] = [
     max: 1_000_000,
   }),
 
-  row(null, 'link.generation', 'count', 3, 'Gen3; 1..6, or 0 for a wire of link.rate_gbps', { max: 6 }),
-  row(null, 'link.lanes', 'count', 8, 'x8', { min: 1, max: 32, isPowerOfTwo: true }),
+  row(P.P_LINK_GENERATION, 'link.generation', 'count', 3, 'Gen3; 1..6, or 0 for a wire of link.rate_gbps', { max: 6 }),
+  row(P.P_LINK_LANES, 'link.lanes', 'count', 8, 'x8', { min: 1, max: 32, isPowerOfTwo: true }),
   row(null, 'link.rate_gbps', 'Gb/s', 57.88, 'used with link.generation 0: TLP level of Gen3 x8, MPS 256', {
     min: 0.001,
   }),

@@ -3,6 +3,7 @@
 // writes the file.
 
 import { REGISTER_BLOCKS } from './blocks.ts';
+import { REGISTER_NOTES, type RegisterNote } from './notes.ts';
 import type { RegisterBits, RegisterBlock, RegisterDescriptor } from './describe.ts';
 
 const HEAD = `# Registers
@@ -13,6 +14,9 @@ Offsets and widths are in bytes, everything is little-endian. Access is the driv
 W1C write one to clear, RC read to clear, WO write-only. The write mask holds the bits that a write changes. A 64-bit
 field is two rows, \`_hi\` the upper half. A reset value that depends on the instance (queue counts, BAR sizes, capability
 pointers) stands as 0 here.
+
+Beside the registers of configuration space stands what hardware does with them, and what this card does; nothing in the
+last column: the same.
 `;
 
 /** Text of docs/registers.md. */
@@ -22,20 +26,22 @@ export function registersMarkdown(): string {
 }
 
 function blockMarkdown(block: RegisterBlock): string {
+  const notes = REGISTER_NOTES[block.name];
   const lines = [
     `\n## ${block.name}\n`,
     `${block.title}. ${block.section}. ${block.size} bytes.\n`,
-    '| offset | width | name | access | reset | write mask | bits |',
-    '|---|---|---|---|---|---|---|',
-    ...block.registers.map(registerMarkdown),
+    `| offset | width | name | access | reset | write mask | bits |${notes === undefined ? '' : ' hardware | this card |'}`,
+    `|---|---|---|---|---|---|---|${notes === undefined ? '' : '---|---|'}`,
+    ...block.registers.map((register) => registerMarkdown(register, notes?.[register.name])),
   ];
   return lines.join('\n');
 }
 
-function registerMarkdown(register: RegisterDescriptor): string {
+function registerMarkdown(register: RegisterDescriptor, note: RegisterNote | undefined): string {
   const { offset, width, name, access, reset, writeMask, bits = [] } = register;
   const cells = [hex(offset, 1), width, name, access, hex(reset, width), hex(writeMask, width)];
-  return `| ${[...cells, bits.map(bitsMarkdown).join(', ')].join(' | ')} |`;
+  const told = note === undefined ? [] : [note[0], note[1] ?? ''];
+  return `| ${[...cells, bits.map(bitsMarkdown).join(', '), ...told].join(' | ')} |`;
 }
 
 function bitsMarkdown({ name, shift, width }: RegisterBits): string {

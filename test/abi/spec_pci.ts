@@ -237,7 +237,7 @@ export const SPEC_PCI: readonly SpecFile[] = [
           0x00 1 cap_id RO 0x10
           0x01 1 next RO
           0x02 2 flags RO 0x0002
-          0x04 4 devcap RO 0x10008020
+          0x04 4 devcap RO 0x10008000
           0x08 2 devctl RW 0x2810 0x79ff
           0x0a 2 devsta W1C 0 0x000f
           0x0c 4 lnkcap RO
@@ -266,7 +266,7 @@ export const SPEC_PCI: readonly SpecFile[] = [
           0x00 1 cap_id RO 0x10
           0x01 1 next RO
           0x02 2 flags RO 0x0002
-          0x04 4 devcap RO 0x10008020
+          0x04 4 devcap RO 0x10008000
           0x08 2 devctl RW 0 0
           0x0a 2 devsta W1C 0 0x000f
           0x0c 4 lnkcap RO
@@ -336,10 +336,11 @@ export const SPEC_PCI: readonly SpecFile[] = [
       ],
       ['PCI_EXP_', '1 LNKCAP2_SPEEDS_SHIFT 0xfe LNKCAP2_SPEEDS_MASK 0 LNKCTL2_TLS_SHIFT 0xf LNKCTL2_TLS_MASK'],
       ['PCI_EXP_', '1 LNKSTA2_CUR_DEEMPH'],
-      ['PCI_EXP_SPEED_', '1 2_5GT 2 5GT 3 8GT 4 16GT 5 32GT'],
+      ['PCI_EXP_TAGS_', '32 5BIT 256 8BIT'],
+      ['PCI_EXP_SPEED_', '1 2_5GT 2 5GT 3 8GT 4 16GT 5 32GT 6 64GT'],
       [
         'PCI_EXP_ENDPOINT_',
-        '2 FLAGS 0x10008020 DEVCAP 0x2810 DEVCTL 0x79ff DEVCTL_WRITABLE 0xcb LNKCTL_WRITABLE 0x1f DEVCAP2 0x1f DEVCTL2_WRITABLE',
+        '2 FLAGS 0x10008000 DEVCAP 0x2810 DEVCTL 0x79ff DEVCTL_WRITABLE 0xcb LNKCTL_WRITABLE 0x1f DEVCAP2 0x1f DEVCTL2_WRITABLE',
       ],
     ],
   },

@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 
 import * as G from '../../assembly/abi/generator.ts';
 import { CTL_CPL_DATA, CTL_CPL_HEADERS, CTL_TAGS_USED, GENERATOR } from '../../assembly/abi/state_map.ts';
+import { enumerate } from '../../src/device/bus.ts';
 import { generateTraffic, type GeneratorOperation, type GeneratorRun } from '../../src/device/generator.ts';
 import { createNic, type Nic } from '../../src/device/nic.ts';
 import { RX, TX } from '../conformance/ring/support/buffers.ts';
@@ -69,7 +70,11 @@ const runs = fc.record({
   isRandom: fc.boolean(),
 });
 
-const card = (profile: Record<string, number>): Nic => createNic({ totalVfs: 1, windowBytes: 1 << 18, profile });
+const card = (profile: Record<string, number>): Nic => {
+  const nic = createNic({ totalVfs: 1, windowBytes: 1 << 18, profile });
+  enumerate(nic);
+  return nic;
+};
 
 describe('traffic on any link', () => {
   it('gives back every tag, credit and unit of room', () => {

@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { CTL_CPL_DATA, CTL_CPL_HEADERS, CTL_TAGS_USED } from '../../assembly/abi/state_map.ts';
 import { runDmaBench, type DmaRow } from '../../src/bench/dma.ts';
 import { runPcieBench } from '../../src/bench/pcie.ts';
+import { enumerate } from '../../src/device/bus.ts';
 import { generateTraffic } from '../../src/device/generator.ts';
 import { createNic, type Nic } from '../../src/device/nic.ts';
 import type { GeneratorOperation } from '../../src/device/generator.ts';
@@ -39,6 +40,7 @@ function rate(bytes: number, set: Record<string, number> = {}, windowBytes = 819
 describe('1: TLPs', () => {
   function traffic(operation: GeneratorOperation, bytes: number, profile: Record<string, number> = {}): number[] {
     const nic = createNic({ totalVfs: 1, profile });
+    enumerate(nic);
     nic.configRead(0, 0, 4);
     nic.configRead(0, 4, 2);
     nic.configWrite(0, 4, 2, 4); // bus mastering, as the generator will
@@ -243,6 +245,7 @@ describe('6: credits', () => {
         profileName: NFP,
         profile: { 'credit.host_ph': 4, 'credit.host_nph': 4 },
       });
+      enumerate(nic);
 
       generateTraffic(nic, { operation, bytes: 300, operations: 2000, outstanding: 200 });
       nic.advance(nic.now() + 1000); // the last UpdateFCs

@@ -35,10 +35,19 @@ const BLOCKS: readonly (readonly [string, number, number, Readonly<Record<string
     'pci_express',
     0,
     0x54,
-    // payload of 256 bytes; 8 GT/s on 8 lanes; speeds 2.5 to 8 GT/s; target 8 GT/s
-    { next: 0x90, devcap: 0x10008021, lnkcap: 0x00000083, lnksta: 0x0083, lnkcap2: 0x0000000e, lnkctl2: 0x0003 },
+    // payload of 256 bytes, 8-bit tags; 8 GT/s on 8 lanes, ASPM optionality; speeds 2.5 to 8 GT/s; target 8 GT/s; device
+    // control as enumeration leaves it: both attributes, 256-byte payload, 8-bit tags, 512-byte reads
+    {
+      next: 0x90,
+      devcap: 0x10008021,
+      devctl: 0x2930,
+      lnkcap: 0x00400083,
+      lnksta: 0x0083,
+      lnkcap2: 0x0000000e,
+      lnkctl2: 0x0003,
+    },
   ],
-  ['pci_vf_express', 2, 0x54, { next: 0x90, devcap: 0x10008021, lnkcap: 0x00000083, lnkcap2: 0x0000000e }],
+  ['pci_vf_express', 2, 0x54, { next: 0x90, devcap: 0x10008021, lnkcap: 0x00400083, lnkcap2: 0x0000000e }],
   ['pci_ari', 0, 0x100, { header: 0x1401000e }],
   ['pci_ari', 2, 0x100, {}],
   [
