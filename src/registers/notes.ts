@@ -79,7 +79,7 @@ const PM: BlockNotes = {
   next: NEXT,
   pmc: ['version; which states, and in which of them it wakes the system', 'D0 and D3hot, no power management events'],
   ctrl: [
-    'state: a state that does not exist is ignored; D3hot ends memory decode and bus mastering',
+    'state: a state that does not exist is ignored; D3hot ends memory decode and bus mastering, and without no_soft_reset the way to D0 resets the function',
     'alike; no power management event, so its enable and status are 0; no data register',
   ],
   ppb_extensions: ['of bridges'],

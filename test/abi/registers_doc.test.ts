@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 
 import { REGISTER_BLOCKS } from '../../src/registers/blocks.ts';
 import { registersMarkdown } from '../../src/registers/generate_docs.ts';
+import { REGISTER_NOTES } from '../../src/registers/notes.ts';
 import { readRepoFile, repoPath } from '../support/repo.ts';
 
 const FILE = 'docs/registers.md';
@@ -22,6 +23,15 @@ describe('docs/registers.md', () => {
 
     expect(text.match(/^## .*$/gm)).toEqual(REGISTER_BLOCKS.map(({ name }) => `## ${name}`));
     expect(text.match(/^\| 0x/gm)).toHaveLength(REGISTER_BLOCKS.flatMap(({ registers }) => registers).length);
+  });
+
+  it('has what hardware does beside every register of configuration space, and of no other', () => {
+    const blocks = REGISTER_BLOCKS.filter(({ name }) => /^pci_|^virtio_pci_.*cap/.test(name));
+
+    expect(Object.keys(REGISTER_NOTES)).toEqual(blocks.map(({ name }) => name));
+    for (const { name, registers } of blocks) {
+      expect(Object.keys(REGISTER_NOTES[name]!).sort()).toEqual(registers.map((register) => register.name).sort());
+    }
   });
 
   it('says where num_queues lies', () => {

@@ -28,6 +28,8 @@ for (const at of FIELD_AT) WIDTH[at] = WIDTH[at]! + 1;
 /** Words of driver_feature that are served (decision 0008, AMB-34). */
 const FEATURE_WORDS = 4;
 const KEPT_STATUS = STATUS.acknowledge | STATUS.driver | STATUS.driverOk | STATUS.featuresOk | STATUS.failed;
+/** What an unavailable queue shows: size 0 (PCI-COMMON-14), and that it is not enabled. */
+const SHOWN_UNAVAILABLE: readonly number[] = [COMMON.queueSize, COMMON.queueEnable];
 const STARTED = STATUS.acknowledge | STATUS.driver;
 
 export class CommonModel {
@@ -181,6 +183,12 @@ export class CommonModel {
       this.mask = field === COMMON.queueSize ? 0xffff : 0;
       return;
     }
+    const isAvailable = bank === this.one || this.isAvailable();
+    if (isAvailable !== true) {
+      this.seen = 0;
+      this.mask = isAvailable === false && SHOWN_UNAVAILABLE.includes(field) ? 0xffff : 0;
+      return;
+    }
     this.seen = bank.value[field]!;
     this.mask = bank.known[field]!;
     switch (field) {
@@ -219,14 +227,23 @@ export class CommonModel {
         return;
       }
     }
-    if (this.isEarlyAdmin(bank)) this.mask = 0;
   }
 
-  /** The admin queue is surely there only while VIRTIO_F_ADMIN_VQ is negotiated. */
-  private isEarlyAdmin(bank: Bits): boolean {
-    const { adminQueueIndex } = this.about;
-    const isAdmin = adminQueueIndex !== null && bank === this.queues[adminQueueIndex];
-    return isAdmin && this.negotiated(FEATURE.adminVq) !== true;
+  /**
+   * Is the queue that is selected available? Those of the negotiated features are (§5.1.2, §2.13); until FEATURES_OK all
+   * that may come to be, but of the admin queue nothing is said. Undefined where that is open.
+   */
+  private isAvailable(): boolean | undefined {
+    const queue = this.one.value[COMMON.queueSelect]!;
+    const isSettled = this.featuresOk();
+    if (queue === this.about.adminQueueIndex) {
+      return isSettled === false ? undefined : this.negotiated(FEATURE.adminVq);
+    }
+    if (isSettled === false || queue < 2) return true;
+    const isMultiqueue = this.negotiated(FEATURE.mq);
+    if (isSettled === undefined || isMultiqueue === undefined) return undefined;
+    const control = isMultiqueue ? this.about.queues - 1 : 2;
+    return queue === control ? this.negotiated(FEATURE.ctrlVq) : queue < control;
   }
 
   /** `bits` of a field are written. */
@@ -234,7 +251,9 @@ export class CommonModel {
     const bank = this.bankOf(field);
     if (bank === undefined) return;
     if (field === COMMON.driverFeature) return this.putDriverFeature(written, bits);
-    if (this.isEarlyAdmin(bank)) {
+    const isAvailable = bank === this.one || this.isAvailable();
+    if (isAvailable === false) return; // there is nothing to write to (PCI-COMMON-14)
+    if (isAvailable === undefined) {
       if (field === COMMON.queueReset) this.resetQueue(this.one.value[COMMON.queueSelect]!, false);
       return bank.forget(field, 0xffffffff);
     }

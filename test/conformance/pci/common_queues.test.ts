@@ -53,6 +53,56 @@ eachPath((kind) => {
       });
     });
 
+    // §5.1.2: without MQ there is one pair, and the control queue behind it; all depends on what was negotiated
+    describe(requirement('PCI-COMMON-14'), () => {
+      const PAIRS = 4;
+      const MQ = 22;
+      const CTRL_VQ = 17;
+      const sizes = (features: readonly number[]): { registers: CommonConfig; sizes: number[] } => {
+        const card = new Card({ queueSize: 128, pfQueuePairs: PAIRS, vfQueuePairs: PAIRS }).enableVfs(2);
+        const registers = new CommonConfig(card.path(kind, fn));
+        registers.negotiate(featureWords(32, 33, ...features));
+        const queues = Array.from({ length: 2 * PAIRS + 2 }, (_, queue) => queue);
+        return { registers, sizes: queues.map((queue) => registers.readQueue(queue, 'queue_size')) };
+      };
+
+      it.each([
+        ['neither MQ nor CTRL_VQ', [], [128, 128, 0, 0, 0, 0, 0, 0, 0, 0]],
+        ['CTRL_VQ', [CTRL_VQ], [128, 128, 128, 0, 0, 0, 0, 0, 0, 0]],
+        ['MQ and CTRL_VQ', [MQ, CTRL_VQ], [128, 128, 128, 128, 128, 128, 128, 128, 128, 0]],
+      ])('queue_size is 0 for queues that %s leave out', (_what, features, expected) => {
+        expect(sizes(features).sizes).toEqual(expected);
+      });
+
+      it('queue_enable of such a queue stays 0, and its other registers are not written', () => {
+        const { registers } = sizes([CTRL_VQ]);
+
+        for (const field of ['queue_size', 'queue_desc', 'queue_enable'] as const) registers.writeQueue(3, field, 1);
+
+        expect(registers.readQueue(3, 'queue_enable')).toBe(0);
+        expect(registers.readQueue(3, 'queue_desc')).toBe(0);
+        expect(registers.readQueue(3, 'queue_size')).toBe(0);
+      });
+
+      it('the admin queue is one of them without ADMIN_VQ', () => {
+        const { registers } = sizes([CTRL_VQ]);
+        const index = fn === 0 ? registers.read('admin_queue_index') : 2 * PAIRS + 1;
+
+        expect(registers.readQueue(index, 'queue_size')).toBe(0);
+      });
+
+      it('a queue that is selected while features are negotiated shows it with FEATURES_OK', () => {
+        const registers = new CommonConfig(new Card({ queueSize: 128 }).enableVfs(2).path(kind, fn));
+        registers.status = 3;
+        registers.accept(featureWords(32, 33));
+        expect(registers.readQueue(2, 'queue_size')).toBe(128);
+
+        registers.status = 11;
+
+        expect(registers.read('queue_size')).toBe(0);
+      });
+    });
+
     describe(requirement('PCI-COMMON-15'), () => {
       it('queue_size after reset is the maximum, a power of two', () => {
         const registers = common();

@@ -239,3 +239,50 @@ describe('a user of vfio who goes', () => {
     expect(opened().read(7, 0x04, 2)).toBe(found);
   });
 });
+
+// what §6.6.2 exempts, and what is sticky; registers at 0x5c, 0x64, 0x7c, 0x84 and 0x148
+describe('FLR of the PF', () => {
+  const { configRead, configWrite } = new Card({ profileName: 'asic-gen5x16-1ghz' }).direct(0);
+  configWrite(0x5c, 2, 0x5950); // 512-byte payload, 4096-byte reads, 8-bit tags, no snoop, relaxed ordering
+  configWrite(0x64, 2, 0x00cb); // ASPM, RCB 128, common clock, extended synch
+  configWrite(0x7c, 2, 0x1015); // range B, time-out disabled, 10-bit tags
+  configWrite(0x84, 2, 0x0003); // target 8 GT/s
+  configWrite(0x150, 2, 2);
+  configWrite(0x148, 2, 0x0039); // VF Enable, VF MSE, ARI Capable Hierarchy, VF 10-bit tags
+
+  configWrite(0x5c, 2, 0xd950);
+
+  it.each([
+    ['Device Control keeps Max_Payload_Size; the rest is as after power-on', 0x5c, 0x2850],
+    ['Link Control keeps ASPM Control, RCB, Common Clock Configuration and Extended Synch', 0x64, 0x00cb],
+    ['Device Control 2 is 0', 0x7c, 0],
+    ['Link Control 2 keeps its target speed', 0x84, 0x0003],
+    ['SR-IOV Control keeps ARI Capable Hierarchy, and has no VFs', 0x148, 0x0010],
+    ['NumVFs is 0', 0x150, 0],
+  ])('%s', (_what, at, value) => {
+    expect(configRead(at, 2)).toBe(value);
+  });
+});
+
+describe('FLR of a VF', () => {
+  it('leaves the settings of the PF alone', () => {
+    const card = new Card().enableVfs(2);
+    const pf = card.direct(0);
+
+    card.direct(2).configWrite(DEVCTL, 2, FLR);
+
+    expect([0x5c, 0x148, 0x150].map((at) => pf.configRead(at, 2))).toEqual([0x2930, 0x0009, 2]);
+  });
+});
+
+describe('VFIO_DEVICE_RESET of the PF', () => {
+  it('puts Device Control and Device Control 2 back, as pci_restore_state does', () => {
+    const card = new Card({ profileName: 'asic-gen5x16-1ghz' });
+    const before = [0x5c, 0x7c].map((at) => card.nic.configRead(0, at, 2));
+
+    new VfioPci(card.nic, 0, card.bus).reset();
+
+    expect(before).toEqual([0x5950, 0x1000]);
+    expect([0x5c, 0x7c].map((at) => card.nic.configRead(0, at, 2))).toEqual(before);
+  });
+});
