@@ -7,17 +7,20 @@ import { VFIO_PCI_MSIX_IRQ_INDEX } from '../src/vfio/index.ts';
 const APIC = 0xfee00000; // x86: the destination stands in bits 12 to 19
 const MSIX_TABLE_BAR = 4;
 const RX_VECTOR = 1;
+const RECEIVER = 2;
 
 const machine = new Machine({ totalVfs: 2 });
 const sender = machine.startModern(1);
-const receiver = machine.startModern(2);
-const { device } = receiver.transport;
-console.log(`VF 2 has ${device.irqInfo(VFIO_PCI_MSIX_IRQ_INDEX).count} vectors`);
+const receiver = machine.startModern(RECEIVER);
+console.log(`VF ${RECEIVER} has ${receiver.transport.device.irqInfo(VFIO_PCI_MSIX_IRQ_INDEX).count} vectors`);
 
-/** Sends a vector to a processor: address and data of its table entry, 16 bytes each. */
+/**
+ * Sends a vector to a processor: address and data of its table entry, 16 bytes each. The table is the host's: what a user of
+ * vfio writes there has no effect.
+ */
 function route(vector: number, processor: number): void {
-  device.write(MSIX_TABLE_BAR, vector * 16, 4, APIC + processor * 0x1000);
-  device.write(MSIX_TABLE_BAR, vector * 16 + 8, 4, 0x40 + vector);
+  machine.nic.write(RECEIVER, MSIX_TABLE_BAR, vector * 16, 4, APIC + processor * 0x1000);
+  machine.nic.write(RECEIVER, MSIX_TABLE_BAR, vector * 16 + 8, 4, 0x40 + vector);
 }
 
 const counts = new Map<string, number>();

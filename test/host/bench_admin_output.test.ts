@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 import { benchAdminCommand } from '../../src/cli/bench_admin.ts';
+import { CliProgram } from '../support/cli_program.ts';
 import { repoPath } from '../support/repo.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'virtfn-bench-'));
@@ -123,14 +124,20 @@ describe('virtfn bench admin --quick', () => {
     expect(page).not.toMatch(/<script|<link|<img|@import|url\(/);
   });
 
-  it('prints nothing but JSON with --json -', async () => {
-    const profile = ['--profile', 'firmware', '--set', 'admin.decode_ns=40'];
-    const printed = await run('--quick', '--vfs', '1', '--in-flight', '1', ...profile, '--json', '-');
+  it('prints nothing but JSON with --json -', () => {
+    const program = new CliProgram();
+    const options = '--quick --vfs 1 --in-flight 1 --profile firmware --set admin.decode_ns=40 --json -';
+    try {
+      const { code, stdout } = program.run('bench', 'admin', ...options.split(' '));
 
-    expect(JSON.parse(printed)).toMatchObject({
-      schema: 'virtfn.bench.admin/2',
-      profile: { name: 'firmware', set: { 'admin.decode_ns': 40 } },
-    });
+      expect(code).toBe(0);
+      expect(JSON.parse(stdout)).toMatchObject({
+        schema: 'virtfn.bench.admin/2',
+        profile: { name: 'firmware', set: { 'admin.decode_ns': 40 } },
+      });
+    } finally {
+      program.remove();
+    }
   });
 });
 

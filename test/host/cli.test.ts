@@ -224,7 +224,7 @@ describe('a broken installation', () => {
     const { code, stderr } = broken.run('regs', 'pf');
 
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^virtfn: .*nic\.wasm is not there; run "npm run build:core"\n$/);
+    expect(stderr).toMatch(/^virtfn: .*nic\.wasm is not there: in a checkout run "npm run build:core"; .*\n$/);
   });
 });
 
