@@ -75,8 +75,12 @@ export { LIFECYCLE_RULES } from './provisioning/lifecycle_rules.ts';
 export type { MachineName, Rule } from './provisioning/lifecycle_rules.ts';
 
 // Captures, and sending them through a card.
-export { encodePcap, openPcap, pcapPieces } from './wire/pcap.ts';
-export type { PcapFile, PcapFrame } from './wire/pcap.ts';
+export type { ByteSource } from './wire/byte_reader.ts';
+export { openCapture } from './wire/capture.ts';
+export type { Capture } from './wire/capture.ts';
+export { CaptureDamage } from './wire/frame_reader.ts';
+export type { PcapFrame, SkipHandler } from './wire/frame_reader.ts';
+export { encodePcap, pcapPieces } from './wire/pcap.ts';
 export { Replay } from './machine/replay.ts';
 export type { DriverKind, FrameSource, ReplayOptions, ReplayReport, ReplayTarget, Traffic } from './machine/replay.ts';
 

@@ -20,7 +20,7 @@ import {
   type TraceRecord,
 } from '../trace/index.ts';
 import { UsageError } from '../util/errors.ts';
-import { openPcap } from '../wire/pcap.ts';
+import { openCapture } from '../wire/capture.ts';
 import { bundledCapture } from './capture.ts';
 import { CommandFiles } from './command_files.ts';
 import { jsonFileOption, parameterList, setOption, wholeNumber } from './options.ts';
@@ -150,7 +150,7 @@ function record(scenario: ScenarioName, { vfs, profile, set }: TraceArguments, w
     mask,
     capture: () => {
       const file = bundledCapture();
-      return openPcap(readFileSync(file), file);
+      return openCapture(readFileSync(file), file);
     },
   });
 }

@@ -41,7 +41,7 @@ const MISTAKES: ReadonlyMap<string, string> = new Map([
   ['ELOOP', 'symbolic links lead round in a circle; check the path'],
   ['ENXIO', 'nothing is behind this name; check the path'],
   ['ERR_INVALID_ARG_VALUE', 'the name holds a zero byte; choose another one'],
-  ['ERR_FS_FILE_TOO_LARGE', 'files above 2 GiB are not read; cut it with: editcap -c'],
+  ['ERR_FS_FILE_TOO_LARGE', 'above 2 GiB, which no such file is; check the path'],
 ]);
 
 const FAILURES: ReadonlyMap<string, string> = new Map([

@@ -10,9 +10,12 @@ import type { NicMode } from '../device/profile.ts';
 import { DEFAULT_PROFILE } from '../device/profiles.ts';
 import { NicError } from '../util/errors.ts';
 import { checkOptions, type OptionNames } from '../util/options.ts';
-import type { PcapFrame } from '../wire/pcap.ts';
+import type { PcapFrame } from '../wire/frame_reader.ts';
 import { FrameCheck } from './frame_check.ts';
 import { Machine } from './machine.ts';
+import { refusal, Survey, type FrameSource, type TooLong, type Traffic } from './survey.ts';
+
+export type { FrameSource, Traffic } from './survey.ts';
 
 /** Which driver sends, and receives on a VF. */
 export type DriverKind = 'legacy' | 'modern';
@@ -48,17 +51,6 @@ const OPTIONS: OptionNames<ReplayOptions> = {
   profile: true,
 };
 
-/** Frames that can be read more than once; an open capture file is one. */
-export interface FrameSource {
-  frames(): Iterable<PcapFrame>;
-}
-
-/** A number of frames with the sum of their lengths. */
-export interface Traffic {
-  readonly frames: number;
-  readonly bytes: number;
-}
-
 /** What came of a replay; times are simulated. */
 export interface ReplayReport {
   readonly via: DriverKind;
@@ -74,7 +66,15 @@ export interface ReplayReport {
   readonly altered: number;
   /** Received frames that a later one between the same two addresses came before. */
   readonly reordered: number;
-  /** Every frame of the input was received as it was sent, in order. */
+  /** The first frame that was too long for the MTU, and the MTU with which all could be sent. */
+  readonly tooLong: (TooLong & { readonly mtuForAll: number }) | null;
+  /** Frames of which the capture holds only a part; they are sent as they were captured. */
+  readonly cutFrames: number;
+  /** Packets of the capture that are no Ethernet frames; they are left out and not counted as input. */
+  readonly notEthernet: readonly { readonly linkType: number; readonly frames: number }[];
+  /** Why the capture could not be read any further; what stood before was replayed. */
+  readonly damage: string | null;
+  /** The capture was read to its end, and every frame was received as it was sent, in order. */
   readonly isComplete: boolean;
   /** From the creation of the card until all drivers run. */
   readonly bringUpNs: number;
@@ -96,12 +96,6 @@ interface Sender {
 
 const SENDER = 1;
 const RECEIVER = 2;
-/** Destination, source, type. */
-const ETHERNET_HEADER_BYTES = 14;
-/** Types of VLAN tags, and what each of up to two adds to the length of a frame. */
-const TAG_TYPES = [0x8100, 0x88a8, 0x9100];
-const TAG_BYTES = 4;
-const MOST_TAGS = 2;
 const DEFAULT_MTU = 1500;
 const RING_SIZE = 256;
 const FRAMES_UNDER_WAY = RING_SIZE / 4; // a legacy frame may take two descriptors
@@ -127,7 +121,10 @@ export class Replay {
   private interruptsBefore = { sender: 0, receiver: 0 };
   private commandsBefore = 0;
 
-  /** Reads the whole source once; a damaged capture throws here. Throws NicError CONFIG for an MTU the driver lacks. */
+  /**
+   * Reads the whole source once. Throws UsageError where nothing of it can be sent, NicError CONFIG for an MTU that the
+   * driver lacks.
+   */
   constructor(source: FrameSource, options: ReplayOptions) {
     checkOptions('replay', options, OPTIONS);
     const { via, to = 'vf', mode = 'timed', mtu = DEFAULT_MTU } = options;
@@ -139,7 +136,7 @@ export class Replay {
     }
     this.source = source;
     this.options = { ...options, via, to, mode, mtu };
-    this.survey = survey(source, mtu);
+    this.survey = new Survey(source, mtu);
   }
 
   /** Frames of the source; received frames never are more. */
@@ -157,7 +154,7 @@ export class Replay {
     const sender = this.start(machine);
     this.options.onStart?.(machine);
     this.remember(machine);
-    for (const frame of this.source.frames()) {
+    for (const frame of this.input()) {
       this.first ??= frame;
       const { length } = frame.bytes;
       if (refusal(frame.bytes, this.options.mtu) !== null) continue;
@@ -183,26 +180,40 @@ export class Replay {
     const simulatedNs = machine.nic.toPs(this.lastCycles - this.firstCycles) / 1000;
     const interrupts = interruptsOf(machine);
     const { sender, receiver } = this.interruptsBefore;
-    const isComplete =
-      this.received === this.survey.frames && check.altered === 0 && check.reordered === 0 && check.lost === 0;
+    const { frames, bytes, tooLong, mtuForAll, cutFrames, notEthernet, damage } = this.survey;
+    const isAsSent = check.altered === 0 && check.reordered === 0 && check.lost === 0;
     return {
       via,
       to,
       mode,
       mtu,
-      input: { frames: this.survey.frames, bytes: this.survey.bytes },
+      input: { frames, bytes },
       sent: { frames: this.sentFrames, bytes: this.sentBytes },
       received: { frames: this.received, bytes: this.receivedBytes },
       drops: this.drops(machine),
       altered: check.altered,
       reordered: check.reordered,
-      isComplete,
+      tooLong: tooLong === null ? null : { ...tooLong, mtuForAll },
+      cutFrames,
+      notEthernet: Array.from(notEthernet, ([linkType, count]) => ({ linkType, frames: count })),
+      damage: damage?.message ?? null,
+      isComplete: damage === null && isAsSent && this.received === frames,
       bringUpNs: machine.nic.toPs(this.firstCycles) / 1000,
       simulatedNs,
       framesPerSecond: simulatedNs > 0 ? (this.received / simulatedNs) * 1e9 : null,
       interrupts: { sender: interrupts.sender - sender, receiver: interrupts.receiver - receiver },
       adminCommands: { bringUp: this.commandsBefore, replay: machine.pf.admin.commands - this.commandsBefore },
     };
+  }
+
+  /** The frames that were there on the first look: a file may have grown since, and behind them it may be damaged. */
+  private *input(): Generator<PcapFrame, void, void> {
+    let left = this.survey.frames;
+    if (left === 0) return;
+    for (const frame of this.source.frames()) {
+      yield frame;
+      if (--left === 0) return;
+    }
   }
 
   private bringUp(): Machine {
@@ -305,40 +316,4 @@ export class Replay {
 function interruptsOf({ nic }: Machine): { sender: number; receiver: number } {
   const of = (fn: number): number => (fn > nic.config.totalVfs ? 0 : nic.functionCounters(fn)['interrupts']!);
   return { sender: of(SENDER), receiver: of(RECEIVER) };
-}
-
-interface Survey extends Traffic {
-  readonly refused: { readonly too_short: number; readonly too_long: number };
-  /** For the PF; no frame is addressed to it or to those that follow it. */
-  readonly freeAddress: string;
-}
-
-/** Counts the frames, and looks for the first three bytes of local addresses, from 02:76:66 on, that none is sent to. */
-function survey(source: FrameSource, mtu: number): Survey {
-  let frames = 0;
-  let bytes = 0;
-  const refused = { too_short: 0, too_long: 0 };
-  const taken = new Set<number>();
-  for (const frame of source.frames()) {
-    const cause = refusal(frame.bytes, mtu);
-    frames++;
-    bytes += frame.bytes.length;
-    if (cause !== null) refused[cause]++;
-    else if (frame.bytes[0] === 0x02) taken.add((frame.bytes[1]! << 8) | frame.bytes[2]!);
-  }
-  let free = 0x7666;
-  for (let i = 0; i < 0x10000 && taken.has(free); i++) free = (free + 1) & 0xffff;
-  const [second, third] = [free >> 8, free & 0xff].map((byte) => byte.toString(16).padStart(2, '0'));
-  return { frames, bytes, refused, freeAddress: `02:${second}:${third}:00:00:00` };
-}
-
-/** Why a driver would not be given this frame; null if it is sent. VLAN tags do not count towards the MTU. */
-function refusal(frame: Uint8Array, mtu: number): 'too_short' | 'too_long' | null {
-  if (frame.length < ETHERNET_HEADER_BYTES) return 'too_short';
-  let header = ETHERNET_HEADER_BYTES;
-  for (let tags = 0; tags < MOST_TAGS; tags++) {
-    if (!TAG_TYPES.includes((frame[header - 2]! << 8) | frame[header - 1]!) || frame.length < header + TAG_BYTES) break;
-    header += TAG_BYTES;
-  }
-  return frame.length > mtu + header ? 'too_long' : null;
 }

@@ -2,26 +2,25 @@
 // Capture files in the pcapng format (draft-ietf-opsawg-pcapng), little-endian: one section, one interface description
 // for each function and one for the wire, each frame with its direction as its interface sees it. Stamps are simulated
 // time in nanoseconds, so a capture begins in the first seconds of 1970.
-//
-//   block | type 4 | length 4 | body, options ... padded to 4 | length 4 |
 import * as T from '../../assembly/abi/trace_kind.ts';
 import { addressText } from '../util/address_text.ts';
+import {
+  BYTE_ORDER_MAGIC,
+  ENHANCED_PACKET,
+  EPB_FLAGS,
+  IF_DESCRIPTION,
+  IF_NAME,
+  IF_TSRESOL,
+  INTERFACE_DESCRIPTION,
+  LINKTYPE_ETHERNET,
+  OPT_ENDOFOPT,
+  PCAPNG_MAJOR,
+  SECTION_HEADER,
+  SHB_USERAPPL,
+} from '../util/pcapng_layout.ts';
 import { functionName, nanoseconds, type TracedCard, type TraceRecord } from './records.ts';
 
-const SECTION_HEADER = 0x0a0d0d0a;
-const BYTE_ORDER_MAGIC = 0x1a2b3c4d;
-const INTERFACE_DESCRIPTION = 1;
-const ENHANCED_PACKET = 6;
-const LINKTYPE_ETHERNET = 1;
 const SECTION_LENGTH_UNKNOWN = 0xffffffff;
-
-// options; the codes below 5 mean something else in each block
-const OPT_ENDOFOPT = 0;
-const SHB_USERAPPL = 4;
-const IF_NAME = 2;
-const IF_DESCRIPTION = 3;
-const IF_TSRESOL = 9;
-const EPB_FLAGS = 2;
 const NANOSECONDS = 9; // 10^-9
 
 /** Direction of a packet, as the interface sees it: bits 0 and 1 of epb_flags. */
@@ -82,7 +81,7 @@ function block(
 export function sectionHeader(): Uint8Array {
   return block(SECTION_HEADER, 16, [{ code: SHB_USERAPPL, value: 'virtfn' }], (body) => {
     body.setUint32(0, BYTE_ORDER_MAGIC, true);
-    body.setUint16(4, 1, true); // version 1.0
+    body.setUint16(4, PCAPNG_MAJOR, true);
     body.setUint32(8, SECTION_LENGTH_UNKNOWN, true);
     body.setUint32(12, SECTION_LENGTH_UNKNOWN, true);
   });

@@ -1,32 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 // A capture file as the other end of the wire: frames that leave the card are written to it. A second file may be played
 // in; its clock starts with the first frame that leaves, when a driver is there to hear it. Either may fail alone.
-import { readFileSync } from 'node:fs';
-
 import { Attachment, type Say } from '../native/attachment.ts';
 import type { Libc } from '../native/libc.ts';
 import type { Poller } from '../native/poller.ts';
-import { NicError } from '../util/errors.ts';
 import { CaptureFile } from './capture_file.ts';
-import { openPcap, type PcapFrame } from './pcap.ts';
+import { CaptureFollower } from './capture_input.ts';
+import type { PcapFrame } from './frame_reader.ts';
 import type { WirePort } from './wire_port.ts';
+
+/** How long to wait for frames that have not come yet. */
+const ARRIVAL_MS = 10;
 
 export class PcapPort implements WirePort {
   readonly attachments: readonly Attachment[];
   private readonly file: CaptureFile;
   private readonly play: Attachment | null;
-  private readonly input: Iterator<PcapFrame, void> | null;
-  private upcoming: PcapFrame | null = null;
-  private firstMs = 0;
+  private readonly input: CaptureFollower | null;
+  private hasPlayed = false;
+  /** The next frame to play: null after the last one, undefined where it has not come yet. */
+  private upcoming: PcapFrame | null | undefined = null;
+  private firstMs = Number.NaN;
   private startMs = Number.NaN;
 
-  /** `play`: a capture to play in, or null. Throws NicError WIRE, UsageError where it is no capture. */
+  /** `play`: a capture to play in, or null. Throws NicError WIRE or FILE, UsageError where it is no capture. */
   constructor(libc: Libc, poller: Poller, path: string, play: string | null, say: Say) {
     this.play = play === null ? null : new Attachment(`play:${play}`, say);
-    this.input = play === null ? null : openPcap(readWhole(play), play).frames();
-    this.upcoming = this.input?.next().value ?? null;
-    if (this.upcoming === null) this.play?.finish('there are no frames in it');
-    else this.firstMs = msOf(this.upcoming);
+    this.input = play === null ? null : new CaptureFollower(play);
+    if (this.input !== null) this.read();
     this.file = new CaptureFile(libc, poller, path, say);
     this.attachments = this.play === null ? [this.file.attachment] : [this.file.attachment, this.play];
   }
@@ -39,15 +40,17 @@ export class PcapPort implements WirePort {
   }
 
   next(): Uint8Array | null {
-    if (this.upcoming === null || this.dueMs() > 0) return null;
+    if (this.upcoming === undefined) this.read();
+    if (!this.upcoming || this.dueMs() > 0) return null;
     const { bytes } = this.upcoming;
-    this.upcoming = this.read();
+    this.read();
     this.record(bytes);
     return bytes;
   }
 
   dueMs(): number {
     if (this.upcoming === null || Number.isNaN(this.startMs)) return Number.POSITIVE_INFINITY;
+    if (this.upcoming === undefined) return ARRIVAL_MS;
     return Math.max(0, this.startMs + msOf(this.upcoming) - this.firstMs - performance.now());
   }
 
@@ -56,6 +59,7 @@ export class PcapPort implements WirePort {
   }
 
   close(): void {
+    this.input?.close();
     this.file.close();
   }
 
@@ -64,26 +68,20 @@ export class PcapPort implements WirePort {
   }
 
   /** The next frame to be played; null at the end, or where the capture cannot be read on. */
-  private read(): PcapFrame | null {
+  private read(): void {
     try {
-      const { value, done } = this.input!.next();
-      if (done !== true) return value;
-      this.play!.finish('played to its end');
+      this.upcoming = this.input!.next();
+      if (this.upcoming === null) this.play!.finish(this.hasPlayed ? 'played to its end' : 'there are no frames in it');
     } catch (error) {
+      this.upcoming = null;
       this.play!.end(`${error instanceof Error ? error.message : String(error)}; nothing more is played`);
     }
-    return null;
+    if (!this.upcoming) return;
+    if (!this.hasPlayed) this.firstMs = msOf(this.upcoming);
+    this.hasPlayed = true;
   }
 }
 
 function msOf({ seconds, nanoseconds }: PcapFrame): number {
   return seconds * 1000 + nanoseconds / 1e6;
-}
-
-function readWhole(path: string): Uint8Array {
-  try {
-    return readFileSync(path);
-  } catch {
-    throw new NicError('WIRE', `${path}: the capture cannot be read; check the path and its rights`);
-  }
 }

@@ -7,10 +7,13 @@ import { describe, expect, it } from 'vitest';
 
 import { FrameCheck } from '../../src/machine/frame_check.ts';
 import { Replay, type ReplayOptions } from '../../src/machine/replay.ts';
-import { openPcap, type PcapFrame } from '../../src/wire/pcap.ts';
+import { openCapture, type Capture } from '../../src/wire/capture.ts';
+import type { PcapFrame } from '../../src/wire/frame_reader.ts';
+import { encodePcap } from '../../src/wire/pcap.ts';
+import { Blocks } from '../support/pcapng_blocks.ts';
 import { repoPath } from '../support/repo.ts';
 
-const PING_HTTP = openPcap(readFileSync(repoPath('test/fixtures/ping_http.pcap')), 'ping_http.pcap');
+const PING_HTTP = openCapture(readFileSync(repoPath('test/fixtures/ping_http.pcap')), 'ping_http.pcap');
 // From test/fixtures/README.md.
 const PING_HTTP_FRAMES = 49;
 const PING_HTTP_FILE_BYTES = 30_045;
@@ -20,8 +23,10 @@ const WAYS: readonly ReplayOptions[] = (['legacy', 'modern'] as const).flatMap((
   (['vf', 'wire'] as const).flatMap((to) => (['timed', 'functional'] as const).map((mode) => ({ via, to, mode }))),
 );
 
+const FIRST = { seconds: 7, nanoseconds: 999_999_000 };
+
 function sourceOf(frames: readonly Uint8Array[]): { frames(): PcapFrame[] } {
-  return { frames: () => frames.map((bytes) => ({ seconds: 7, nanoseconds: 999_999_000, bytes })) };
+  return { frames: () => frames.map((bytes) => ({ ...FIRST, bytes })) };
 }
 
 /** An Ethernet frame whose bytes follow from `seed`. */
@@ -156,6 +161,25 @@ describe('the frames of a replay', () => {
     expect(replay.report().drops).toEqual({ too_long: 1 });
   });
 
+  it('that are too long are named: the first, its limit, and the MTU with which all would go', () => {
+    const to = '02:00:00:00:00:99';
+    const tagged = frame(to, 2000).with(12, 0x81).with(13, 0x00);
+    const replay = new Replay(sourceOf([frame(to, 60), tagged, frame(to, 4014)]), { via: 'modern' });
+
+    for (const _ of replay.frames());
+
+    // the tag does not count: 1500 + 14 + 4, and 4014 - 14
+    expect(replay.report().tooLong).toEqual({ packet: 2, bytes: 2000, limit: 1518, mtuForAll: 4000 });
+  });
+
+  it('are sent as far as they were captured', () => {
+    const [one] = sourceOf([frame('02:00:00:00:00:99', 60)]).frames();
+    const replay = new Replay({ frames: () => [one!, { ...one!, originalLength: 1514 }] }, { via: 'legacy' });
+
+    expect([...replay.frames()].map(({ bytes }) => bytes.length)).toEqual([60, 60]);
+    expect(replay.report()).toMatchObject({ cutFrames: 1, isComplete: true });
+  });
+
   it('are none for an empty capture', () => {
     const replay = new Replay(sourceOf([]), { via: 'legacy' });
 
@@ -173,6 +197,63 @@ describe('the frames of a replay', () => {
       expect(replay.report()).toMatchObject({ drops: {}, isComplete: true });
     });
     fc.assert(property, { numRuns: 40, seed: 2 });
+  });
+});
+
+describe('a capture that cannot be read to its end', () => {
+  const bytes = encodePcap([60, 61, 62].map((length) => ({ ...FIRST, bytes: frame('02:00:00:00:00:99', length) })));
+
+  it('is replayed as far as it goes', () => {
+    const replay = new Replay(openCapture(bytes.subarray(0, -1), 'IN'), { via: 'modern' });
+
+    expect([...replay.frames()].map((one) => one.bytes.length)).toEqual([60, 61]);
+    expect(replay.report()).toMatchObject({ input: { frames: 2 }, received: { frames: 2 }, isComplete: false });
+    expect(replay.report().damage).toContain('frame 3 is cut off after 61 of 62 bytes');
+  });
+
+  it('is refused where it has no whole frame', () => {
+    expect(() => new Replay(openCapture(bytes.subarray(0, 99), 'IN'), { via: 'modern' })).toThrow('frame 1 is cut off');
+  });
+
+  it('may grow between the two times that it is read', () => {
+    let end = bytes.length - 78;
+    const source = {
+      frames: () => {
+        const frames = openCapture(bytes.subarray(0, end), 'IN').frames();
+        end = bytes.length;
+        return frames;
+      },
+    };
+    const replay = new Replay(source, { via: 'modern' });
+
+    expect([...replay.frames()]).toHaveLength(2);
+    expect(replay.report()).toMatchObject({ damage: null, isComplete: true });
+  });
+});
+
+describe('a capture with packets that are no Ethernet frames', () => {
+  const blocks = new Blocks('little');
+  const packet = (id: number): Uint8Array => blocks.packet(id, 1n, frame('02:00:00:00:00:99', 60));
+  const capture = (...ids: number[]): Capture => {
+    const parts = [blocks.section(), blocks.interface(1), blocks.interface(113), ...ids.map(packet)];
+    return openCapture(Uint8Array.from(Buffer.concat(parts)), 'IN');
+  };
+
+  it('is replayed without these, which are counted', () => {
+    const replay = new Replay(capture(1, 0, 1), { via: 'modern' });
+
+    expect([...replay.frames()]).toHaveLength(1);
+    expect(replay.report()).toMatchObject({
+      input: { frames: 1 },
+      notEthernet: [{ linkType: 113, frames: 2 }],
+      isComplete: true,
+    });
+  });
+
+  it('is refused where there is nothing else', () => {
+    expect(() => new Replay(capture(1, 1), { via: 'modern' })).toThrow(
+      'none of the 2 packets is an Ethernet frame: link type 113 (Linux cooked); record on one Ethernet interface',
+    );
   });
 });
 

@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 
 import { runScenario, SCENARIOS, type RecordedRun, type ScenarioName } from '../../src/machine/scenario.ts';
 import { framePieces, perfettoPieces, tlpPieces, traceRecords, vcdPieces } from '../../src/trace/index.ts';
-import { openPcap } from '../../src/wire/pcap.ts';
+import { openCapture } from '../../src/wire/capture.ts';
 import { readPerfetto, type ReadTrace } from '../support/perfetto_reader.ts';
 import { repoPath } from '../support/repo.ts';
 import { readTlp } from '../support/tlp_reader.ts';
@@ -16,7 +16,7 @@ const EVERYTHING = 15; // TLPs, state, frames, data
 const CAPTURE = 'test/fixtures/ping_http.pcap';
 
 function run(name: ScenarioName): RecordedRun {
-  const capture = (): ReturnType<typeof openPcap> => openPcap(readFileSync(repoPath(CAPTURE)), CAPTURE);
+  const capture = (): ReturnType<typeof openCapture> => openCapture(readFileSync(repoPath(CAPTURE)), CAPTURE);
   return runScenario(name, { vfs: 2, mask: EVERYTHING, capture });
 }
 
@@ -113,7 +113,7 @@ describe('traffic', () => {
         .filter((block) => block.readUInt32LE(8) === fn)
         .map((block) => block.subarray(28, 28 + block.readUInt32LE(20)).toString('hex'));
 
-    const sent = Array.from(openPcap(readFileSync(repoPath(CAPTURE)), CAPTURE).frames(), ({ bytes }) =>
+    const sent = Array.from(openCapture(readFileSync(repoPath(CAPTURE)), CAPTURE).frames(), ({ bytes }) =>
       Buffer.from(bytes).toString('hex'),
     );
     expect(framesOf(1)).toEqual(sent);

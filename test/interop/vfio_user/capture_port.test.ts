@@ -6,7 +6,8 @@ import { join } from 'node:path';
 
 import { afterEach, describe, expect, it } from 'vitest';
 
-import { encodePcap, openPcap } from '../../../src/wire/pcap.ts';
+import { openCapture } from '../../../src/wire/capture.ts';
+import { encodePcap } from '../../../src/wire/pcap.ts';
 import { CardBench } from './support/card_bench.ts';
 import { frame, startStation, type Station } from './support/driver_bench.ts';
 import { mountSmall, noMounts, openReader, readAll, run, unmount, until } from './support/outside.ts';
@@ -21,7 +22,7 @@ afterEach(() => bench.close());
 
 const station = (): Station => startStation(bench.libc, bench.device('vf1'));
 const attachment = (name: string) => bench.card.attachments.find((one) => one.name.startsWith(name))!;
-const framesOf = (file: Uint8Array): Uint8Array[] => [...openPcap(file, 'out').frames()].map(({ bytes }) => bytes);
+const framesOf = (file: Uint8Array): Uint8Array[] => [...openCapture(file, 'out').frames()].map(({ bytes }) => bytes);
 
 function send(from: Station, bytes = 100): void {
   from.driver.send(frame(ELSEWHERE, from.driver.mac, bytes));

@@ -10,7 +10,8 @@ import { PfDriver } from '../../../src/guest/pf_driver.ts';
 import { connectUnix, UnixListener, type UnixSocket } from '../../../src/native/unix_socket.ts';
 import type { VfioUserClient } from '../../../src/vfio_user/client.ts';
 import { ClientMemory } from '../../../src/vfio_user/client_memory.ts';
-import { encodePcap, openPcap } from '../../../src/wire/pcap.ts';
+import { openCapture } from '../../../src/wire/capture.ts';
+import { encodePcap } from '../../../src/wire/pcap.ts';
 import { DgramPort } from '../../../src/wire/dgram_port.ts';
 import { PATIENCE_MS } from '../../support/patience.ts';
 import { CardBench } from './support/card_bench.ts';
@@ -270,7 +271,7 @@ describe('the wire', () => {
     while (a.received.length < 3 && performance.now() < end) a.settle();
 
     expect(a.received).toEqual(played.map(({ bytes }) => bytes));
-    const file = [...openPcap(readFileSync(join(folder, 'out.pcap')), 'out').frames()].map(({ bytes }) => bytes);
+    const file = [...openCapture(readFileSync(join(folder, 'out.pcap')), 'out').frames()].map(({ bytes }) => bytes);
     expect(file.map((bytes) => bytes.length)).toEqual([100, 60, 61, 62]);
   });
 

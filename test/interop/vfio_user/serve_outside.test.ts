@@ -9,7 +9,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
 import { loadLibc, type Libc } from '../../../src/native/libc.ts';
 import { connectUnix } from '../../../src/native/unix_socket.ts';
-import { openPcap } from '../../../src/wire/pcap.ts';
+import { openCapture } from '../../../src/wire/capture.ts';
+
 import { VfioUserClient } from '../../../src/vfio_user/client.ts';
 import { CliProgram } from '../../support/cli_program.ts';
 import { PATIENCE_MS } from '../../support/patience.ts';
@@ -132,7 +133,7 @@ it('a file that may not grow any more ends the recording, whole, and nothing els
   await until(() => stderr() !== '');
 
   expect(stderr()).toBe('virtfn: pcap:limit.pcap: file too large (EFBIG); nothing more is recorded\n');
-  expect([...openPcap(readFileSync(path('limit.pcap')), 'limit').frames()]).toHaveLength(4);
+  expect([...openCapture(readFileSync(path('limit.pcap')), 'limit').frames()]).toHaveLength(4);
   expect(statSync(path('limit.pcap')).size).toBe(24 + 4 * (16 + 1000));
   a.client.close();
   expectServed('limit.sock');
