@@ -80,6 +80,14 @@ function barImage(nic: Nic, fn: number, queues: number): number[] {
   return words;
 }
 
+/** What an FLR leaves of the PF (PCIe 6.0 §6.6.2) as after power-on: payload, Link Control, target speed, ARI hierarchy. */
+function coolLink(nic: Nic): void {
+  nic.configWrite(0, 0x5c, 2, 0x2810);
+  nic.configWrite(0, 0x64, 2, 0);
+  nic.configWrite(0, 0x84, 2, 3);
+  nic.configWrite(0, 0x148, 2, 0);
+}
+
 const modes = ['functional', 'timed'] as const;
 
 describe.each(modes)('random register writes, %s', (mode) => {
@@ -125,6 +133,7 @@ describe.each(modes)('random register writes, %s', (mode) => {
     const flr = (card: RawCard): void => {
       card.nic.configWrite(0, 0x5c, 2, 0x8000);
       card.settle();
+      coolLink(card.nic);
     };
     const image = (card: RawCard): unknown => {
       const config = configImage(card.nic, 0);
@@ -174,6 +183,7 @@ describe('a PF after FLR', () => {
 
     used.nic.configWrite(0, 0x5c, 2, 0x8000);
     used.settle();
+    for (const { nic } of [fresh, used]) coolLink(nic);
     fresh.nic.configWrite(0, 4, 2, 0);
     for (const at of [0x18, 0x1c, 0x20, 0x24]) fresh.nic.configWrite(0, at, 4, 0);
     for (let at = 0x164; at < 0x17c; at += 4) fresh.nic.configWrite(0, at, 4, 0);
