@@ -14,6 +14,7 @@ import {
   MSIX_BAR,
   MSIX_BAR_BYTES,
   MSIX_PBA_OFFSET,
+  NOTIFY_BAR_OFFSET,
   VIRTIO_BAR,
   VIRTIO_BAR_BYTES,
 } from '../../assembly/abi/config_layout.ts';
@@ -174,6 +175,7 @@ export class Differential implements AccessObserver {
   }
 
   write(fn: number, bar: number, offset: number, size: number, value: number): void {
+    if (fn === 0 && bar === VIRTIO_BAR && offset >= NOTIFY_BAR_OFFSET && this.isAdminOpen) this.commandsGiven();
     const place = BLOCKS.find(({ bar: in_, from, to }) => bar === in_ && offset >= from && offset < to);
     if (place === undefined) return;
     this.models[fn]!.write(place.block, offset - place.from, size, value);
@@ -191,7 +193,10 @@ export class Differential implements AccessObserver {
   configWrite(fn: number, offset: number, size: number): void {
     const end = offset + size;
     const touches = (from: number, bytes: number): boolean => offset < from + bytes && end > from;
-    if (touches(CAP_PM + 4, 2) || touches(CAP_VIRTIO_PCI_CFG, EXT_CAP_ARI - CAP_VIRTIO_PCI_CFG)) this.cannotFollow(fn);
+    if (touches(CAP_PM + 4, 2) || touches(CAP_VIRTIO_PCI_CFG, EXT_CAP_ARI - CAP_VIRTIO_PCI_CFG)) {
+      this.cannotFollow(fn);
+      if (fn === 0) this.commandsGiven(); // the window reaches doorbells
+    }
     if (touches(COMMAND, 2)) this.register(fn, COMMAND, this.now(fn, COMMAND));
     if (touches(MSIX_CONTROL, 2)) this.register(fn, MSIX_CONTROL, this.now(fn, MSIX_CONTROL));
     if (fn === 0 && touches(SRIOV_NUM_VFS, 2)) this.register(0, SRIOV_NUM_VFS, this.now(0, SRIOV_NUM_VFS));
@@ -266,6 +271,11 @@ export class Differential implements AccessObserver {
   /** Administration commands may have been given that are not seen. */
   commandsUnknown(): void {
     this.isAdminOpen = true;
+  }
+
+  /** A doorbell of the PF, with commands that are not seen: any of them may have been a legacy access to any member. */
+  private commandsGiven(): void {
+    for (let vf = 1; vf < FUNCTIONS; vf++) this.cannotFollow(vf);
   }
 
   message(fn: number, vector: number): void {

@@ -31,7 +31,7 @@ import {
   OUT_RECORDS,
   OUT_RING,
 } from '../../assembly/abi/state_map.ts';
-import { COMMON_SIZE } from '../../assembly/abi/virtio_pci_common.ts';
+import { COMMON_QUEUE_SELECT, COMMON_SIZE } from '../../assembly/abi/virtio_pci_common.ts';
 import { VIRTQ_DESC_F_WRITE } from '../../assembly/abi/virtio_ring.ts';
 import { NicError } from '../util/errors.ts';
 import type { AccessSize } from '../vfio/vfio_device.ts';
@@ -321,7 +321,11 @@ export class Executor {
   }
 
   private mmioWrite(fn: number, bar: number, offset: number, size: number, value: number): void {
-    if (bar === VIRTIO_BAR && offset < COMMON_SIZE) this.lose(fn);
+    if (bar === VIRTIO_BAR && offset < COMMON_SIZE) {
+      this.lose(fn);
+      // the admin queue may be set up anywhere now
+      if (fn === 0 && offset + size > COMMON_QUEUE_SELECT) this.card.observer?.commandsUnknown();
+    }
     this.card.write(fn, bar, offset, size, value);
   }
 

@@ -8,7 +8,7 @@ const WRITE = 2;
 const INDIRECT = 4;
 const DESCRIPTOR_BYTES = 16;
 const FOUR_GIB = 2 ** 32;
-/** A card may cut a longer command or frame without reading all of it. */
+/** A card may cut a longer command or frame without reading all of it: what lies behind so many bytes need not be mapped. */
 const SHORT = 4096;
 
 /** The memory of a driver: `length` bytes from device address `base` on. */
@@ -61,7 +61,8 @@ export function chainFault(memory: ChainMemory, queue: ChainQueue, head: number)
     if (isWritable) writable += length;
     else readable += length;
     if (readable >= FOUR_GIB || writable >= FOUR_GIB) return 'longer than 4 GiB';
-    if (!isWritable && length > 0 && length < SHORT && isNowhere(address, memory)) return 'a buffer that is not mapped';
+    const isRead = !isWritable && length > 0 && readable < SHORT;
+    if (isRead && isNowhere(address, memory)) return 'a buffer that is not mapped';
     if ((flags & NEXT) === 0) return null;
     index = next;
   }

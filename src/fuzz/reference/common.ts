@@ -237,7 +237,7 @@ export class CommonModel {
     const queue = this.one.value[COMMON.queueSelect]!;
     const isSettled = this.featuresOk();
     if (queue === this.about.adminQueueIndex) {
-      return isSettled === false ? undefined : this.negotiated(FEATURE.adminVq);
+      return isSettled === true ? this.negotiated(FEATURE.adminVq) : undefined;
     }
     if (isSettled === false || queue < 2) return true;
     const isMultiqueue = this.negotiated(FEATURE.mq);

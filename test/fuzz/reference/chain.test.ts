@@ -82,6 +82,16 @@ describe('a chain', () => {
     expect(verdict(rows)).toMatch(why);
   });
 
+  // A frame of more than 2 GiB is cut long before its second buffer is needed.
+  it('is not bad for a buffer far outside that lies behind more than a card reads', () => {
+    const rows: readonly Row[] = [
+      [0x100, 0x8000_0000, NEXT, 1],
+      [0x7_0000_0000, 60, 0],
+    ];
+
+    expect(verdict(rows)).toBeNull();
+  });
+
   it('begins at a head inside the queue', () => {
     expect(verdict([[0x100, 1, 0]], { head: 4 })).toMatch(/beyond the queue/);
   });
