@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes a copy of the core's sources that watches itself: `instrumentProject`. Insertions never add a line,
-// so a position in the copy is a line of the source.
+// so a position in the copy is a line of the source. Inserted names begin with __: no name of the core is taken.
 //   coverage  a store of 1 to the point's byte where control can go two ways: function, branch, loop, case, operand
-//   report    instead, reached(point) of assembly/fuzz/report.ts, which tells the host once: for coverage of the test suite
+//   report    instead, __reached(point) of assembly/fuzz/report.ts, which tells the host once: for coverage of the test suite
 //   dirty     every store tells assembly/fuzz/dirty.ts first, so that a reset copies only what changed
 //   fuel      every turn of a loop takes from a budget, and the core traps when it is used up
 // Returns the points: [{ file, line, column, lines: [...] }], `lines` being those whose execution the point stands for.
@@ -65,7 +65,7 @@ function instrumentFile(name, text, { coverage = false, report = false, dirty = 
     const { line, character } = source.getLineAndCharacterOfPosition(node.getStart());
     const point = points.length;
     points.push({ file: `assembly/${name}`, line: line + 1, column: character + 1, lines });
-    return report ? `reached(${point})` : `store<u8>(COVERAGE + ${point}, 1)`;
+    return report ? `__reached(${point})` : `store<u8>(__COVERAGE + ${point}, 1)`;
   };
 
   /** Marks the runs of a list of statements: a new one begins where the one before may have left. */
@@ -87,7 +87,7 @@ function instrumentFile(name, text, { coverage = false, report = false, dirty = 
     if (coverage || report) markArm(statement);
     if (!fuel) return;
     usesFuel = true;
-    insert(ts.isBlock(statement) ? statement.getStart() + 1 : statement.getStart(), 'burn();');
+    insert(ts.isBlock(statement) ? statement.getStart() + 1 : statement.getStart(), '__burn();');
   };
 
   /** One arm of an if: braces, a point, and an else that shows the way around. */
@@ -115,11 +115,11 @@ function instrumentFile(name, text, { coverage = false, report = false, dirty = 
     if (isStore) {
       const offset = call.arguments[2]?.getText() ?? '0';
       usesDirty = true;
-      insert(at.getStart(), 'dirtied(');
+      insert(at.getStart(), '__dirtied(');
       closings.push([at.end, `, ${offset})`]);
     } else if (callee in BLOCK_WRITES) {
       usesDirty = true;
-      insert(at.getStart(), 'dirtiedRange(');
+      insert(at.getStart(), '__dirtiedRange(');
       closings.push([at.end, `, ${call.arguments[BLOCK_WRITES[callee]].getText()})`]);
     }
   };
@@ -163,10 +163,11 @@ function instrumentFile(name, text, { coverage = false, report = false, dirty = 
 
   const imports = [];
   const up = relative(dirname(name), '.') || '.';
-  if (usesDirty) imports.push(`import { dirtied, dirtiedRange } from '${up}/fuzz/dirty.ts';`);
-  if (usesFuel) imports.push(`import { burn } from '${up}/fuzz/fuel.ts';`);
-  if (coverage && !report) imports.push(`import { COVERAGE } from '${up}/abi/fuzz_memory.ts';`);
-  if (report) imports.push(`import { reached } from '${up}/fuzz/report.ts';`);
+  if (usesDirty)
+    imports.push(`import { dirtied as __dirtied, dirtiedRange as __dirtiedRange } from '${up}/fuzz/dirty.ts';`);
+  if (usesFuel) imports.push(`import { burn as __burn } from '${up}/fuzz/fuel.ts';`);
+  if (coverage && !report) imports.push(`import { COVERAGE as __COVERAGE } from '${up}/abi/fuzz_memory.ts';`);
+  if (report) imports.push(`import { reached as __reached } from '${up}/fuzz/report.ts';`);
   if (imports.length > 0) insert(firstToken(source), `${imports.join(' ')} `);
 
   return splice(text, inserted, closings);

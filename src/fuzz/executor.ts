@@ -3,6 +3,7 @@
 // each queue goes into the books, so that the oracles know what the card may do.
 import {
   CAP_EXP,
+  CAP_MSIX,
   CAP_PM,
   CAP_VIRTIO_COMMON,
   CAP_VIRTIO_PCI_CFG,
@@ -301,7 +302,8 @@ export class Executor {
     if (touches(CAP_VIRTIO_PCI_CFG, EXT_CAP_SRIOV)) this.lose(fn);
     const isReset = touches(CAP_EXP + PCI_EXP_DEVCTL + 1, CAP_EXP + PCI_EXP_DEVCTL + 2);
     const high = value >>> (8 * (CAP_EXP + PCI_EXP_DEVCTL + 1 - offset));
-    if (fn === 0 && (touches(CAP_EXP, CAP_VIRTIO_COMMON) || end > EXT_CAP_SRIOV)) {
+    // a reset of the PF, from D3hot too, takes its VFs away
+    if (fn === 0 && (touches(CAP_PM, CAP_MSIX) || touches(CAP_EXP, CAP_VIRTIO_COMMON) || end > EXT_CAP_SRIOV)) {
       this.books.actAll();
       for (let vf = 1; vf < FUNCTIONS; vf++) this.lose(vf);
     }

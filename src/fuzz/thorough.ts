@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The questions that cost more than the run itself: is guest memory what it should be to the byte (O4), does the card do
 // the same again (O9), is it like new, and of use, after a reset (O6), and does it answer as the reference model (O8)?
-import { CAP_EXP, DEVICE_BAR_OFFSET } from '../../assembly/abi/config_layout.ts';
+import { CAP_EXP, DEVICE_BAR_OFFSET, EXT_CAP_SRIOV } from '../../assembly/abi/config_layout.ts';
 import { JOB_NEXT } from '../../assembly/abi/function_state.ts';
 import { MSIX_BAR, MSIX_PBA_OFFSET, VIRTIO_BAR } from '../../assembly/abi/config_layout.ts';
-import { PCI_EXP_DEVSTA } from '../../assembly/abi/pci_express.ts';
+import { PCI_EXP_DEVCTL, PCI_EXP_DEVSTA, PCI_EXP_LNKCTL, PCI_EXP_LNKCTL2 } from '../../assembly/abi/pci_express.ts';
+import { PCI_SRIOV_CTRL } from '../../assembly/abi/pci_sriov.ts';
 import {
   CREDIT_CLASSES,
   CTL_JOB_FREE,
@@ -22,6 +23,13 @@ import { BOOT_PARTS, bringUp } from './seeds.ts';
 import type { Violation } from './target.ts';
 
 const CONFIG_BYTES = 0x200;
+/** Payload and request size; Link Control; target speed; ARI Capable Hierarchy. */
+const LINK_REGISTERS = [
+  CAP_EXP + PCI_EXP_DEVCTL,
+  CAP_EXP + PCI_EXP_LNKCTL,
+  CAP_EXP + PCI_EXP_LNKCTL2,
+  EXT_CAP_SRIOV + PCI_SRIOV_CTRL,
+] as const;
 /** Longer than any credit is on its way back. */
 const QUIET_CYCLES = 100_000;
 
@@ -55,6 +63,7 @@ export class ThoroughCheck {
   private readonly expected: number[] = [];
   private readonly labels: string[] = [];
   private readonly answers: number[] = [];
+  private readonly link: number[] = [];
 
   constructor(executor: Executor) {
     this.executor = executor;
@@ -157,6 +166,7 @@ export class ThoroughCheck {
     executor.settle();
     driver.flr(0);
     executor.settle();
+    this.restoreLink();
     card.pins.advance(card.pins.now() + QUIET_CYCLES, false);
     see(this.freeJobs(CTL_JOB_FREE), () => 'the number of free jobs');
     see(this.freeJobs(CTL_RX_JOB_FREE), () => 'the number of free receive jobs');
@@ -169,6 +179,13 @@ export class ThoroughCheck {
     for (const program of this.programs) executor.execute(program);
     see(executor.traceHash(), () => 'what it does at work');
     return found;
+  }
+
+  /** What an FLR leaves because it is the link's (PCIe 6.0 §6.6.2), as it was on the new card. */
+  private restoreLink(): void {
+    const { card } = this.executor;
+    if (this.link.length === 0) this.link.push(...LINK_REGISTERS.map((at) => card.configRead(0, at, 2)));
+    else LINK_REGISTERS.forEach((at, i) => card.configWrite(0, at, 2, this.link[i]!));
   }
 
   private freeJobs(list: number): number {

@@ -46,6 +46,40 @@ describe.each(CARD_TARGETS)('target %s', (name) => {
   });
 });
 
+// What hardware does as well, and the oracles have to know.
+describe('a good card is not blamed', () => {
+  const CONFIG = { fn: 0, a: 0 } as const;
+  it.each<[why: string, target: string, operations: OperationFields[]]>([
+    [
+      'for ARI Capable Hierarchy, which an FLR leaves (PCIe 6.0 §9.3.3.3.5)',
+      'regs',
+      [{ name: 'configWrite', ...CONFIG, offset: 0x148, value: 0x19 }],
+    ],
+    [
+      'for VFs that go when the PF comes back from D3hot (§5.3.1.4)',
+      'regs',
+      [
+        { name: 'configWrite', ...CONFIG, offset: 0x44, value: 3 },
+        { name: 'configWrite', ...CONFIG, offset: 0x44, value: 0 },
+      ],
+    ],
+    [
+      'for waiting for a completion that is lost, with Completion Timeout Disable (§2.8)',
+      'rings',
+      [
+        { name: 'configWrite', ...CONFIG, offset: 0x7c, value: 0x10 },
+        { name: 'readFault', a: 2, b: 1 },
+        { name: 'transmit', fn: 0, a: 1, offset: 60 },
+      ],
+    ],
+  ])('%s', (_, target, operations) => {
+    const subject = new CardTarget(target as 'regs');
+
+    expect(subject.check(encodeProgram(operations))).toBeNull();
+    expect(subject.check(encodeProgram(operations, true))).toBeNull();
+  });
+});
+
 describe('programs', () => {
   it('are what they were after encoding and decoding', () => {
     const operations: OperationFields[] = [

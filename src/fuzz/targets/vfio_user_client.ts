@@ -13,6 +13,9 @@ const NO_REPLY = 0x10;
 const ERROR = 0x20;
 const [VERSION, DMA_MAP, DMA_UNMAP, READ, DMA_READ, DMA_WRITE] = [1, 2, 3, 9, 11, 12];
 /** Bytes of a whole reply that succeeded, by command. */
+/** Sizes of the BARs; what lies behind their end is refused. */
+/** BAR 0 of a transitional function: common registers of 20 bytes, two vectors of 2, network configuration up to max_virtqueue_pairs (10). */
+const BAR_BYTES: Readonly<Record<number, number>> = { 0: 20 + 4 + 10, 2: 0x4000, 4: 0x1000 };
 const REPLY_BYTES: Readonly<Record<number, number>> = {
   2: 16,
   3: 40,
@@ -139,7 +142,10 @@ export class HostileClient {
 
   private replyBytes(command: number, payload: Uint8Array): number {
     if (command !== READ) return REPLY_BYTES[command] ?? -1;
-    return payload.length < 16 ? -1 : HEADER + 16 + new DataView(payload.buffer).getUint32(12, true);
+    if (payload.length < 16) return -1;
+    const view = new DataView(payload.buffer);
+    const left = (BAR_BYTES[view.getUint32(8, true)] ?? Infinity) - wide(view, 0);
+    return HEADER + 16 + Math.min(view.getUint32(12, true), left); // short where a BAR ends, as pread(2) has it
   }
 
   private grantMap(payload: Uint8Array, isPosted: boolean): void {
