@@ -69,7 +69,7 @@ export function fuzzCommand(): Command {
     .option('--seed <n>', 'where random numbers begin; random: somewhere new, which is printed', readSeed, 1)
     .option('--workers <n>', 'processes; each has its own random numbers', wholeNumber(1, 64), 1)
     .option('--corpus <dir>', 'inputs are read from here and added; findings go to DIR/findings')
-    .option('--coverage <file>', 'write the points of the core that were reached, for npm run coverage; one worker')
+    .option('--coverage <file>', 'write the points of the core that were reached, as JSON; one worker')
     .option('--svg <file>', 'draw the points reached over time')
     .addOption(new Option('--replay <file>', 'run one reproducer and show every access').conflicts('input'))
     .option('--input <hex>', 'the same for an input of --target, as a report prints it', readInput)

@@ -10,6 +10,8 @@ import { readJsonFile } from '../files/read.ts';
 import { NicError, UsageError } from '../util/errors.ts';
 import { unknownName } from '../util/names.ts';
 
+const PROFILE_NAMES: readonly string[] = PROFILES.map(({ name }) => name);
+
 /** A profile as a verb asks for it. */
 export interface ProfileChoice {
   readonly name: string;
@@ -20,19 +22,18 @@ export interface ProfileChoice {
 
 /** --profile of a verb. */
 export function profileOption(fallback?: string): Option {
-  const names = PROFILES.map(({ name }) => name).join(', ');
-  const option = new Option('--profile <name|file>', `timing profile: ${names}, or a JSON file`).argParser(
-    chooseProfile,
-  );
+  const option = new Option(
+    '--profile <name|file>',
+    `timing profile: ${PROFILE_NAMES.join(', ')}, or a JSON file`,
+  ).argParser(chooseProfile);
   return fallback === undefined ? option : option.default({ name: fallback, values: {} }, fallback);
 }
 
 /** Reads what stands behind --profile. Throws UsageError. */
 export function chooseProfile(text: string): ProfileChoice {
   if (text.endsWith('.json')) return readProfileFile(text);
-  if (!PROFILES.some(({ name }) => name === text)) {
-    const names = PROFILES.map(({ name }) => name).join(', ');
-    throw new UsageError(`--profile ${text}: there are ${names}, or give a file that ends in .json`);
+  if (!PROFILE_NAMES.includes(text)) {
+    throw new UsageError(`--profile ${text}: ${unknownName('profile', text, PROFILE_NAMES)}; a file ends in .json`);
   }
   return { name: text, values: {} };
 }
@@ -41,11 +42,8 @@ export function chooseProfile(text: string): ProfileChoice {
 export function readProfileFile(path: string): ProfileChoice {
   const { base = DEFAULT_PROFILE, values = {}, ...others } = readJsonFile(path);
   const problems = Object.keys(others).map((key) => `${key}: ${unknownName('member', key, ['base', 'values'])}`);
-  const isKnown = PROFILES.some(({ name }) => name === base);
-  if (!isKnown)
-    problems.push(
-      `base: ${JSON.stringify(base)} is no profile; there are ${PROFILES.map(({ name }) => name).join(', ')}`,
-    );
+  const isKnown = PROFILE_NAMES.includes(String(base));
+  if (!isKnown) problems.push(`base: ${JSON.stringify(base)}: ${unknownName('profile', String(base), PROFILE_NAMES)}`);
   if (typeof values !== 'object' || values === null || Array.isArray(values)) {
     problems.push('values: an object of parameters and numbers is needed');
   } else {

@@ -19,7 +19,8 @@ import { startCommand } from './start.ts';
 import { traceCommand } from './trace.ts';
 import { villainCommand } from './villain.ts';
 
-function makeProgram(): Command {
+/** The verbs with their options, not run yet. */
+export function makeProgram(): Command {
   const program = new Command('virtfn')
     .description('A virtio network card with SR-IOV virtual functions, in WebAssembly.')
     .version(manifest.version, '-V, --version', 'print the version')

@@ -8,7 +8,14 @@ import { checkFiles, type NamedFile } from '../files/identity.ts';
 import { readJsonFile } from '../files/read.ts';
 import { jsonOption, wholeNumber } from './options.ts';
 import { ServedCard } from './serve_card.ts';
-import { resolveServeConfig, WIRE_FORMS, type ServeConfig, type Settings } from './serve_config.ts';
+import {
+  OPTION_OF,
+  resolveServeConfig,
+  VARIANTS,
+  WIRE_FORMS,
+  type ServeConfig,
+  type Settings,
+} from './serve_config.ts';
 import { ServeOutput } from './serve_output.ts';
 import { AdminTally } from './serve_report.ts';
 import { JsonView, SERVE_SCHEMA, TextView, type ServeView } from './serve_view.ts';
@@ -102,16 +109,16 @@ function filesWritten({ wire, functions }: ServeConfig): NamedFile[] {
 
 /** Options by the names of the settings. */
 function settingsOf(args: ServeArguments): Settings {
-  const { config: _config, json: _json, transitional, legacyOnly, pairs, socket, withoutFeature, set, ...rest } = args;
-  return {
-    ...rest,
-    ...(pairs === undefined ? {} : { queuePairs: pairs }),
-    ...(socket === undefined ? {} : { sockets: socket }),
-    ...(withoutFeature === undefined ? {} : { withoutFeatures: withoutFeature }),
-    ...(set === undefined ? {} : { profile: set }),
-    ...(transitional === undefined ? {} : { transitional: allOrNames(transitional) }),
-    ...(legacyOnly === undefined ? {} : { legacyOnly: allOrNames(legacyOnly) }),
-  };
+  const { config: _config, json: _json, ...given } = args;
+  const settings = new Map(Object.entries(given));
+  for (const [setting, option] of Object.entries(OPTION_OF)) {
+    if (settings.has(option)) settings.set(setting, settings.get(option));
+    settings.delete(option);
+  }
+  for (const variant of VARIANTS) {
+    if (settings.has(variant)) settings.set(variant, allOrNames(settings.get(variant)));
+  }
+  return Object.fromEntries(settings);
 }
 
 /** An option that may stand alone, for all, or name some. */

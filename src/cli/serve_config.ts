@@ -53,7 +53,7 @@ const oneOf =
     choices.includes(value as string) ? null : `${choices.join(' or ')} is needed`;
 const numbers: Check = (value) => (isArrayOf(value, Number.isInteger) ? null : 'an array of whole numbers is needed');
 /** Settings that put VFs behind the variant driver. */
-const VARIANTS = ['transitional', 'legacyOnly'] as const;
+export const VARIANTS = ['transitional', 'legacyOnly'] as const;
 const VF_NAME = /^vf[1-9]\d*$/;
 const FUNCTION_NAME = /^(?:pf|vf[1-9]\d*)$/;
 
@@ -82,6 +82,14 @@ const CHECKS: Readonly<Record<string, Check>> = {
   legacyOnly: allOrVfs,
 };
 
+/** Options that are called otherwise than the setting that they give. */
+export const OPTION_OF: Readonly<Record<string, string>> = {
+  queuePairs: 'pairs',
+  sockets: 'socket',
+  withoutFeatures: 'withoutFeature',
+  profile: 'set',
+};
+
 export const WIRE_FORMS = 'none, loopback, tap:NAME, pcap:FILE, pcap:FILE,PLAY, peer:SOCKET or dgram:LOCAL,REMOTE';
 
 /** `--wire` in words; null for `none`. Undefined where it is no wire. */
@@ -100,7 +108,7 @@ export function readWire(words: string): WireChoice | null | undefined {
 export function resolveServeConfig(options: Settings, file: string | null, fileSettings: Settings): ServeConfig {
   const problems: string[] = [];
   const place = (name: string): string =>
-    Object.hasOwn(options, name) || file === null ? `--${kebab(name)}` : `${file}: ${name}`;
+    Object.hasOwn(options, name) || file === null ? `--${kebab(OPTION_OF[name] ?? name)}` : `${file}: ${name}`;
   const settings: Record<string, unknown> = { ...fileSettings, ...options };
   for (const [name, value] of Object.entries(settings)) {
     const check = Object.hasOwn(CHECKS, name) ? CHECKS[name]! : null;
@@ -130,7 +138,7 @@ export function resolveServeConfig(options: Settings, file: string | null, fileS
   }
   const sockets = (settings['sockets'] ?? {}) as Readonly<Record<string, unknown>>;
   for (const [name, path] of Object.entries(sockets)) {
-    const where = `${place('sockets')}.${name}`;
+    const where = Object.hasOwn(options, 'sockets') ? `--socket ${name}` : `${file}: sockets.${name}`;
     if (!FUNCTION_NAME.test(name) || !names.includes(name)) problems.push(`${where}: that function is not served`);
     else if (text(path) !== null) problems.push(`${where}: ${text(path)}`);
   }

@@ -101,7 +101,10 @@ function newMemory(bytes: number): WebAssembly.Memory {
   try {
     return new WebAssembly.Memory({ initial: pages, maximum: pages });
   } catch {
-    throw new NicError('MEMORY', `${bytes} bytes of memory for the card cannot be had; ask for a smaller window`);
+    throw new NicError(
+      'MEMORY',
+      `${bytes} bytes of memory for the card cannot be had; ask for fewer VFs or smaller windowBytes`,
+    );
   }
 }
 

@@ -293,9 +293,10 @@ function checkRoutingIds(
     `the last VF would have routing id ${last}, beyond bus 255; ${remedy} would do`;
   const stride = Math.floor((LAST_ROUTING_ID - routingId - firstVfOffset) / behind);
   const offset = LAST_ROUTING_ID - routingId - behind * vfStride;
-  const pf = Math.max(0, LAST_ROUTING_ID - firstVfOffset - behind * vfStride);
+  const pf = LAST_ROUTING_ID - firstVfOffset - behind * vfStride;
   if (behind > 0 && stride >= 1) check(false, 'vfStride', vfStride, text(stride), stride);
   else if (offset >= 1) check(false, 'firstVfOffset', firstVfOffset, text(offset), offset);
-  else if (pf < routingId) check(false, 'routingId', routingId, text(pf), pf);
-  else check(false, 'vfStride', vfStride, text(1), 1);
+  else if (pf >= 0 && pf < routingId) check(false, 'routingId', routingId, text(pf), pf);
+  else if (vfStride > 1) check(false, 'vfStride', vfStride, text(1), 1);
+  else check(false, 'firstVfOffset', firstVfOffset, text(1), 1);
 }

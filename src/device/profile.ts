@@ -64,7 +64,7 @@ function unknownParameter(name: string): string {
     name,
     PROFILE_ROWS.map((row) => row.name),
   );
-  return `${name} is no parameter of a profile${near === null ? '' : `; did you mean ${near}?`}`;
+  return `${name} is no parameter of a profile${near === null ? `; virtfn profiles ${DEFAULT_PROFILE} lists them` : `; did you mean ${near}?`}`;
 }
 
 /** What does not go together. */

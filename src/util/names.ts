@@ -3,6 +3,8 @@
 
 /** Fewer than this are all listed; of more only the nearest is named. */
 const LISTED_MAX = 40;
+/** Letters of a part of a name that say which name is meant. */
+const PART_MIN = 3;
 
 /** What to say about a name that is none of `known`: the one that is nearest, or those that there are. */
 export function unknownName(kind: string, name: string, known: readonly string[]): string {
@@ -11,8 +13,13 @@ export function unknownName(kind: string, name: string, known: readonly string[]
   return `no such ${kind}${known.length > 0 && known.length < LISTED_MAX ? `; there are ${known.join(', ')}` : ''}`;
 }
 
-/** The name that `name` was probably meant to be, null where none is near: a third of its letters may be wrong. */
+/**
+ * The name that `name` was probably meant to be, null where none is near: a third of its letters may be wrong, or it is a
+ * part of one of them alone.
+ */
 export function nearestName(name: string, known: readonly string[]): string | null {
+  const wholes = known.filter((candidate) => plain(name).length >= PART_MIN && plain(candidate).includes(plain(name)));
+  if (wholes.length === 1) return wholes[0]!;
   const [nearest] = known
     .map((candidate) => ({ candidate, steps: editDistance(plain(name), plain(candidate)) }))
     .sort((one, other) => one.steps - other.steps);

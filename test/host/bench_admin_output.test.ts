@@ -150,7 +150,7 @@ describe('mistakes', () => {
     [['--seed', '-1'], 'whole number'],
     [['--set', 'admin.legacy_read_ns'], 'name of a parameter'],
     [['--set', 'admin.legacy_read_ns=fast'], 'name of a parameter'],
-    [['--profile', 'fast'], '--profile fast: there are fpga-gen3x8-250mhz, '],
+    [['--profile', 'fast'], '--profile fast: no such profile; there are fpga-gen3x8-250mhz, '],
     [['--set', 'admin.speed=1'], 'admin.speed is no parameter'],
     [['--set', 'link.mps_bytes=100'], 'link.mps_bytes = 100 is outside'],
     [['surplus'], 'too many arguments'],

@@ -112,7 +112,7 @@ describe('a mistake', () => {
     ['a large size', ['--bytes', '5000'], /'5000' is invalid.*1 to 4096/],
     ['no samples', ['--samples', '0'], /'0' is invalid.*1 to 65536/],
     ['a window that is no power of two', ['--window', '5000'], /'5000' is invalid.*power of two from 4096 to 67108864/],
-    ['a profile that is none', ['--profile', 'nfp'], /--profile nfp: there are /],
+    ['a profile that is none', ['--profile', 'nfp'], /--profile nfp: no such profile; there are /],
     [
       'several parameters',
       ['--set', 'iommu.entries=3', '--set', 'host.cold=2'],

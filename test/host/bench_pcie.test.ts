@@ -118,7 +118,11 @@ describe('a mistake', () => {
     ['sizes of nothing', ['--bytes', '64,0'], /'64,0' is invalid.*1 to 4096/],
     ['a size that comes twice', ['--bytes', '64,64'], /each number once/],
     ['a value that is none', ['--set', 'link.tags=many'], /'link\.tags=many' is invalid/],
-    ['a profile that is none', ['--profile', 'asic'], /--profile asic: there are fpga-gen3x8-250mhz, nfp6000-gen3x8, /],
+    [
+      'a profile that is none',
+      ['--profile', 'asic'],
+      /--profile asic: no such profile; did you mean asic-gen5x16-1ghz\?/,
+    ],
     ['a file that is not there', ['--profile', 'no.json'], /no\.json: /],
     [
       'several parameters',

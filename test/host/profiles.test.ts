@@ -113,7 +113,7 @@ describe('a mistake', () => {
       },
       [
         /^virtfn: bad\.json: value: no such member; did you mean values\?; /,
-        /base: "asic" is no profile; there are fpga-gen3x8-250mhz/,
+        /base: "asic": no such profile; did you mean asic-gen5x16-1ghz\?/,
         /link\.tag is no parameter/,
         /link\.tags = 0 is outside 1\.\./,
         /dma\.setup_ns = long is not a number/,
