@@ -25,9 +25,9 @@ import { bindFunction, ioasClear, ioasDirty, ioasMap, ioasTrack, ioasUnmap } fro
 import { setLink } from './virtio/net_config.ts';
 import { NEVER, nextEventTime } from './sim/scheduler.ts';
 
-/** Bytes of memory that a card with so many functions needs, before it is created. */
-export function memoryNeeded(functions: u32, window: u32): u32 {
-  return memoryBytes(functions, window);
+/** Bytes of memory that a card with so many functions needs, before it is created; `hold` as in CFG_RECEIVE_HOLD_BYTES. */
+export function memoryNeeded(functions: u32, window: u32, hold: u32): u32 {
+  return memoryBytes(functions, window, hold);
 }
 
 /** Builds the card from CONFIG and PARAM in zeroed memory; false if memory is too small. */

@@ -57,3 +57,4 @@ export const FC_RESETS = 27;
 export const FC_IGNORED_WRITES = 28; // register writes without effect
 export const FC_TX_DROP_SPOOFED = 29; // source address that is none of the function's
 export const FC_TX_DROP_TAGGED = 30; // tag that names a VLAN, from an access port
+export const FC_RX_HELD = 31; // frame held back until there are buffers; counted again as what becomes of it

@@ -24,3 +24,4 @@ export const CFG_TRACE_ADMIN = 19; // 1: one trace record for each admin command
 export const CFG_IDENTITY_DMA = 20; // 1: new address spaces map the whole window at iova 0
 export const CFG_VF_VECTOR_POOL = 22; // MSI-X vectors that all VFs have together
 export const CFG_ON_DEMAND_FUNCTIONS = 21; // functions behind the VFs that the host brings into being one by one
+export const CFG_RECEIVE_HOLD_BYTES = 23; // of each function, for frames that find no buffer; 0: they are dropped

@@ -6,6 +6,7 @@
 //            config masks, event wheel, event nodes, output ring, posted writes, wire ring, trace ring, switch table, jobs
 //            FUNCTIONS  one block of FN_STRIDE bytes each (PF is 0, VF n is n, functions on demand follow)
 //            IOASES     one block of IOAS_STRIDE bytes each (address space of function n is n by default), and a pool
+//            HELD       frames that wait for buffers, CFG_RECEIVE_HOLD_BYTES for each function, none by default
 //            WINDOW     guest memory for in-process drivers (address and size in CONTROL)
 
 export const ARENA_MAGIC = 0x76667476;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reception (virtio 1.4 §5.1.6.3, §5.1.6.4): a frame takes one chain, or with MRG_RXBUF as many as it needs; header and
 // frame are written, then all used elements, then one index. A frame that finds no buffer, or one too small, is dropped
-// and the buffers stay available.
+// and the buffers stay available; of a card that holds frames back, one that lacks a buffer waits for it, with those that
+// come after it, as long as there is room.
 import {
   DMA_FN,
   FN_HEADER_BYTES,
@@ -10,6 +11,7 @@ import {
   JOB_CONTEXT,
   JOB_FIRST_IDX,
   JOB_HEADS,
+  JOB_HELD,
   JOB_LENGTH,
   JOB_MERGE,
   JOB_QUEUE,
@@ -23,19 +25,32 @@ import {
   JOB_WRITE_BYTES,
   MERGE_MAX,
   Q_AVAIL_IDX,
+  Q_JOBS,
+  Q_KICKED,
+  Q_SIZE,
+  Q_STALLED,
 } from '../abi/function_state.ts';
 import { ENGINE_RX } from '../abi/state_map.ts';
-import { FC_BAD_CHAIN, FC_RX_BYTES, FC_RX_DROP_NO_BUFFER, FC_RX_DROP_TOO_SMALL, FC_RX_FRAMES } from '../abi/counter.ts';
+import {
+  FC_BAD_CHAIN,
+  FC_RX_BYTES,
+  FC_RX_DROP_NO_BUFFER,
+  FC_RX_DROP_TOO_SMALL,
+  FC_RX_FRAMES,
+  FC_RX_HELD,
+} from '../abi/counter.ts';
 import { VIRTIO_NET_HDR_NUM_BUFFERS } from '../abi/virtio_net.ts';
 import { P_DESCRIPTOR, P_RX, P_RX_ENGINES, P_WRITEBACK } from '../abi/timing_param.ts';
 import { countFn, param } from '../mem/arena.ts';
 import { postedWait } from '../pcie/posted.ts';
 import { isFunctional } from '../sim/time.ts';
 import { walk, WALK_DONE, WALK_PENDING } from '../virtio/chain.ts';
-import { beginWalk, delayJob, occupyJob } from '../virtio/job.ts';
+import { copyOldest, hasHeld, holdFrame, releaseOldest } from '../virtio/hold.ts';
+import { beginWalk, delayJob, hasReceiveJob, occupyJob, RETRY_CYCLES, startReceiveJob } from '../virtio/job.ts';
 import { HEAD_BROKEN, HEAD_PENDING, returnHeads, takeHead } from '../virtio/queue.ts';
 import { breakQueue } from '../virtio/needs_reset.ts';
 import { postUsedElement, scatter } from '../virtio/used.ts';
+import { scheduleVisit } from '../virtio/visit.ts';
 import { FRAME_OFFSET } from './switch.ts';
 
 const MAY_READ_INDEX = 0; // the available index may be fetched for this frame
@@ -50,13 +65,15 @@ export function stepReceive(job: usize): bool {
   while (true) {
     const state = load<u8>(job, JOB_STATE);
     if (state == JOB_RX_HEAD) {
+      if (hasHeld(q) && load<u8>(job, JOB_HELD) == 0) return holdBehind(job, q, f);
       const mayRead = load<u8>(job, JOB_STATUS) == MAY_READ_INDEX;
       const before = load<u16>(q, Q_AVAIL_IDX);
       const head = takeHead(q, mayRead);
       if (mayRead) store<u8>(job, INDEX_WAS_READ, JOB_STATUS);
       if (head == HEAD_PENDING || head == HEAD_BROKEN) return false;
       const heads = load<u32>(job, JOB_HEADS);
-      if (head < 0 || heads == MERGE_MAX) return drop(job, q, f, FC_RX_DROP_NO_BUFFER);
+      if (heads == MERGE_MAX) return drop(job, q, f, FC_RX_DROP_NO_BUFFER);
+      if (head < 0) return holdOrDrop(job, q, f);
       if (heads == 0) store<u16>(job, before, JOB_FIRST_IDX);
       beginWalk(job, q, <u32>head);
       store<u16>(job + JOB_MERGE + (heads << 3), <u16>head);
@@ -92,7 +109,44 @@ export function stepReceive(job: usize): bool {
 
 function drop(job: usize, q: usize, f: usize, cause: i32): bool {
   if (load<u32>(job, JOB_HEADS) != 0) returnHeads(q, load<u16>(job, JOB_FIRST_IDX));
+  if (load<u8>(job, JOB_HELD) != 0) releaseOldest(q);
   countFn(f, cause);
+  return true;
+}
+
+/** The frame waits until those are delivered that were there before it; one that comes is a reason to look for buffers. */
+function holdBehind(job: usize, q: usize, f: usize): bool {
+  store<u8>(q, 0, Q_STALLED);
+  const isHeld = holdFrame(q, job + JOB_BUFFER + FRAME_OFFSET, load<u32>(job, JOB_LENGTH));
+  countFn(f, isHeld ? FC_RX_HELD : FC_RX_DROP_NO_BUFFER);
+  return true;
+}
+
+/** There are too few buffers: the frame waits for more, if there is room and the driver could make more available. */
+function holdOrDrop(job: usize, q: usize, f: usize): bool {
+  const isHeld = load<u8>(job, JOB_HELD) != 0;
+  const isRingFull = load<u32>(job, JOB_WRITABLE) >= <u32>load<u16>(q, Q_SIZE);
+  if (isRingFull || (!isHeld && !holdFrame(q, job + JOB_BUFFER + FRAME_OFFSET, load<u32>(job, JOB_LENGTH))))
+    return drop(job, q, f, FC_RX_DROP_NO_BUFFER);
+  if (load<u32>(job, JOB_HEADS) != 0) returnHeads(q, load<u16>(job, JOB_FIRST_IDX));
+  if (!isHeld) countFn(f, FC_RX_HELD);
+  store<u8>(q, 1, Q_STALLED);
+  return true;
+}
+
+/** Takes the oldest frame that is held back up again, where buffers may have come; true if there is a job to be done. */
+export function resumeHeld(q: usize): bool {
+  if (!hasHeld(q) || load<u32>(q, Q_JOBS) != 0) return false;
+  if (load<u8>(q, Q_STALLED) != 0 && load<u8>(q, Q_KICKED) == 0) return false;
+  if (!hasReceiveJob()) {
+    scheduleVisit(q, RETRY_CYCLES);
+    return false;
+  }
+  store<u8>(q, 0, Q_STALLED);
+  const job = startReceiveJob(q);
+  store<u32>(job, copyOldest(q, job + JOB_BUFFER + FRAME_OFFSET), JOB_LENGTH);
+  store<u8>(job, JOB_RX_HEAD, JOB_STATE);
+  store<u8>(job, 1, JOB_HELD);
   return true;
 }
 
@@ -114,6 +168,7 @@ function write(job: usize, q: usize, f: usize, header: u32, need: u32): bool {
     postUsedElement(q, job, load<u16>(merge), end - written);
     written = end;
   }
+  if (load<u8>(job, JOB_HELD) != 0) releaseOldest(q);
   countFn(f, FC_RX_FRAMES);
   countFn(f, FC_RX_BYTES, load<u32>(job, JOB_LENGTH));
   return true;

@@ -28,6 +28,7 @@ import {
   JOB_FIRST_IDX,
   JOB_GATHERED,
   JOB_HEADS,
+  JOB_HELD,
   JOB_LENGTH,
   JOB_QUEUE,
   JOB_READ_BYTES,
@@ -83,7 +84,7 @@ import { countFn, functionAt, param } from '../mem/arena.ts';
 import { stepControl } from '../net/control.ts';
 import { rateWait } from '../net/rate.ts';
 import { parse } from '../net/packet.ts';
-import { stepReceive } from '../net/rx.ts';
+import { resumeHeld, stepReceive } from '../net/rx.ts';
 import { FORWARD_DONE, frameSent, forward, PORT_WIRE } from '../net/switch.ts';
 import { stepTransmit, transmitDirect } from '../net/tx.ts';
 import { completeRead, expireRead, readCopied, serveRead } from '../pcie/completions.ts';
@@ -96,6 +97,7 @@ import { eventA0, eventA1, eventCode, schedule } from '../sim/scheduler.ts';
 import { isFunctional } from '../sim/time.ts';
 import { isTracing } from '../sim/trace.ts';
 import { walk, WALK_DONE, WALK_PENDING } from '../virtio/chain.ts';
+import { hasHeld, releaseAll } from '../virtio/hold.ts';
 import { abandonJobs, finishJob, startJob, waitForJob } from '../virtio/job.ts';
 import { finishFetch, isRunnable, returnHeads, takeHead } from '../virtio/queue.ts';
 import { breakQueue } from '../virtio/needs_reset.ts';
@@ -225,7 +227,7 @@ function arriveFrame(): void {
 /** Does everything that a queue can do now; what it used is shown to the driver at the end, with one index. */
 function serviceQueue(q: usize): void {
   if (!isRunnable(q)) {
-    if (load<u32>(q, Q_JOBS) != 0) giveBack(q);
+    if (load<u32>(q, Q_JOBS) != 0 || hasHeld(q)) giveBack(q);
     return;
   }
   workOn(q);
@@ -240,8 +242,12 @@ function giveBack(q: usize): void {
   const jobs = load<u32>(q, Q_JOBS);
   if (load<u8>(q, Q_KIND) == QUEUE_RX) {
     const oldest: usize = load<u32>(q, Q_FIFO_HEAD);
-    if (load<u32>(oldest, JOB_HEADS) != 0) returnHeads(q, load<u16>(oldest, JOB_FIRST_IDX));
-    countFn(load<u32>(q, Q_CONTEXT + DMA_FN), FC_RX_DROP_DISABLED, jobs);
+    let frames = jobs + releaseAll(q);
+    if (oldest != 0) {
+      if (load<u32>(oldest, JOB_HEADS) != 0) returnHeads(q, load<u16>(oldest, JOB_FIRST_IDX));
+      if (load<u8>(oldest, JOB_HELD) != 0) frames--; // it is one of those that were held
+    }
+    countFn(load<u32>(q, Q_CONTEXT + DMA_FN), FC_RX_DROP_DISABLED, frames);
   } else {
     returnHeads(q, <u16>(load<u16>(q, Q_AVAIL_IDX) - jobs));
     store<u8>(q, 1, Q_KICKED);
@@ -266,7 +272,10 @@ function workOn(q: usize): void {
       }
       if (!isRunnable(q)) return; // the step broke the queue
     }
-    if (kind == QUEUE_RX) return;
+    if (kind == QUEUE_RX) {
+      if (!resumeHeld(q)) return;
+      continue;
+    }
     if (load<u32>(q, Q_JOBS) >= param(P_QUEUE_JOBS)) return;
     if (kind == QUEUE_TX && !isDirect) {
       const wait = rateWait(load<u32>(q, Q_CONTEXT + DMA_FN));

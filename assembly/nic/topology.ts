@@ -40,6 +40,7 @@ import {
   CFG_IDENTITY_DMA,
   CFG_ON_DEMAND_FUNCTIONS,
   CFG_PF_ROUTING_ID,
+  CFG_RECEIVE_HOLD_BYTES,
   CFG_TOTAL_VFS,
   CFG_VF_STRIDE,
   CFG_WINDOW_BYTES,
@@ -53,10 +54,10 @@ import { initScheduler } from '../sim/scheduler.ts';
 import { initJobs } from '../virtio/job.ts';
 import { applyProfile, initProfile } from './profile.ts';
 
-/** Bytes of memory that a card with so many functions needs. */
-export function memoryBytes(functions: u32, windowBytes: u32): u32 {
+/** Bytes of memory that a card with so many functions needs, `holdBytes` of each for frames that wait. */
+export function memoryBytes(functions: u32, windowBytes: u32, holdBytes: u32): u32 {
   const spaces = (functions + IOAS_EXTRA) * IOAS_STRIDE + IOMMU_POOL_BYTES;
-  return pageAlign(FUNCTIONS + functions * FN_STRIDE + spaces) + windowBytes;
+  return pageAlign(FUNCTIONS + functions * (FN_STRIDE + holdBytes) + spaces) + windowBytes;
 }
 
 function pageAlign(bytes: u32): u32 {
@@ -67,7 +68,8 @@ function pageAlign(bytes: u32): u32 {
 export function createCard(): bool {
   const functions = config(CFG_TOTAL_VFS) + 1 + config(CFG_ON_DEMAND_FUNCTIONS);
   const windowBytes = config(CFG_WINDOW_BYTES);
-  const total = memoryBytes(functions, windowBytes);
+  const holdBytes = config(CFG_RECEIVE_HOLD_BYTES);
+  const total = memoryBytes(functions, windowBytes, holdBytes);
   if ((<u64>memory.size()) << 16 < total) return false;
   const ioasBase = FUNCTIONS + functions * FN_STRIDE;
   store<u32>(CTL_MAGIC, ARENA_MAGIC);
@@ -98,7 +100,9 @@ function layoutHash(): u32 {
   hash = (hash ^ JOB_STRIDE) * 0x01000193;
   hash = (hash ^ config(CFG_TOTAL_VFS)) * 0x01000193;
   hash = (hash ^ config(CFG_ON_DEMAND_FUNCTIONS)) * 0x01000193;
-  return (hash ^ config(CFG_WINDOW_BYTES)) * 0x01000193;
+  hash = (hash ^ config(CFG_WINDOW_BYTES)) * 0x01000193;
+  const holdBytes = config(CFG_RECEIVE_HOLD_BYTES);
+  return holdBytes == 0 ? hash : (hash ^ holdBytes) * 0x01000193;
 }
 
 function initFunction(fn: u32): void {

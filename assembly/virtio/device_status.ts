@@ -37,7 +37,7 @@ import {
   Q_SIZE,
   Q_VECTOR,
 } from '../abi/function_state.ts';
-import { FC_RESETS } from '../abi/counter.ts';
+import { FC_RESETS, FC_RX_DROP_DISABLED } from '../abi/counter.ts';
 import {
   STATUS_DEVICE_NEEDS_RESET,
   STATUS_DRIVER_OK,
@@ -61,6 +61,7 @@ import { TRACE_MASK_STATE } from '../abi/trace_kind.ts';
 import { countFn } from '../mem/arena.ts';
 import { isTracing } from '../sim/trace.ts';
 import { applyFeatures, isAcceptable } from './features.ts';
+import { releaseAll } from './hold.ts';
 import { updateIntx } from './interrupt.ts';
 import { abandonJobs } from './job.ts';
 import { resetNetConfig } from './net_config.ts';
@@ -162,6 +163,7 @@ function withdrawPending(f: usize, vector: u32): void {
 /** Queue back to its state after device reset; work in progress is abandoned, and so is a notification that is pending. */
 export function resetQueue(q: usize, f: usize): void {
   abandonJobs(q);
+  countFn(f, FC_RX_DROP_DISABLED, releaseAll(q));
   withdrawPending(f, load<u16>(q, Q_VECTOR));
   resetQueuePosition(q, f);
   store<u64>(q, 0, Q_DESC);

@@ -30,6 +30,7 @@ import {
   JOB_FREE,
   JOB_HEAD,
   JOB_HEADS,
+  JOB_HELD,
   JOB_INDIRECT,
   JOB_LENGTH,
   JOB_NEXT,
@@ -101,6 +102,7 @@ export function startReceiveJob(q: usize): usize {
   if (job == 0) return 0;
   store<u32>(CTL_RX_JOB_FREE, load<u32>(job, JOB_NEXT));
   enqueue(q, job);
+  store<u8>(job, 0, JOB_HELD);
   return job;
 }
 
@@ -204,8 +206,8 @@ function wakeWaiting(): void {
   scheduleVisit(q, 0);
 }
 
-/** Cycles until a job asks again for room that others have to make. */
-const RETRY_CYCLES = 64;
+/** Cycles until something asks again for room that others have to make. */
+export const RETRY_CYCLES = 64;
 
 /** Tries the job's step again later; behind the visits of the cycle, so that those who make room come first. */
 export function retryJob(job: usize): void {

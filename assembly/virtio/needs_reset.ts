@@ -8,6 +8,7 @@ import { COMMON_DEVICE_STATUS } from '../abi/virtio_pci_common.ts';
 import { TRACE_MASK_STATE } from '../abi/trace_kind.ts';
 import { countFn } from '../mem/arena.ts';
 import { isTracing } from '../sim/trace.ts';
+import { hasHeld } from './hold.ts';
 import { notifyConfig } from './interrupt.ts';
 import { traceStatus } from './state_trace.ts';
 import { scheduleVisit } from './visit.ts';
@@ -30,7 +31,7 @@ function breakDevice(f: usize, cause: i32): void {
   const queues = load<u32>(f, FN_QUEUE_COUNT) + 1;
   for (let i: u32 = 0; i < queues; i++) {
     const q = f + FN_QUEUES + i * QUEUE_STRIDE;
-    if (load<u32>(q, Q_JOBS) != 0) scheduleVisit(q, 0);
+    if (load<u32>(q, Q_JOBS) != 0 || hasHeld(q)) scheduleVisit(q, 0);
   }
   if ((status & STATUS_DRIVER_OK) != 0) notifyConfig(f);
 }

@@ -20,6 +20,7 @@ import { P_DOORBELL } from '../abi/timing_param.ts';
 import { TRACE_DOORBELL, TRACE_MASK_STATE } from '../abi/trace_kind.ts';
 import { countFn, param } from '../mem/arena.ts';
 import { isTracing, record } from '../sim/trace.ts';
+import { hasHeld } from './hold.ts';
 import { scheduleVisit } from './visit.ts';
 import { findQueue } from './queue_window.ts';
 
@@ -46,6 +47,7 @@ export function visitQueues(f: usize): void {
     if (q == 0) continue;
     // the index may have come in while nothing could be done with it
     const knowsHeads = load<u16>(q, Q_AVAIL_SEEN) != load<u16>(q, Q_AVAIL_IDX);
-    if (load<u8>(q, Q_KICKED) != 0 || knowsHeads || load<u32>(q, Q_JOBS) != 0) scheduleVisit(q, 0);
+    const hasWork = load<u32>(q, Q_JOBS) != 0 || hasHeld(q);
+    if (load<u8>(q, Q_KICKED) != 0 || knowsHeads || hasWork) scheduleVisit(q, 0);
   }
 }

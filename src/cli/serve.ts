@@ -43,6 +43,11 @@ export function serveCommand(): Command {
     .option('--vf-stride <n>', 'routing ids from one VF to the next (default: 1)', wholeNumber(1, 0xffff))
     .option('--mac <address>', 'address of the PF; VF n has n added')
     .option('--mtu <bytes>', 'largest packet', wholeNumber(68, 9000))
+    .option(
+      '--receive-hold-bytes <n>',
+      'of each function, for frames that find no buffer (default: 0, dropped)',
+      wholeNumber(0, 1 << 20),
+    )
     .option('--without-feature <bit>', 'a feature that is not offered; may come again', addNumber)
     .option('--set <name=value>', 'change a parameter of the timing profile; may come again', addParameter)
     .option('--config <file>', 'the same settings as JSON; options go first')

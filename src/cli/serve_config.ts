@@ -69,6 +69,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   queueSize: whole,
   mac: text,
   mtu: whole,
+  receiveHoldBytes: whole,
   withoutFeatures: numbers,
   firstVfOffset: whole,
   vfStride: whole,
@@ -184,7 +185,7 @@ function cardConfig(
   problems: string[],
 ): ServeConfig['card'] {
   const pairs = settings['queuePairs'] as number | undefined;
-  const copied = ['queueSize', 'mac', 'mtu', 'withoutFeatures', 'firstVfOffset', 'vfStride'];
+  const copied = ['queueSize', 'mac', 'mtu', 'receiveHoldBytes', 'withoutFeatures', 'firstVfOffset', 'vfStride'];
   const card = {
     ...(pairs === undefined ? {} : { pfQueuePairs: pairs, vfQueuePairs: pairs }),
     ...(Object.fromEntries(copied.flatMap((name) => (name in settings ? [[name, settings[name]]] : []))) as NicConfig),

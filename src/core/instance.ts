@@ -17,6 +17,7 @@ import {
   TRACE_RING_BASE,
   TRACE_RING_BYTES,
 } from '../../assembly/abi/state_map.ts';
+import { CFG_RECEIVE_HOLD_BYTES } from '../../assembly/abi/nic_config.ts';
 import { NicError } from '../util/errors.ts';
 import type { CoreModule } from './load.ts';
 
@@ -113,7 +114,8 @@ export function createInstance(module: CoreModule, setup: CoreSetup): CoreInstan
   // an instrumented core keeps its books in fixed places behind the card
   const isWatched = WebAssembly.Module.exports(module).some(({ name }) => name === 'keep');
   const probe = instantiate(module, newMemory(isWatched ? FUZZ_MEMORY_BYTES : PROBE_BYTES), setup.foreign);
-  const stateBytes = probe.memoryNeeded(setup.functions, setup.windowBytes) >>> 0;
+  const stateBytes =
+    probe.memoryNeeded(setup.functions, setup.windowBytes, setup.config.get(CFG_RECEIVE_HOLD_BYTES) ?? 0) >>> 0;
   const traceBytes = setup.traceBytes ?? 0;
   const bytes = stateBytes + traceBytes;
   if (isWatched && bytes > CARD_BYTES_MAX) {

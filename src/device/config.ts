@@ -49,6 +49,11 @@ export interface NicConfig {
   readonly legacy?: boolean;
   /** `host`: frames that leave on the wire come to onFrame. `discard`: they are counted. Default host. */
   readonly wire?: 'host' | 'discard';
+  /**
+   * Bytes of each function for frames that find no receive buffer: held back until there is one, in place of dropped. Its
+   * receive queues share them. A multiple of 4096 up to 1 MiB. Default 0: such frames are dropped.
+   */
+  readonly receiveHoldBytes?: number;
   /** Bytes of guest memory that drivers share with the card. Default 2 MiB for each of up to 16 drivers, at least two. */
   readonly windowBytes?: number;
   /** Whole window at iova 0 for every function, without any mapping by the caller. Default false. */
@@ -90,6 +95,7 @@ const OPTIONS: OptionNames<NicConfig> = {
   withoutFeatures: true,
   legacy: true,
   wire: true,
+  receiveHoldBytes: true,
   windowBytes: true,
   identityDma: true,
   lenientSriovLists: true,
@@ -196,6 +202,16 @@ export function resolveConfig(config: NicConfig): ResolvedConfig {
   const mtu = whole('mtu', config.mtu ?? 1500, 68, 9000);
   const windowBytes = pages('windowBytes', config.windowBytes ?? (Math.min(totalVfs, 14) + 2) << 21, 4096, 2 ** 30);
   const traceBytes = pages('traceBytes', config.traceBytes ?? 0, 0, 2 ** 28);
+  const receiveHoldBytes = pages('receiveHoldBytes', config.receiveHoldBytes ?? 0, 0, 2 ** 20);
+  const pairs = Math.max(pfQueuePairs, vfQueuePairs);
+  const leastHold = Math.ceil((pairs * heldBytes(mtu)) / 4096) * 4096;
+  check(
+    problems.length > 0 || receiveHoldBytes === 0 || receiveHoldBytes >= leastHold,
+    'receiveHoldBytes',
+    receiveHoldBytes,
+    `each of ${pairs} receive queues has to hold a frame of mtu ${mtu}; ${leastHold} would do`,
+    leastHold,
+  );
   const mac = config.mac ?? DEFAULT_MAC;
   const parsed = macBytes(mac);
   check(
@@ -247,6 +263,7 @@ export function resolveConfig(config: NicConfig): ResolvedConfig {
     [C.CFG_IDENTITY_DMA, identityDma ? 1 : 0],
     [C.CFG_ON_DEMAND_FUNCTIONS, onDemandFunctions],
     [C.CFG_VF_VECTOR_POOL, vfVectorPool],
+    [C.CFG_RECEIVE_HOLD_BYTES, receiveHoldBytes],
   ]);
   return {
     mode,
@@ -267,6 +284,7 @@ export function resolveConfig(config: NicConfig): ResolvedConfig {
     withoutFeatures,
     legacy,
     wire,
+    receiveHoldBytes,
     windowBytes,
     identityDma,
     lenientSriovLists,
@@ -274,6 +292,11 @@ export function resolveConfig(config: NicConfig): ResolvedConfig {
     traceBytes,
     words,
   };
+}
+
+/** A held frame in its ring: length, Ethernet header, two tags, packet. */
+function heldBytes(mtu: number): number {
+  return 4 + Math.ceil((mtu + 14 + 8) / 4) * 4;
 }
 
 /** VFs lie between the PF and the last routing id that there is, that of bus 255. */

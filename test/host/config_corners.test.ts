@@ -52,6 +52,7 @@ const MACHINE: Corners = {
     Array.from({ length: 32 }, (_, i) => i),
   ],
   legacy: [undefined, false],
+  receiveHoldBytes: [undefined, 0, 4096, 4097, 1 << 20, (1 << 20) + 1],
   wire: ['host', 'discard'],
   windowBytes: [undefined, 4096, 4097, 1 << 21],
   identityDma: [undefined, true],
