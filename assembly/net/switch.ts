@@ -66,11 +66,13 @@ export const PORT_WIRE: u32 = 0xfffe;
 export const FRAME_OFFSET: u32 = 64;
 
 const WIRE_OVERHEAD = 24; // preamble, FCS, inter-frame gap
-const ENTRY_BYTES = 8;
+const ENTRY_BYTES: u32 = 8;
 
 // progress of a frame through the switch
 export const FORWARD_BEGIN: u32 = 0xffffffff;
 export const FORWARD_DONE: u32 = 0xfffffffe;
+/** As FORWARD_DONE, and the frame went nowhere: the sender's counter says so. */
+export const FORWARD_DROPPED: u32 = 0xfffffffd;
 
 /** In the result of a flood: it goes on later. */
 const STOPPED: u32 = 0x20000;
@@ -79,41 +81,38 @@ const REACHED: u32 = 0x10000;
 
 /**
  * Forwards a frame from `source` (a function or PORT_WIRE). `progress` is FORWARD_BEGIN at first; the result is
- * FORWARD_DONE, or the value to come back with when a receive job is free.
+ * FORWARD_DONE, FORWARD_DROPPED for a function's, or the value to come back with when a receive job is free. The frame has
+ * come in, for the trace, once the switch takes it: what is offered again is still the same frame.
  */
 export function forward(source: u32, packet: usize, progress: u32): u32 {
   const mac = macOf(load<u32>(packet, PACKET_FRAME));
   const isGroup = ((<u32>mac) & 1) != 0;
   const vlan = hasVlans() ? packetVlan(source, packet) : 0;
   if (progress == FORWARD_BEGIN) {
-    if (isTracing(TRACE_MASK_FRAMES)) traceFrame(source == PORT_WIRE ? TRACE_NOBODY : source, FRAME_IN, packet);
     let target = isGroup ? NONE : findMac(mac);
     if (target != NONE && !isMember(functionAt(target), vlan)) target = NONE;
-    progress = 0;
-    if (target == NONE) {
-      if (source != PORT_WIRE) {
-        if (!sendToWire(source, packet, vlan)) return FORWARD_BEGIN;
-        progress = REACHED;
-      }
-    } else if (target != source) {
-      if (!hasReceiveJob()) return FORWARD_BEGIN;
-      deliver(target, packet, vlan);
-      progress = REACHED;
-    }
+    const isForWire = target == NONE && source != PORT_WIRE;
+    const isForOther = target != NONE && target != source;
+    const seen = isForWire ? shape(packet, vlan, 0) : packet;
+    if (isForWire ? !hasWireRoom(seen) : isForOther && !hasReceiveJob()) return FORWARD_BEGIN;
+    if (isTracing(TRACE_MASK_FRAMES)) traceFrame(source == PORT_WIRE ? TRACE_NOBODY : source, FRAME_IN, packet);
+    if (isForWire) sendToWire(source, seen);
+    else if (isForOther) deliver(target, packet, vlan);
+    progress = isForWire || isForOther ? REACHED : 0;
     if (isGroup) count(C_FLOOD_FRAMES);
   }
   if (isGroup || load<u32>(CTL_PROMISC_PORTS) != 0) {
     progress = flood(source, packet, vlan, mac, isGroup, progress);
     if ((progress & STOPPED) != 0) return progress & ~STOPPED;
   }
-  if ((progress & REACHED) == 0) countLost(source);
+  if ((progress & REACHED) != 0) return FORWARD_DONE;
+  // nobody got the frame: no station of the card has the address, or the sender itself, to which no switch returns it
+  if (source != PORT_WIRE) {
+    countFn(functionAt(source), FC_TX_DROP_HAIRPIN);
+    return FORWARD_DROPPED;
+  }
+  count(C_WIRE_RX_NO_MATCH);
   return FORWARD_DONE;
-}
-
-/** Nobody got the frame: no station of the card has the address, or the sender itself, to which no switch returns it. */
-function countLost(source: u32): void {
-  if (source == PORT_WIRE) count(C_WIRE_RX_NO_MATCH);
-  else countFn(functionAt(source), FC_TX_DROP_HAIRPIN);
 }
 
 function packetVlan(source: u32, packet: usize): u32 {
@@ -202,21 +201,35 @@ function receiveQueue(f: usize, packet: usize): usize {
   return queueAt(f, first << 1);
 }
 
-/** Sends a frame out of the wire port; false while the host has not taken enough of what is there. */
-function sendToWire(source: u32, packet: usize, vlan: u32): bool {
-  const seen = shape(packet, vlan, 0);
+/** Where an entry of the wire's ring begins, in free-running bytes: entries are in one piece. */
+function wireEntryStart(size: u32): u32 {
+  const head = load<u32>(CTL_WIRE_HEAD);
+  const room: u32 = WIRE_RING_BYTES - (head & (WIRE_RING_BYTES - 1));
+  return room < size ? head + room : head;
+}
+
+function wireEntryBytes(length: u32): u32 {
+  return ENTRY_BYTES + ((length + 7) & ~7);
+}
+
+/** False while the host has not taken enough of the frames that left for this one to fit. */
+function hasWireRoom(seen: usize): bool {
+  if (config(CFG_WIRE_MODE) == 0) return true;
+  const size = wireEntryBytes(load<u32>(seen, PACKET_LENGTH));
+  return wireEntryStart(size) + size - load<u32>(CTL_WIRE_TAIL) <= <u32>WIRE_RING_BYTES;
+}
+
+/** Sends a frame out of the wire port; the caller made sure that there is room. */
+function sendToWire(source: u32, seen: usize): void {
   const length = load<u32>(seen, PACKET_LENGTH);
   if (config(CFG_WIRE_MODE) == 0) {
     if (isTracing(TRACE_MASK_FRAMES)) traceFrame(TRACE_NOBODY, FRAME_OUT, seen);
     count(C_WIRE_TX_FRAMES);
     count(C_WIRE_TX_BYTES, length);
-    return true;
+    return;
   }
-  const size = ENTRY_BYTES + ((length + 7) & ~7);
-  const head = load<u32>(CTL_WIRE_HEAD);
-  const room = WIRE_RING_BYTES - (head & (WIRE_RING_BYTES - 1));
-  const start = room < size ? head + room : head;
-  if (start + size - load<u32>(CTL_WIRE_TAIL) > <u32>WIRE_RING_BYTES) return false;
+  const size = wireEntryBytes(length);
+  const start = wireEntryStart(size);
   const entry: usize = WIRE_RING + (start & (WIRE_RING_BYTES - 1));
   if (isTracing(TRACE_MASK_FRAMES)) traceFrame(TRACE_NOBODY, FRAME_OUT, seen);
   store<u32>(entry, start + size); // the host moves its tail here
@@ -228,14 +241,13 @@ function sendToWire(source: u32, packet: usize, vlan: u32): bool {
   const at = <u32>entry + ENTRY_BYTES;
   if (isFunctional()) {
     frameSent(at, (length << 11) | source);
-    return true;
+    return;
   }
   const free = load<u64>(CTL_WIRE_FREE);
   const now = load<u64>(CTL_NOW) << 16;
   const end = (free > now ? free : now) + <u64>(length + WIRE_OVERHEAD) * param(P_WIRE_BYTE_COST);
   store<u64>(CTL_WIRE_FREE, end);
   scheduleAt(((end + 0xffff) >> 16) + param(P_WIRE_LATENCY), EV_WIRE_TX, PRIO_NORMAL, at, (length << 11) | source);
-  return true;
 }
 
 // sub of TRACE_FRAME

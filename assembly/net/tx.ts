@@ -60,7 +60,7 @@ import { delayJob, occupyJob, retryJob } from '../virtio/job.ts';
 import { postUsedElement } from '../virtio/used.ts';
 import { charge } from './rate.ts';
 import { ADDRESS_BYTES, ETHERNET_HEADER, isOversize, macOf, parse } from './packet.ts';
-import { forward, FORWARD_BEGIN, FORWARD_DONE } from './switch.ts';
+import { forward, FORWARD_BEGIN, FORWARD_DONE, FORWARD_DROPPED } from './switch.ts';
 import { vidOf } from './vlan.ts';
 
 const STEP_BEGIN = 0;
@@ -90,14 +90,16 @@ export function stepTransmit(job: usize): bool {
     const length = load<u32>(job, JOB_LENGTH) - header;
     const packet = parse(job + JOB_BUFFER + header, length); // another frame may have come in between
     const progress = forward(load<u32>(f, FN_INDEX), packet, load<u32>(job, JOB_FLOOD));
-    if (progress != FORWARD_DONE) {
+    if (progress != FORWARD_DONE && progress != FORWARD_DROPPED) {
       store<u32>(job, progress, JOB_FLOOD);
       retryJob(job);
       return false;
     }
-    countFn(f, FC_TX_FRAMES);
-    countFn(f, FC_TX_BYTES, length);
-    charge(f, length);
+    if (progress == FORWARD_DONE) {
+      countFn(f, FC_TX_FRAMES);
+      countFn(f, FC_TX_BYTES, length);
+      charge(f, length);
+    }
     store<u8>(job, STEP_USE, JOB_STATUS);
   }
   const wait = postedWait(2, 16);
@@ -124,12 +126,15 @@ export function transmitDirect(q: usize, f: usize, head: u32): bool {
   if (buffer == 0 || lastSpan() < length || length < header + ETHERNET_HEADER) return false;
   const isForMany = (load<u8>(buffer + header) & 1) != 0 || load<u32>(CTL_PROMISC_PORTS) != 0;
   if (isForMany || refusal(f, buffer, length) >= 0) return false;
-  if (forward(load<u32>(f, FN_INDEX), PACKET, FORWARD_BEGIN) != FORWARD_DONE) return false; // refusal() has read it
+  const progress = forward(load<u32>(f, FN_INDEX), PACKET, FORWARD_BEGIN); // refusal() has read it
+  if (progress == FORWARD_BEGIN) return false;
   count(C_DMA_READS, 2);
   count(C_DMA_READ_BYTES, VIRTQ_DESC_SIZE + length);
   countFn(f, FC_CHAINS);
-  countFn(f, FC_TX_FRAMES);
-  countFn(f, FC_TX_BYTES, length - header);
+  if (progress == FORWARD_DONE) {
+    countFn(f, FC_TX_FRAMES);
+    countFn(f, FC_TX_BYTES, length - header);
+  }
   postUsedElement(q, q + Q_CONTEXT, head, 0);
   return true;
 }

@@ -181,14 +181,14 @@ describe('a configuration file', () => {
   });
 
   it('may ask for the greatest MTU, on any number of queue pairs', async () => {
-    config('{ "mtu": 9000, "queuePairs": 8 }');
+    config('{ "mtu": 9000, "queuePairs": 8, "receiveHoldBytes": 73728 }'); // 8 * 9,028 bytes are 17.6 pages
 
     expect((await serve('--config', 'card.json')).stdout).toBe('vf1  modern  vf1.sock\nready\n');
   });
 
   it('with mistakes is refused with all of them, each with its place', () => {
     config(`{
-      "vfs": 2000, "mode": "fast", "queuePairs": 9, "mtu": 20, "mac": "03:00:00:00:00:00", "wire": "tap",
+      "vfs": 2000, "mode": "fast", "queuePairs": 9, "mtu": 20, "receiveHoldBytes": 5000, "mac": "03:00:00:00:00:00", "wire": "tap",
       "withoutFeatures": [32], "transitional": ["vf1", 3], "sockets": { "vf9999": "a.sock", "vf1": 7 },
       "profile": { "nothing.here": 1 }, "vlan": true
     }`);
@@ -201,6 +201,7 @@ describe('a configuration file', () => {
       'mode: functional or timed is needed',
       'queuePairs: 9: a whole number from 1 to 8 is needed',
       'mtu: 20: a whole number from 68 to 9000 is needed',
+      'receiveHoldBytes: 5000: a multiple of 4096 is needed, say 8192',
       'mac: 03:00:00:00:00:00: a unicast address is needed',
       'wire: none, loopback, tap:NAME',
       'withoutFeatures: 32: VIRTIO_F_VERSION_1 is always offered',
