@@ -9,7 +9,8 @@ import type { LoadedAccess } from '../bench/load.ts';
 import type { LoopResult } from '../bench/closed_loop.ts';
 import type { AccessKind, RegisterRow } from '../bench/single.ts';
 import { toNs, type Spread, type Summary } from '../bench/summary.ts';
-import { grouped, tableText } from './output.ts';
+import { grouped } from './output.ts';
+import { tableText, wrapped } from './table.ts';
 
 type TextRow = Readonly<Record<string, string>>;
 
@@ -20,12 +21,12 @@ const PLAIN = '\u001b[0m';
 export function adminBenchText(report: AdminBenchReport, isStyled: boolean): string {
   const strong = (text: string): string => (isStyled ? `${BOLD}${text}${PLAIN}` : text);
   const section = (title: string, rows: readonly TextRow[], note = ''): string =>
-    `\n${strong(title)}\n${tableText(rows)}${note === '' ? '' : `\n${note}`}`;
+    `\n${strong(title)}\n${tableText(rows)}${note === '' ? '' : `\n${wrapped(note)}`}`;
   const { clockPs } = report.profile;
 
   return [
-    strong(headlineText(report)),
-    profileText(report),
+    strong(wrapped(headlineText(report))),
+    wrapped(profileText(report)),
     section('Through the admin queue against directly, p50', headlineRows(report)),
     section('Administration commands, one at a time', report.commands.map(commandRow)),
     section(

@@ -7,7 +7,8 @@ import { DMA_PROFILE, DMA_SCHEMA, runDmaBench, type DmaBenchOptions, type DmaRow
 import type { ProfileOverrides } from '../device/profile.ts';
 import { jsonFileOption, numberList, setOption, wholeNumber } from './options.ts';
 import { CommandFiles } from './command_files.ts';
-import { print, tableText, withSteps } from './output.ts';
+import { print, withSteps } from './output.ts';
+import { tableText } from './table.ts';
 import { profileOption, type ProfileChoice } from './profile_file.ts';
 
 const SIZES = [8, 64, 128, 256, 512, 1024, 1520, 2048];

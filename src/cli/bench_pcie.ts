@@ -7,7 +7,8 @@ import type { GeneratorOperation } from '../device/generator.ts';
 import type { ProfileOverrides } from '../device/profile.ts';
 import { jsonFileOption, numberList, setOption, wholeNumber } from './options.ts';
 import { CommandFiles } from './command_files.ts';
-import { print, tableText, withSteps } from './output.ts';
+import { print, withSteps } from './output.ts';
+import { tableText } from './table.ts';
 import { profileOption, type ProfileChoice } from './profile_file.ts';
 
 const OPERATIONS: readonly GeneratorOperation[] = ['read', 'write', 'readwrite', 'simplenic'];

@@ -13,7 +13,8 @@ import { readCorpus, readReproducer, writeCorpus, writeFinding } from './fuzz_fi
 import { runWorkers, statusText, WORKER_VARIABLE } from './fuzz_workers.ts';
 import { jsonOption, wholeNumber } from './options.ts';
 import { CommandFiles } from './command_files.ts';
-import { counted, fileList, grouped, jsonText, print, StatusLine, tableText } from './output.ts';
+import { counted, fileList, grouped, jsonText, print, StatusLine } from './output.ts';
+import { tableText } from './table.ts';
 
 const SCHEMA = 'virtfn/fuzz/1';
 const LONGEST_SECONDS = 1_000_000;

@@ -9,7 +9,8 @@ import type { FunctionKind } from '../provisioning/on_demand_function.ts';
 import { STORY_KINDS, tellStory, type StoryStep } from '../provisioning/story.ts';
 import { NicError } from '../util/errors.ts';
 import { jsonOption, setOption } from './options.ts';
-import { duration, jsonText, print, tableText } from './output.ts';
+import { duration, jsonText, print } from './output.ts';
+import { tableText, UNWRAPPED } from './table.ts';
 import { profileOption, type ProfileChoice } from './profile_file.ts';
 
 const DEMO_SCHEMA = 'virtfn.lifecycle.demo/1';
@@ -78,7 +79,7 @@ function storyText(kind: FunctionKind, steps: readonly StoryStep[]): string {
       result: isOk ? result : `FAILED: ${result}`,
       'simulated time': duration(simulatedNs),
     }));
-  return `${TITLES[kind]}\n${tableText(rows, 3)}`;
+  return `${TITLES[kind]}\n${tableText(rows, 3, UNWRAPPED)}`;
 }
 
 function tableCommand(): Command {
@@ -100,7 +101,7 @@ function tableCommand(): Command {
       }
       const texts = MACHINES.map(({ name, title }) => {
         const rows = lifecycleRows(name).map((row) => ({ ...row }));
-        return `${title}\n${mermaid === true ? lifecycleDiagram(name) : tableText(rows, 4)}`;
+        return `${title}\n${mermaid === true ? lifecycleDiagram(name) : tableText(rows, 4, UNWRAPPED)}`;
       });
       print(texts.join('\n\n'));
     });

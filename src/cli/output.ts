@@ -4,7 +4,6 @@
 import { statSync } from 'node:fs';
 
 import { SingleBar } from 'cli-progress';
-import { Table } from 'console-table-printer';
 
 import type { StepHandler } from '../bench/steps.ts';
 
@@ -24,17 +23,6 @@ export function jsonText(value: unknown): string {
 export function columns(rows: readonly (readonly [string, string])[], indent = ''): string {
   const width = Math.max(0, ...rows.map(([name]) => name.length));
   return rows.map(([name, value]) => `${indent}${name.padEnd(width)}  ${value}`.trimEnd()).join('\n');
-}
-
-/** A table whose columns are the keys of the rows: the first `textColumns` to the left, all others to the right. */
-export function tableText(rows: readonly Readonly<Record<string, string>>[], textColumns = 1): string {
-  const columnNames = Object.keys(rows[0] ?? {});
-  const table = new Table({
-    shouldDisableColors: true,
-    columns: columnNames.map((name, i) => ({ name, alignment: i < textColumns ? 'left' : 'right' })),
-  });
-  table.addRows(rows.map((row) => ({ ...row })));
-  return table.render();
 }
 
 /** A whole number with commas: 29,237. */

@@ -5,7 +5,8 @@ import { Argument, Command } from 'commander';
 import { profileParameters, resolveProfile } from '../device/profile.ts';
 import { DEFAULT_PROFILE, PROFILES } from '../device/profiles.ts';
 import { jsonOption } from './options.ts';
-import { columns, jsonText, print, tableText } from './output.ts';
+import { columns, jsonText, print } from './output.ts';
+import { tableText, UNWRAPPED } from './table.ts';
 import { chooseProfile } from './profile_file.ts';
 
 const SCHEMA = 'virtfn.profiles/1';
@@ -65,6 +66,6 @@ Examples:
         [DEFAULT_PROFILE]: value === before ? '' : String(before),
         source,
       }));
-      print(rows.length === 0 ? `${choice.name} has the values of ${DEFAULT_PROFILE}` : tableText(rows));
+      print(rows.length === 0 ? `${choice.name} has the values of ${DEFAULT_PROFILE}` : tableText(rows, 1, UNWRAPPED));
     });
 }

@@ -7,7 +7,8 @@ import { isTransitional, shownBy } from '../provisioning/inspect.ts';
 import { valueText } from '../provisioning/plan.ts';
 import { featureName } from '../provisioning/profile.ts';
 import { UsageError } from '../util/errors.ts';
-import { columns, counted, grouped, tableText } from './output.ts';
+import { columns, counted, grouped } from './output.ts';
+import { tableText } from './table.ts';
 
 const NAME = /^(vf|od)([1-9]\d{0,3})(?:-([1-9]\d{0,3}))?$/;
 

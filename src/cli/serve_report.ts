@@ -7,7 +7,8 @@ import type { AdminRecord } from '../device/admin_record.ts';
 import { driverState } from '../device/driver_state.ts';
 import type { Nic } from '../device/nic.ts';
 import type { Attachment, AttachmentState } from '../native/attachment.ts';
-import { duration, grouped, tableText } from './output.ts';
+import { duration, grouped } from './output.ts';
+import { tableText } from './table.ts';
 import type { ServedCard } from './serve_card.ts';
 import type { FunctionKind } from './serve_config.ts';
 

@@ -11,7 +11,8 @@ import { checkFiles } from '../files/identity.ts';
 import { benchAdminCommand } from './bench_admin.ts';
 import { bundledCapture } from './capture.ts';
 import { CommandFiles } from './command_files.ts';
-import { duration, fileList, grouped, print, tableText } from './output.ts';
+import { duration, fileList, grouped, print } from './output.ts';
+import { tableText } from './table.ts';
 import { replayFile } from './replay.ts';
 
 const DRIVERS: readonly DriverKind[] = ['legacy', 'modern'];
@@ -77,13 +78,13 @@ function replayTable(reports: readonly ReplayReport[]): string {
   return tableText(
     reports.map((report) => ({
       driver: report.via,
-      received: grouped(report.received.frames),
+      frames: grouped(report.received.frames),
       bytes: grouped(report.received.bytes),
       'as sent': report.isComplete ? 'yes' : 'NO',
       'simulated time': duration(report.simulatedNs),
       'frames/s': grouped(report.framesPerSecond ?? 0),
       'all up after': duration(report.bringUpNs),
-      'admin commands': grouped(report.adminCommands.bringUp + report.adminCommands.replay),
+      'admin cmds': grouped(report.adminCommands.bringUp + report.adminCommands.replay),
     })),
   );
 }

@@ -48,15 +48,16 @@ describe('virtfn bench admin --quick', () => {
   });
 
   it('says first how many times a direct access a legacy one costs', () => {
-    const [first, second] = text.split('\n');
+    const [first] = text.split('\n');
+    const head = text.split('\n\n')[0]!.replaceAll('\n', ' '); // wrapped at 80 columns
 
     expect(first).toMatch(/^A legacy register read costs \d+\.\d times a direct one, [\d,]+ ns against [\d,]+ ns/);
-    expect(second).toBe('Simulated time: profile fpga-gen3x8-250mhz, 500 MHz, clock.period_ps=2000, seed 1, quick');
+    expect(head).toContain('Simulated time: profile fpga-gen3x8-250mhz, 500 MHz, clock.period_ps=2000, seed 1, quick');
     expect(text).not.toContain(ESCAPE);
   });
 
   it('prints every table and names the files', () => {
-    const titles = text.split('\n').filter((_line, i, lines) => lines[i + 1]?.startsWith('┌'));
+    const titles = text.split('\n').filter((line, i, lines) => lines[i + 1]?.startsWith('┌') && !line.startsWith('└'));
 
     expect(titles.length).toBe(11);
     expect(text).toContain(`  ${htmlFile}`);
