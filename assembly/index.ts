@@ -8,6 +8,7 @@ import { createCard, memoryBytes } from './nic/topology.ts';
 import {
   advanceTo,
   FOREVER,
+  hostAnswer,
   hostConfigRead,
   hostConfigWrite,
   hostCreateFunction,
@@ -18,6 +19,7 @@ import {
   wireReceive,
 } from './nic/run.ts';
 import { decodeAddress, functionByRoutingId } from './nic/router.ts';
+import { isReadWanted } from './pcie/completions.ts';
 import { creditsTaken } from './pcie/credits.ts';
 import { startGenerator } from './pcie/generator.ts';
 import { nextPostedArrival } from './pcie/posted.ts';
@@ -115,6 +117,16 @@ export function attachIoas(fn: u32, ioas: u32): void {
   const f = functionAt(fn);
   settleRequests(f, NONE);
   bindFunction(fn, ioas);
+}
+
+/** Are the bytes that foreign memory owes to `reader`, for its read `number`, still wanted? Then they may be put in place. */
+export function isMemoryWanted(reader: u32, number: u32): bool {
+  return isReadWanted(reader, number);
+}
+
+/** Foreign memory answers what it was asked for at `iova`: the bytes are in place, or, not good, cannot be had. */
+export function answerMemory(reader: u32, number: u32, iova: f64, isGood: bool): void {
+  hostAnswer(reader, number, <u64>iova, isGood);
 }
 
 /** Brings a function on demand into being as its profile says; its DMA carries `pasid`, unless that is NONE. */

@@ -29,7 +29,7 @@ export { Ioas } from './iommufd/ioas.ts';
 export type { MapOptions } from './iommufd/ioas.ts';
 export { DmaBuffer } from './iommufd/dma_buffer.ts';
 export type { MemorySource } from './iommufd/memory_source.ts';
-export type { ForeignMemory } from './device/foreign.ts';
+export type { ForeignAnswer, ForeignMemory, LateRead } from './device/foreign.ts';
 export { IommufdContext } from './iommufd/context.ts';
 export type { HwInfo, HwptAlloc, IoasCopy } from './iommufd/context.ts';
 export type { IovaRange } from './iommufd/area_list.ts';

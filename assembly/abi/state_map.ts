@@ -10,7 +10,7 @@
 //            WINDOW     guest memory for in-process drivers (address and size in CONTROL)
 
 export const ARENA_MAGIC = 0x76667476;
-export const ARENA_VERSION = 3;
+export const ARENA_VERSION = 4;
 
 export const ARENA_BASE = 0x10000;
 
@@ -71,6 +71,12 @@ export const CTL_READ_FAULT_KIND = CONTROL + 324; // READ_FAULT_*
 export const READ_FAULT_UNSUPPORTED = 1; // Unsupported Request
 export const READ_FAULT_POISONED = 2; // data with the EP bit
 export const READ_FAULT_LOST = 3; // no completion at all
+// what memory of someone else says of an access
+export const MEMORY_FAULT = 0; // not mapped there
+export const MEMORY_DONE = 1;
+export const MEMORY_LATER = 2; // a read: its bytes follow; a write: it is taken, and in effect before a later read is back
+/** In the outcome of a read of memory: part of it is not mapped. Below it, the pieces that follow. */
+export const READ_FAILED = 0x80000000;
 export const CTL_INJECT_COUNT = CONTROL + 272; // admin commands still to be answered with CTL_INJECT_STATUS
 export const CTL_INJECT_OPCODE = CONTROL + 276; // which opcode, NONE for any
 export const CTL_INJECT_STATUS = CONTROL + 280; // status | qualifier << 16
@@ -88,6 +94,7 @@ export const CTL_MPS = CONTROL + 352; // bytes in a write
 export const CTL_MRRS = CONTROL + 356; // bytes that a read request asks for
 export const CTL_CPL_BYTES = CONTROL + 360; // bytes in a completion
 export const CTL_TAG_END = CONTROL + 364; // end of the tag records that may be taken
+export const CTL_LATE_READS = CONTROL + 368; // pieces of memory that the host has not answered yet
 /** A time-out that no clock reaches. */
 export const CPL_NEVER_LOG2 = 62;
 export const CTL_SPAN = CONTROL + 232; // bytes to the end of the range of the last translation
@@ -201,7 +208,7 @@ export const POSTED_BYTES = 0x40000;
 
 // ---- reads of the card under way: a record a tag ---------------------------------------------------------------------
 export const TAGS_MAX = 4096;
-export const TAG_BYTES = 88;
+export const TAG_BYTES = 96;
 export const TAG = POSTED + POSTED_BYTES;
 export const TAG_CONTEXT = 0; // u32
 export const TAG_GENERATION = 4;
@@ -223,6 +230,7 @@ export const TAG_HOST = 68; // in the host, translation included
 export const TAG_DOWN = 72; // until the last symbol of its completions was out
 export const TAG_FORGOTTEN = 76; // 1: given up, or a function level reset came over it
 export const TAG_DEADLINE = 80; // u64: the cycle in which the request is given up
+export const TAG_LATE = 88; // pieces of it that the host has not answered yet
 
 // ---- IO-TLB of the host: sets of ways {page u64, used u64, ready u64} ---------------------------------------------------
 export const IOTLB = TAG + TAGS_MAX * TAG_BYTES;

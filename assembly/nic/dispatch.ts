@@ -94,7 +94,7 @@ import { startRead } from '../pcie/requester.ts';
 import { readReady, wakeReads } from '../pcie/requests.ts';
 import { emit, hasOutputRoom } from '../sim/output.ts';
 import { eventA0, eventA1, eventCode, schedule } from '../sim/scheduler.ts';
-import { isFunctional } from '../sim/time.ts';
+import { isFunctional, retryDelay } from '../sim/time.ts';
 import { isTracing } from '../sim/trace.ts';
 import { walk, WALK_DONE, WALK_PENDING } from '../virtio/chain.ts';
 import { hasHeld, releaseAll } from '../virtio/hold.ts';
@@ -173,7 +173,7 @@ export function dispatch(node: usize): void {
 }
 
 /** All of a read is there, or has failed: its owner goes on. 0: there is nobody to wake. */
-function readDone(context: usize): void {
+export function readDone(context: usize): void {
   if (context == 0) return;
   switch (load<u32>(context, DMA_DONE_EVENT)) {
     case EV_FE_DONE: {
@@ -221,7 +221,7 @@ function arriveFrame(): void {
   const progress = forward(PORT_WIRE, parse(WIRE_INPUT, bytes), load<u32>(CTL_WIRE_IN_PROGRESS));
   store<u32>(CTL_WIRE_IN_PROGRESS, progress);
   if (progress == FORWARD_DONE) store<u32>(CTL_WIRE_IN_BYTES, 0);
-  else schedule(isFunctional() ? 0 : WIRE_RETRY_CYCLES, EV_WIRE_RX, PRIO_LATE, 0, 0);
+  else schedule(retryDelay(WIRE_RETRY_CYCLES), EV_WIRE_RX, PRIO_LATE, 0, 0);
 }
 
 /** Does everything that a queue can do now; what it used is shown to the driver at the end, with one index. */

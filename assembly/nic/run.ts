@@ -38,6 +38,7 @@ import { TLP_CFGRD, TLP_CFGWR, TLP_DOWN, TLP_MRD, TLP_MWR, TRACE_MASK_STATE } fr
 import { count, functionAt, param } from '../mem/arena.ts';
 import { completionReady, receiveRequest, sendCompletion } from '../pcie/completer.ts';
 import { deliverPosted, lastPostedArrival, lastWriteOf, nextPostedArrival } from '../pcie/posted.ts';
+import { readAnswered } from '../pcie/completions.ts';
 import { lastReadOf } from '../pcie/tags.ts';
 import { hasOutput, hasOutputRoom } from '../sim/output.ts';
 import { moveTo, NEVER, nextEventTime, scheduleAt, takeEvent } from '../sim/scheduler.ts';
@@ -46,7 +47,7 @@ import { hasTraceRoom, isTracing } from '../sim/trace.ts';
 import { requestBytes } from '../pcie/tlp.ts';
 import { traceRegister, TRACE_SPACE_CONFIG } from '../virtio/state_trace.ts';
 import { FORWARD_BEGIN } from '../net/switch.ts';
-import { dispatch } from './dispatch.ts';
+import { dispatch, readDone } from './dispatch.ts';
 import { createOnDemand, forgetOnDemand, leave } from './lifecycle.ts';
 import {
   barAddress,
@@ -133,6 +134,17 @@ export function hostRead(fn: u32, bar: u32, offset: u32, size: u32): u32 {
   if (isTracing(TRACE_MASK_STATE)) traceRegister(f, bar, offset, size, value, false);
   answer(f, address, size, value);
   return value;
+}
+
+/** Memory that was asked before answers a piece of a read; functional mode does at once what becomes possible by it. */
+export function hostAnswer(reader: usize, number: u32, iova: u64, isGood: bool): void {
+  readDone(readAnswered(reader, number, iova, isGood));
+  if (!isFunctional()) return;
+  runNow();
+  const next = load<u64>(CTL_NOW) + 1; // see retryDelay()
+  if (nextEventTime() != next) return;
+  moveTo(next);
+  runNow();
 }
 
 /** The bytes that an access of `size` bytes carries. */

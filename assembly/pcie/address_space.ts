@@ -23,7 +23,7 @@ import {
   RANGE_OFFSET,
   RANGE_PERMISSIONS,
 } from '../abi/state_map.ts';
-import { FN_IOAS, FN_TLB_BYTES } from '../abi/function_state.ts';
+import { FN_IOAS, FN_LATE_MEMORY, FN_TLB_BYTES } from '../abi/function_state.ts';
 import { functionAt } from '../mem/arena.ts';
 import { invalidateIotlb } from './host_timing.ts';
 import { findRange, ioasAt, upperBound } from './iommu.ts';
@@ -56,6 +56,7 @@ export function bindFunction(fn: u32, ioas: u32): void {
   const f = functionAt(fn);
   store<u32>(f, ioas, FN_IOAS);
   store<u64>(f, 0, FN_TLB_BYTES);
+  store<u8>(f, 0, FN_LATE_MEMORY);
 }
 
 // ---- mappings -------------------------------------------------------------------------------------------------------------

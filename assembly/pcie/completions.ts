@@ -3,6 +3,8 @@
 // the last of a read wakes its owner. What nobody waits for any more still travels, and frees its tag. Completions can be
 // spoilt on demand: Unsupported Request, poisoned data, or none at all.
 import {
+  CPL_NEVER_LOG2,
+  CTL_LATE_READS,
   CTL_NOW,
   CTL_READ_FAULTS,
   LIFE_COPY,
@@ -18,9 +20,11 @@ import {
   LIFE_UP_LATENCY,
   LIFE_UP_QUEUE,
   LIFE_UP_WIRE,
+  READ_FAILED,
   READ_FAULT_LOST,
   READ_FAULT_POISONED,
   READ_FAULT_UNSUPPORTED,
+  TAG,
   TAG_CONTEXT,
   TAG_DEADLINE,
   TAG_DOWN,
@@ -31,6 +35,7 @@ import {
   TAG_HEADERS,
   TAG_HOST,
   TAG_IOVA,
+  TAG_LATE,
   TAG_LENGTH,
   TAG_NUMBER,
   TAG_READY,
@@ -46,6 +51,7 @@ import {
   DMA_DOWN_BYTES,
   DMA_DOWN_TLPS,
   DMA_FAULT,
+  DMA_FN,
   DMA_GENERATION,
   DMA_LEFT,
   DMA_LIFE,
@@ -71,35 +77,89 @@ import { count, param } from '../mem/arena.ts';
 import { scheduleAt } from '../sim/scheduler.ts';
 import { isTracing } from '../sim/trace.ts';
 import { readMemory } from './host_memory.ts';
+import { noteFault } from './iommu.ts';
 import { sendDown, wireCycles } from './link.ts';
 import { traceTlp } from './link_trace.ts';
 import { deliverPosted } from './posted.ts';
 import { tagNumber, traceRequest } from './read_trace.ts';
-import { noteReadFault, takeInjectedFault } from './read_fault.ts';
+import { failRead, noteReadFault, takeInjectedFault } from './read_fault.ts';
 import { sendReads, unlist } from './requests.ts';
-import { armLost, expire, freeTag, isUnanswered } from './tags.ts';
+import { armLost, expire, freeTag, isUnanswered, tagsEnd } from './tags.ts';
 import { completionPiece, copyCycles, completionRest, dwordBytes, prefixBytes, requestBytes } from './tlp.ts';
 
 function isStale(tag: usize): bool {
   return load<u32>(load<u32>(tag, TAG_CONTEXT), DMA_GENERATION) != load<u32>(tag, TAG_GENERATION);
 }
 
-/** EV_DMA_HOST: host memory answers a request; the completions travel to the card, whoever still wants them. */
+/** EV_DMA_HOST: host memory answers a request, or will do so later. */
 export function serveRead(tag: usize): void {
+  let status = load<u32>(CTL_READ_FAULTS) != 0 ? takeInjectedFault() : 0;
+  let later: u32 = 0;
+  if (!isStale(tag)) {
+    deliverPosted();
+    if (status == 0) {
+      const target: usize = load<u32>(tag, TAG_TARGET);
+      const number = load<u32>(tag, TAG_NUMBER);
+      later = readMemory(
+        load<u32>(tag, TAG_FN),
+        load<u64>(tag, TAG_IOVA),
+        load<u32>(tag, TAG_LENGTH),
+        target,
+        tag,
+        number,
+      );
+      if ((later & READ_FAILED) != 0) status = READ_FAULT_UNSUPPORTED;
+      later &= ~READ_FAILED;
+    }
+  }
+  store<u32>(tag, status, TAG_STATUS);
+  if (later == 0) return respond(tag, status);
+  store<u32>(tag, later, TAG_LATE);
+  store<u64>(tag, (<u64>1) << CPL_NEVER_LOG2, TAG_DEADLINE); // the host's clock is not the card's
+}
+
+/** Is what memory answers to `reader` still wanted? `number` is that of the read that it was asked for. */
+export function isReadWanted(reader: usize, number: u32): bool {
+  if (isTag(reader)) return load<u32>(reader, TAG_NUMBER) == number && !isStale(reader);
+  return load<u32>(reader, DMA_GENERATION) == number;
+}
+
+/** Is it the tag of a request? Else it is a context in functional mode. */
+function isTag(reader: usize): bool {
+  return reader >= <usize>TAG && reader < tagsEnd();
+}
+
+/** Memory has answered one piece, at `iova`, of a read that had to wait. Returns the context whose read is done, else 0. */
+export function readAnswered(reader: usize, number: u32, iova: u64, isGood: bool): usize {
+  store<u32>(CTL_LATE_READS, load<u32>(CTL_LATE_READS) - 1);
+  if (isTag(reader)) {
+    if (load<u32>(reader, TAG_NUMBER) != number) return 0;
+    if (!isGood && !isStale(reader)) {
+      noteFault(load<u32>(reader, TAG_FN), iova, false);
+      store<u32>(reader, READ_FAULT_UNSUPPORTED, TAG_STATUS);
+    }
+    const left = load<u32>(reader, TAG_LATE) - 1;
+    store<u32>(reader, left, TAG_LATE);
+    if (left == 0) respond(reader, load<u32>(reader, TAG_STATUS));
+    return 0;
+  }
+  if (load<u32>(reader, DMA_GENERATION) != number) return 0;
+  if (!isGood) {
+    noteFault(load<u32>(reader, DMA_FN), iova, false);
+    failRead(reader, READ_FAULT_UNSUPPORTED);
+  }
+  const left = load<u16>(reader, DMA_PENDING) - 1;
+  store<u16>(reader, <u16>left, DMA_PENDING);
+  return left == 0 ? reader : 0;
+}
+
+/** The completions of a request travel to the card, whoever still wants them. */
+function respond(tag: usize, status: u32): void {
   const now = load<u64>(CTL_NOW);
   const context: usize = load<u32>(tag, TAG_CONTEXT);
   const f: usize = load<u32>(tag, TAG_FN);
   const iova = load<u64>(tag, TAG_IOVA);
   const length = load<u32>(tag, TAG_LENGTH);
-  const isWanted = !isStale(tag);
-  let status = load<u32>(CTL_READ_FAULTS) != 0 ? takeInjectedFault() : 0;
-  if (isWanted) {
-    deliverPosted();
-    if (status == 0 && !readMemory(f, iova, length, load<u32>(tag, TAG_TARGET))) {
-      status = READ_FAULT_UNSUPPORTED;
-    }
-  }
-  store<u32>(tag, status, TAG_STATUS);
   if (isTracing(TRACE_MASK_STATE)) traceRequest(TRACE_DMA_SERVED, context, tag);
   const deadline = load<u64>(tag, TAG_DEADLINE);
   if (status == READ_FAULT_LOST) {
@@ -120,7 +180,7 @@ export function serveRead(tag: usize): void {
   let arrival: u64;
   if (isTracing(TRACE_MASK_TLP)) arrival = sendTraced(tag, f, iova, isError ? 0 : length, status);
   else arrival = sendDown(tlps, bytes, tlps == 1 ? bytes : header + ((completionRest(iova, length) + 3) & ~3), now);
-  if (isWanted) {
+  if (!isStale(tag)) {
     store<u32>(context, load<u32>(context, DMA_DOWN_TLPS) + tlps, DMA_DOWN_TLPS);
     store<u32>(context, load<u32>(context, DMA_DOWN_BYTES) + bytes, DMA_DOWN_BYTES);
   }

@@ -7,7 +7,7 @@
 //   startRead --setup--> EV_DMA_READY --tag, room, credit--> link --> EV_DMA_HOST --> link --> EV_DMA_DONE --> owner
 //
 // requests.ts has the way out, completions.ts the way back.
-import { CTL_NOW, CTL_READ_FAULTS, ENGINE_DMA_READ, READ_FAULT_UNSUPPORTED } from '../abi/state_map.ts';
+import { CTL_NOW, CTL_READ_FAULTS, ENGINE_DMA_READ, READ_FAILED, READ_FAULT_UNSUPPORTED } from '../abi/state_map.ts';
 import {
   DMA_BYTES,
   DMA_CURSOR,
@@ -70,8 +70,9 @@ export function readInto(context: usize, iova: u64, length: u32, target: usize):
     store<u32>(context, 0, DMA_FAULT);
     store<u32>(context, length, DMA_BYTES);
     if (load<u32>(CTL_READ_FAULTS) != 0) return failRead(context, takeInjectedFault());
-    if (readMemory(load<u32>(context, DMA_FN), iova, length, target)) return true;
-    return failRead(context, READ_FAULT_UNSUPPORTED);
+    const number = load<u32>(context, DMA_GENERATION);
+    const outcome = readMemory(load<u32>(context, DMA_FN), iova, length, target, context, number);
+    return outcome == 0 || isOver(context, outcome);
   }
   prepareRead(context, iova, length, target);
   return startRead(context);
@@ -88,7 +89,7 @@ export function startRead(context: usize, setup: u32 = 0): bool {
   count(C_DMA_READ_BYTES, bytes);
   if (isFunctional()) {
     if (load<u32>(CTL_READ_FAULTS) != 0) return failRead(context, takeInjectedFault());
-    return sample(context) || failRead(context, READ_FAULT_UNSUPPORTED);
+    return isOver(context, sample(context));
   }
   store<u32>(context, load<u32>(context, DMA_SEGMENTS), DMA_CURSOR);
   store<u32>(context, 0, DMA_CURSOR_DONE);
@@ -113,18 +114,28 @@ export function cancelRead(context: usize): void {
   if (load<u8>(context, DMA_LISTED) != 0) unlist(context);
 }
 
-/** Reads the bytes of a context's list out of host memory: functional mode's way, all at once; false where it is not mapped. */
-function sample(context: usize): bool {
+/** Functional mode: is the read over, as readMemory() says? Else the context's done event will come. */
+function isOver(context: usize, outcome: u32): bool {
+  if ((outcome & READ_FAILED) != 0) failRead(context, READ_FAULT_UNSUPPORTED);
+  store<u16>(context, <u16>outcome, DMA_PENDING);
+  return (outcome & ~READ_FAILED) == 0;
+}
+
+/** Reads the bytes of a context's list out of host memory: functional mode's way, all at once; what readMemory() says. */
+function sample(context: usize): u32 {
   const f: usize = load<u32>(context, DMA_FN);
   let left = load<u32>(context, DMA_BYTES);
   let target: usize = load<u32>(context, DMA_TARGET);
   let segment: usize = load<u32>(context, DMA_SEGMENTS);
+  const number = load<u32>(context, DMA_GENERATION);
+  let outcome: u32 = 0;
   for (let n = load<u32>(context, DMA_SEGMENT_COUNT); n > 0 && left > 0; n--) {
     const length = min(load<u32>(segment, SEGMENT_LENGTH), left);
-    if (!readMemory(f, load<u64>(segment), length, target)) return false;
+    outcome += readMemory(f, load<u64>(segment), length, target, context, number);
+    if ((outcome & READ_FAILED) != 0) return outcome;
     target += length;
     left -= length;
     segment += SEGMENT_BYTES;
   }
-  return true;
+  return outcome;
 }

@@ -67,7 +67,7 @@ import { countFn } from '../mem/arena.ts';
 import { cancelRead } from '../pcie/requester.ts';
 import { occupyEngine } from '../sim/engine.ts';
 import { schedule, scheduleAt } from '../sim/scheduler.ts';
-import { isFunctional } from '../sim/time.ts';
+import { retryDelay } from '../sim/time.ts';
 import { isTracing } from '../sim/trace.ts';
 import { traceJob, traceQueue } from './state_trace.ts';
 import { scheduleVisit } from './visit.ts';
@@ -212,8 +212,7 @@ export const RETRY_CYCLES = 64;
 /** Tries the job's step again later; behind the visits of the cycle, so that those who make room come first. */
 export function retryJob(job: usize): void {
   store<u8>(job, 1, JOB_BUSY);
-  const delay = isFunctional() ? 0 : RETRY_CYCLES;
-  schedule(delay, EV_JOB_STEP, PRIO_LATE, <u32>job, load<u32>(job, DMA_GENERATION));
+  schedule(retryDelay(RETRY_CYCLES), EV_JOB_STEP, PRIO_LATE, <u32>job, load<u32>(job, DMA_GENERATION));
 }
 
 /**

@@ -2,11 +2,13 @@
 // Completion of buffers (virtio 1.4 §2.7.8): bytes into the writable segments, used element, used index, then the
 // decision whether to notify (§2.7.7.2, §2.7.10). The driver's suppression words were read together with its index; if
 // that copy says "notify", the message goes at once. If it says "be silent", the words are read again after the used
-// index was written, because the driver may have changed its mind in between.
+// index was written, because the driver may have changed its mind in between. They are read again too where writes are in
+// effect later than they are made: the answer tells that those before it are.
 import {
   DMA_FAULT,
   DMA_FN,
   FN_EVENT_IDX,
+  FN_LATE_MEMORY,
   JOB_CONTEXT,
   JOB_READABLE,
   JOB_SEGMENTS,
@@ -22,6 +24,7 @@ import {
   Q_NOTIFY_CONTEXT,
   Q_NOTIFY_STATE,
   Q_NOTIFY_WORDS,
+  Q_SHOWN_BEFORE,
   Q_SIGNALLED,
   Q_SIZE,
   Q_USED_EVENT,
@@ -99,8 +102,10 @@ function signalUsed(q: usize): u64 {
     store<u8>(q, NOTIFY_AGAIN, Q_NOTIFY_STATE);
     return 0;
   }
-  if (isWanted(q)) return sendSignal(q);
   const f: usize = load<u32>(q, Q_CONTEXT + DMA_FN);
+  const shown = load<u16>(q, Q_USED_SHOWN);
+  if (load<u8>(f, FN_LATE_MEMORY) == 0 && isWanted(q, shown)) return sendSignal(q, shown);
+  store<u16>(q, shown, Q_SHOWN_BEFORE);
   const driver = load<u64>(q, Q_DRIVER);
   const at = load<u8>(f, FN_EVENT_IDX) != 0 ? driver + VIRTQ_AVAIL_RING + ((<u64>load<u16>(q, Q_SIZE)) << 1) : driver;
   store<u8>(q, NOTIFY_READING, Q_NOTIFY_STATE);
@@ -122,24 +127,29 @@ export function finishSignal(q: usize): u64 {
   const word = load<u16>(q, Q_NOTIFY_WORDS);
   if (load<u8>(f, FN_EVENT_IDX) != 0) store<u16>(q, word, Q_USED_EVENT);
   else store<u16>(q, word, Q_AVAIL_FLAGS);
-  if (isWanted(q)) return sendSignal(q);
+  // what was shown meanwhile may not be in effect: it gets a decision of its own
+  const isLate = again && load<u8>(f, FN_LATE_MEMORY) != 0;
+  const shown = isLate ? load<u16>(q, Q_SHOWN_BEFORE) : load<u16>(q, Q_USED_SHOWN);
+  if (isWanted(q, shown)) {
+    const handled = sendSignal(q, shown);
+    return isLate ? signalUsed(q) : handled;
+  }
   if (again) return signalUsed(q);
   countFn(f, FC_INTERRUPTS_SUPPRESSED);
-  store<u16>(q, load<u16>(q, Q_USED_SHOWN), Q_SIGNALLED);
+  store<u16>(q, shown, Q_SIGNALLED);
   return 0;
 }
 
-/** By the words as last read: does the driver want a notification for the entries shown since the last decision? */
-function isWanted(q: usize): bool {
+/** By the words as last read: does the driver want a notification for the entries up to `usedIdx` since the last decision? */
+function isWanted(q: usize, usedIdx: u16): bool {
   const f: usize = load<u32>(q, Q_CONTEXT + DMA_FN);
   if (load<u8>(f, FN_EVENT_IDX) == 0) return (load<u16>(q, Q_AVAIL_FLAGS) & VIRTQ_AVAIL_F_NO_INTERRUPT) == 0;
-  const usedIdx = load<u16>(q, Q_USED_SHOWN);
   const event = load<u16>(q, Q_USED_EVENT);
   return <u16>(usedIdx - event - 1) < <u16>(usedIdx - load<u16>(q, Q_SIGNALLED));
 }
 
-function sendSignal(q: usize): u64 {
-  store<u16>(q, load<u16>(q, Q_USED_SHOWN), Q_SIGNALLED);
+function sendSignal(q: usize, shown: u16): u64 {
+  store<u16>(q, shown, Q_SIGNALLED);
   const f: usize = load<u32>(q, Q_CONTEXT + DMA_FN);
   const vector = <u32>load<u16>(q, Q_VECTOR);
   const handled = notifyUsed(f, vector);

@@ -55,10 +55,21 @@ export interface CoreInstance {
   readonly windowBytes: number;
 }
 
-/** Memory outside the core's own, as the core asks for it; `at` is a place in linear memory. False: not mapped there. */
+/** Who wanted what, in the core's words; by them it is answered later. */
+export interface ReadTicket {
+  reader: number;
+  number: number;
+  iova: number;
+  /** Place in linear memory. */
+  target: number;
+}
+
+/** Memory outside the core's own, as the core asks for it; `at` is a place in linear memory. MEMORY_* of the state map. */
 export interface ForeignAccess {
-  read(handle: number, offset: number, length: number, target: Uint8Array, at: number): boolean;
-  write(handle: number, offset: number, length: number, source: Uint8Array, at: number): boolean;
+  /** Of the read that it is asked for; the next one has the same object. */
+  readonly ticket: ReadTicket;
+  read(handle: number, offset: number, length: number, target: Uint8Array, at: number): number;
+  write(handle: number, offset: number, length: number, source: Uint8Array, at: number): number;
 }
 
 /** Words to put in place before the card is built. */
@@ -79,8 +90,22 @@ function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory, for
   const u8 = new Uint8Array(memory.buffer);
   // assembly/pcie/host_memory.ts declares these
   const host_memory = {
-    foreignRead: (handle: number, offset: number, length: number, target: number) =>
-      foreign.read(handle >>> 0, offset, length >>> 0, u8, target >>> 0),
+    foreignRead: (
+      handle: number,
+      offset: number,
+      length: number,
+      target: number,
+      reader: number,
+      number: number,
+      iova: number,
+    ) => {
+      const { ticket } = foreign;
+      ticket.reader = reader;
+      ticket.number = number;
+      ticket.iova = iova;
+      ticket.target = target >>> 0;
+      return foreign.read(handle >>> 0, offset, length >>> 0, u8, target >>> 0);
+    },
     foreignWrite: (handle: number, offset: number, length: number, source: number) =>
       foreign.write(handle >>> 0, offset, length >>> 0, u8, source >>> 0),
   };

@@ -5,6 +5,7 @@ import { RUN_EVENT, RUN_IDLE } from '../../assembly/abi/event_code.ts';
 import {
   CTL_DECODED_OFFSET,
   CTL_EVENTS_RUN,
+  CTL_LATE_READS,
   CTL_OUT_HEAD,
   CTL_OUT_TAIL,
   CTL_WIRE_IN_BYTES,
@@ -28,7 +29,7 @@ import { cardCounters, functionCounters, linkTraffic, type Counters } from './co
 import { OutputRing } from './output_ring.ts';
 import type { AdvanceReason, FrameHandler, InterruptHandler, MsiMessage, LinkTraffic } from './outputs.ts';
 import { IommuState } from './iommu.ts';
-import { ForeignTable, type ForeignMemory } from './foreign.ts';
+import { ForeignTable, type ForeignMemory, type LateRead } from './foreign.ts';
 import { injectAdmin, putReadFault, type AdminInjection, type ReadFault } from './injection.ts';
 import type { FunctionProfile, ProvisionedFunction } from './function_profile.ts';
 import { ProfileTable } from './provision.ts';
@@ -65,6 +66,8 @@ export class Nic {
   private readonly lastFn: number;
   private isDraining = false;
   private readonly foreign = new ForeignTable();
+  /** Of the state; what foreign memory owes to another one is not wanted. */
+  private restores = 0;
 
   constructor(module: CoreModule, config: NicConfig) {
     this.config = resolveConfig(config);
@@ -408,6 +411,23 @@ export class Nic {
     return this.foreign.add(memory);
   }
 
+  /** Called by foreign memory in the middle of read(), which then returns 'later': the read, to be answered once. */
+  answerLater(): LateRead {
+    const { reader, number, iova, target } = this.foreign.ticket;
+    const { restores } = this;
+    return {
+      put: (at, bytes) => {
+        if (restores === this.restores && this.pins.isMemoryWanted(reader, number))
+          this.core.u8.set(bytes, target + at);
+      },
+      end: (isGood) => {
+        if (restores !== this.restores) return;
+        this.pins.answerMemory(reader, number, iova, isGood);
+        this.drain();
+      },
+    };
+  }
+
   /** Forgets foreign memory; where it is still mapped, every access faults. */
   forgetForeign(handle: number): void {
     this.foreign.remove(handle);
@@ -470,13 +490,21 @@ export class Nic {
     return this.pins.digest().toString(16);
   }
 
-  /** Copy of the whole state. Handlers and what drivers keep in JavaScript are not part of it. */
+  /**
+   * Copy of the whole state. Handlers and what drivers keep in JavaScript are not part of it. Throws NicError SNAPSHOT while
+   * foreign memory owes the answer to a read.
+   */
   snapshot(): Uint8Array {
+    const late = this.u32[CTL_LATE_READS >> 2]!;
+    if (late > 0) {
+      throw new NicError('SNAPSHOT', `${late} reads of foreign memory are not answered; end them first`);
+    }
     return takeSnapshot(this.core);
   }
 
   restore(snapshot: Uint8Array): void {
     putSnapshot(this.core, snapshot);
+    this.restores++;
   }
 
   /** Bytes that a VF adds. */

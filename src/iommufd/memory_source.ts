@@ -20,9 +20,9 @@ export function offsetOf(source: MemorySource): number {
   return 'window' in source ? source.window : (source.offset ?? 0);
 }
 
-/** Copies bytes of a source into `data`; false where foreign memory has none. */
+/** Copies bytes of a source into `data`; false where foreign memory has none, or not at once. */
 export function readSource(nic: Nic, source: MemorySource, data: Uint8Array): boolean {
-  if (!('window' in source)) return source.foreign.read(source.offset ?? 0, data.length, data, 0);
+  if (!('window' in source)) return source.foreign.read(source.offset ?? 0, data.length, data, 0) === true;
   const at = nic.core.windowBase + source.window;
   data.set(nic.core.u8.subarray(at, at + data.length));
   return true;
@@ -30,7 +30,7 @@ export function readSource(nic: Nic, source: MemorySource, data: Uint8Array): bo
 
 /** Copies `data` into a source likewise. */
 export function writeSource(nic: Nic, source: MemorySource, data: Uint8Array): boolean {
-  if (!('window' in source)) return source.foreign.write(source.offset ?? 0, data.length, data, 0);
+  if (!('window' in source)) return source.foreign.write(source.offset ?? 0, data.length, data, 0) !== false;
   nic.core.u8.set(data, nic.core.windowBase + source.window);
   return true;
 }

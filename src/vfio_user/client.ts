@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The other end of the protocol: a function that somebody serves over vfio-user, as a VfioDevice. Calls are synchronous:
-// each sends its command and waits for the reply, answering the server's DMA meanwhile.
+// each sends its command and waits for the reply, answering the server's DMA meanwhile, or when the user says so.
 import { EFD_CLOEXEC, EFD_NONBLOCK, type Libc } from '../native/libc.ts';
 import { connectUnix } from '../native/unix_socket.ts';
 import { ERRNO, NicError, VfioError, type ErrnoName } from '../util/errors.ts';
@@ -29,6 +29,11 @@ const CAPABILITIES = {
 export interface ClientOptions {
   /** Called while a reply is waited for, by who runs the server on the same thread. */
   readonly pump?: () => void;
+  /**
+   * Called with each access of the server to memory of ours, which is made and answered when `answer` is called. Without it
+   * that is at once.
+   */
+  readonly onDma?: (answer: () => void, isWrite: boolean) => void;
 }
 
 /** A vector with its eventfd. */
@@ -42,6 +47,7 @@ export class VfioUserClient implements VfioDevice {
   private readonly libc: Libc;
   private readonly connection: Connection;
   private readonly pump: (() => void) | null;
+  private readonly onDma: ((answer: () => void, isWrite: boolean) => void) | null;
   private readonly vectors = new Map<number, (Vector | null)[]>();
   private readonly memories: ClientMemory[] = [];
   private readonly count = new Uint8Array(8);
@@ -53,6 +59,7 @@ export class VfioUserClient implements VfioDevice {
     if (socket === null) throw new NicError('SOCKET', `${path}: nobody is listening there`);
     this.libc = libc;
     this.pump = options.pump ?? null;
+    this.onDma = options.onDma ?? null;
     this.connection = new Connection(libc, socket);
     const json = new TextEncoder().encode(`${JSON.stringify({ capabilities: CAPABILITIES })}\0`);
     this.request(P.VFIO_USER_VERSION, P.VERSION_DATA + json.length, (payload) => {
@@ -241,7 +248,7 @@ export class VfioUserClient implements VfioDevice {
     const deadline = performance.now() + REPLY_TIMEOUT_MS;
     while (!connection.isClosed && performance.now() < deadline) {
       for (let message = connection.next(); message !== null; message = connection.next()) {
-        if ((message.flags & P.FLAG_TYPE_MASK) === P.FLAG_TYPE_COMMAND) this.serveDma(message);
+        if ((message.flags & P.FLAG_TYPE_MASK) === P.FLAG_TYPE_COMMAND) this.takeDma(message);
         else if (message.id === id) return this.payloadOf(message);
       }
       connection.flush();
@@ -260,6 +267,16 @@ export class VfioUserClient implements VfioDevice {
     if ((message.flags & P.FLAG_ERROR) === 0) return message.payload;
     const name = (Object.keys(ERRNO) as ErrnoName[]).find((one) => ERRNO[one] === message.error) ?? 'EIO';
     throw new VfioError(name, `the server refuses command ${message.command}`, message.error);
+  }
+
+  private takeDma(message: Message): void {
+    if (this.onDma === null) {
+      this.serveDma(message);
+      return;
+    }
+    const { buffer, byteOffset, byteLength } = message.payload; // valid until the next message
+    const payload = new DataView(buffer.slice(byteOffset, byteOffset + byteLength));
+    this.onDma(() => this.serveDma({ ...message, payload }), message.command === P.VFIO_USER_DMA_WRITE);
   }
 
   private serveDma(message: Message): void {

@@ -18,34 +18,19 @@ import {
   FLAG_TYPE_COMMAND,
   FLAG_TYPE_MASK,
   FLAG_TYPE_REPLY,
-  MAX_DATA_XFER_BYTES,
   VERSION_DATA,
-  VFIO_USER_DEVICE_GET_INFO,
-  VFIO_USER_DEVICE_GET_IRQ_INFO,
-  VFIO_USER_DEVICE_GET_REGION_INFO,
   VFIO_USER_DEVICE_SET_IRQS,
   VFIO_USER_DMA_READ,
   VFIO_USER_DMA_WRITE,
-  VFIO_USER_REGION_READ,
   VFIO_USER_VERSION,
 } from './protocol.ts';
 import { fillVersion, negotiate } from './version.ts';
 
 /** DMA addresses that the card can use; the client's own map says what lies there. */
 const ADDRESS_SPACE_BYTES = Number.MAX_SAFE_INTEGER - 4095;
-/** Commands that may pile up while the card waits for the client's memory. */
-const KEPT_MAX = 4096;
-/** What only looks at the device, or can change it a moment later without anybody seeing the difference. */
-const ANSWERED_MEANWHILE: ReadonlySet<number> = new Set([
-  VFIO_USER_REGION_READ,
-  VFIO_USER_DEVICE_GET_INFO,
-  VFIO_USER_DEVICE_GET_REGION_INFO,
-  VFIO_USER_DEVICE_GET_IRQ_INFO,
-  VFIO_USER_DEVICE_SET_IRQS,
-]);
 
-/** The reply to an access of the client's memory that was given up. */
-function isLateReply({ flags, command }: Message): boolean {
+/** The reply to an access of the client's memory. */
+function isDmaReply({ flags, command }: Message): boolean {
   const isReply = (flags & FLAG_TYPE_MASK) === FLAG_TYPE_REPLY;
   return isReply && (command === VFIO_USER_DMA_READ || command === VFIO_USER_DMA_WRITE);
 }
@@ -59,18 +44,12 @@ export interface SessionOptions {
 
 export class ClientSession {
   messages = 0;
-  isAnswering = false;
-  maxDataXferBytes = MAX_DATA_XFER_BYTES;
   private readonly options: SessionOptions;
   private readonly connection: Connection;
   private readonly onEnd: () => void;
   private context: CommandContext | null = null;
   private ioas: Ioas | null = null;
-  private kept: Message[] = [];
-  /** Calls of the device that were put off. */
-  private calls: (() => void)[] = [];
-  /** A command is being answered in the middle of the card's work. */
-  private isInterrupted = false;
+  private dma: SocketDma | null = null;
   private isServing = false;
   private hasEnded = false;
   private isWaitingToSend = false;
@@ -111,12 +90,11 @@ export class ClientSession {
     this.hasEnded = true;
     const { poller } = this.options;
     poller.remove(this.connection.fd);
-    for (const { fds } of this.kept) this.closeAll(fds);
-    this.kept = [];
     const { context } = this;
     runAll(
       () => context?.irqs.close(),
       () => context?.device.close(),
+      () => this.dma?.giveUp(),
       () => context?.device.attach(null),
       () => this.ioas?.destroy(),
       () => context?.dma.clear(),
@@ -125,61 +103,23 @@ export class ClientSession {
     );
   }
 
-  /** A command that came while the card waits for memory of the client. Order is kept: nothing overtakes a kept one. */
-  meanwhile(message: Message): boolean {
-    const isCommand = message.isPossible && (message.flags & FLAG_TYPE_MASK) === FLAG_TYPE_COMMAND;
-    const canAnswer = this.kept.length === 0 && isCommand && this.context !== null && !message.hasLostFds;
-    if (canAnswer && this.context!.canAnswerMeanwhile(message.command)) {
-      this.messages++;
-      this.isInterrupted = true;
-      try {
-        this.execute(message, this.context!);
-      } catch (error) {
-        this.abandon();
-        // not through the middle of the card's work
-        this.options.poller.soon(() => {
-          throw error;
-        });
-      }
-      this.isInterrupted = false;
-      return true;
-    }
-    const { payload } = message;
-    const copy = payload.buffer.slice(payload.byteOffset, payload.byteOffset + payload.byteLength);
-    this.kept.push({ ...message, payload: new DataView(copy) });
-    if (this.kept.length > KEPT_MAX) this.abandon();
-    this.comeBack();
-    return isLateReply(message) || (message.flags & FLAG_NO_REPLY) !== 0;
+  /** Ends the session of a client that does not take or answer what is sent to it; called a few times a second. */
+  tend(nowMs: number): void {
+    if (this.connection.isClosed || this.dma?.isOverdue(nowMs) === true) this.end();
   }
 
-  abandon(): void {
+  private abandon(): void {
     this.connection.isClosed = true;
     this.options.poller.soon(() => this.end());
   }
 
-  /** Calls the device for the client; later, if the card is at work. */
-  private callDevice(call: () => void): void {
-    if (!this.isInterrupted) {
-      call();
-      return;
-    }
-    this.calls.push(call);
-    this.comeBack();
-  }
-
-  /** Outside serve(), nobody else would look at what was put off. */
-  private comeBack(): void {
-    if (!this.isServing) this.options.poller.soon(() => this.serve());
-  }
-
   private handleAll(): void {
     while (!this.connection.isClosed) {
-      for (const call of this.calls.splice(0)) call();
-      const message = this.kept.shift() ?? this.connection.next();
+      const message = this.connection.next();
       if (message === null) return;
       this.messages++;
       this.handle(message);
-      if (this.connection.hasBacklog && this.kept.length === 0) return;
+      if (this.connection.hasBacklog) return;
     }
   }
 
@@ -191,8 +131,9 @@ export class ClientSession {
     } else if (this.context === null) {
       this.greet(message);
     } else if ((message.flags & FLAG_TYPE_MASK) !== FLAG_TYPE_COMMAND || message.hasLostFds) {
-      if (!isLateReply(message)) this.refuse(message, ERRNO.EINVAL);
-      else this.closeAll(message.fds);
+      if (!isDmaReply(message)) return this.refuse(message, ERRNO.EINVAL);
+      this.closeAll(message.fds);
+      this.dma?.take(message);
     } else {
       if (message.command !== VFIO_USER_DEVICE_SET_IRQS) this.context.irqs.settle();
       this.execute(message, this.context);
@@ -203,19 +144,16 @@ export class ClientSession {
     const command = DEVICE_COMMANDS.get(message.command);
     const needsReply = (message.flags & FLAG_NO_REPLY) === 0;
     let isAnswered = false;
-    this.isAnswering = needsReply;
     try {
       if (command === undefined) throw new VfioError('EINVAL', `command ${message.command} does not exist`);
       command(message, context, (bytes, fill) => {
         isAnswered = true;
-        this.isAnswering = false;
         if (needsReply) this.connection.reply(message, bytes, fill);
       });
     } catch (error) {
       if (!(error instanceof VfioError)) throw error;
       if (needsReply && !isAnswered) this.connection.replyError(message, error.errno);
     } finally {
-      this.isAnswering = false;
       this.closeAll(message.fds);
     }
   }
@@ -230,15 +168,15 @@ export class ClientSession {
       const agreed = negotiate(message.payload);
       const device = openDevice();
       device.open();
-      const dma = new DmaMap(libc, new SocketDma(this.connection, this));
+      const onSent = (): void => {
+        if (!this.isServing) this.waitForRoom(this.connection.hasBacklog);
+      };
+      this.dma = new SocketDma(this.connection, agreed.maxDataXferBytes, () => nic.answerLater(), onSent);
+      const dma = new DmaMap(libc, this.dma);
       this.ioas = new Ioas(nic);
       this.ioas.map(0, ADDRESS_SPACE_BYTES, { foreign: dma });
       device.attach(this.ioas);
-      this.maxDataXferBytes = agreed.maxDataXferBytes;
-      const irqs = new ClientIrqs(libc, poller, device, (call) => this.callDevice(call));
-      const isTimed = nic.config.mode === 'timed'; // a register access makes time pass there
-      const canAnswerMeanwhile = (command: number): boolean => ANSWERED_MEANWHILE.has(command) && !isTimed;
-      this.context = { device, dma, irqs, canAnswerMeanwhile };
+      this.context = { device, dma, irqs: new ClientIrqs(libc, poller, device) };
       this.connection.reply(message, VERSION_DATA + agreed.reply.length, (payload) => fillVersion(payload, agreed));
     } catch (error) {
       if (!(error instanceof NicError)) throw error;
@@ -261,7 +199,7 @@ export class ClientSession {
   }
 
   private waitForRoom(isWaiting: boolean): void {
-    if (isWaiting === this.isWaitingToSend) return;
+    if (isWaiting === this.isWaitingToSend || this.hasEnded) return;
     this.isWaitingToSend = isWaiting;
     this.options.poller.modify(this.connection.fd, isWaiting ? EPOLLOUT : EPOLLIN);
   }

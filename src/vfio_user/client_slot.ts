@@ -43,6 +43,11 @@ export class ClientSlot {
     if (this.waiting.size > WAITING_MAX) oldest!.end();
   }
 
+  /** Called a few times a second. */
+  tend(nowMs: number): void {
+    this.holder?.tend(nowMs);
+  }
+
   /** Drops all clients. */
   end(): void {
     this.holder?.end();

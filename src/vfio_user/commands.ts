@@ -19,8 +19,6 @@ export interface CommandContext {
   readonly device: VfioDevice;
   readonly dma: DmaMap;
   readonly irqs: ClientIrqs;
-  /** May the command be answered in the middle of the card's work? */
-  canAnswerMeanwhile(command: number): boolean;
 }
 
 /** Sends the reply; `fill` writes its payload. */
@@ -185,35 +183,27 @@ const regionRead: Command = (message, { device }, answer) => {
   });
 };
 
-const regionWrite: Command = (message, { device, dma }, answer) => {
+const regionWrite: Command = (message, { device }, answer) => {
   const payload = payloadOf(message, P.REGION_DATA, false);
   const { region, offset, count: wanted } = accessOf(payload, 0, payload.byteLength - P.REGION_DATA);
   const data = bytesOf(payload, P.REGION_DATA, wanted).slice();
-  const reply = (count: number): void => answer(P.REGION_DATA, (view) => fillAccess(view, region, offset, count));
-  if (dma.needsMessages) {
-    // the card may ask the client for memory, which would wait for this reply
-    reply(reach(device, region, offset, wanted));
-    writeRegion(device, region, offset, data);
-  } else {
-    reply(writeRegion(device, region, offset, data));
-  }
+  const count = writeRegion(device, region, offset, data);
+  answer(P.REGION_DATA, (view) => fillAccess(view, region, offset, count));
 };
 
-const regionWriteMulti: Command = (message, { device, dma }, answer) => {
+const regionWriteMulti: Command = (message, { device }, answer) => {
   const payload = payloadOf(message, P.MULTI_WRITES, false);
   const writes = wide(payload, 0);
   if (payload.byteLength !== P.MULTI_WRITES + writes * P.MULTI_WRITE_BYTES)
     refuse(`${writes} writes of another length`);
-  const reply = (): void => answer(P.MULTI_WRITES, (view) => view.setBigUint64(0, BigInt(writes), true));
   const accesses = Array.from({ length: writes }, (_, i) => {
     const at = P.MULTI_WRITES + i * P.MULTI_WRITE_BYTES;
     const access = accessOf(payload, at, P.MULTI_DATA_MAX);
     reach(device, access.region, access.offset, access.count);
     return { ...access, data: bytesOf(payload, at + P.REGION_DATA, access.count).slice() };
   });
-  if (dma.needsMessages) reply();
   for (const { region, offset, data } of accesses) writeRegion(device, region, offset, data);
-  if (!dma.needsMessages) reply();
+  answer(P.MULTI_WRITES, (view) => view.setBigUint64(0, BigInt(writes), true));
 };
 
 function fillAccess(reply: DataView, region: number, offset: number, count: number): void {

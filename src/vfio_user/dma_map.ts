@@ -2,7 +2,7 @@
 // The client's memory as the card sees it: the ranges that DMA_MAP brought, each reached in one of three ways. A file
 // that cannot shrink (F_SEAL_SHRINK) is mapped. Any other file is read and written, since touching a mapping behind a
 // new end of file would end this process. A range without a file is asked for by messages.
-import type { ForeignMemory } from '../device/foreign.ts';
+import type { ForeignAnswer, ForeignMemory } from '../device/foreign.ts';
 import {
   F_GET_SEALS,
   F_SEAL_SHRINK,
@@ -24,10 +24,20 @@ const INDEX_END = 4;
 /** Ranges that a client may have at a time. */
 export const MAX_DMA_MAPS = 65535;
 
+/** A read that is made by messages, at least in part. */
+export interface MessageRead {
+  /** Asks for `count` bytes at `address`, which are those from `at` on of the read. */
+  ask(address: number, count: number, at: number): void;
+  /** Not all of it can be had. */
+  fail(): void;
+}
+
 /** What a range asks for where no file came with it. */
 export interface DmaMessages {
-  read(address: number, length: number, target: Uint8Array, at: number): boolean;
-  write(address: number, length: number, source: Uint8Array, at: number): boolean;
+  canReach(): boolean;
+  /** The read that the card makes now. It ends when all that was asked for has come. */
+  beginRead(): MessageRead;
+  write(address: number, length: number, source: Uint8Array, at: number): void;
 }
 
 export interface DmaMapRequest {
@@ -47,10 +57,15 @@ interface Range {
   readonly end: number;
   readonly isReadable: boolean;
   readonly isWritable: boolean;
-  /** `offset` from the start of the range. */
-  readonly memory: ForeignMemory;
-  readonly needsMessages: boolean;
+  /** `offset` from the start of the range. Null: it is reached by messages alone. */
+  readonly memory: FileRange | null;
   release(): void;
+}
+
+/** Memory in a file: it answers at once. */
+interface FileRange {
+  read(offset: number, length: number, target: Uint8Array, at: number): boolean;
+  write(offset: number, length: number, source: Uint8Array, at: number): boolean;
 }
 
 /** The DMA ranges of one client. */
@@ -60,7 +75,6 @@ export class DmaMap implements ForeignMemory {
   /** Sorted by address. */
   private readonly ranges: Range[] = [];
   private last: Range | null = null;
-  private messageRanges = 0;
 
   constructor(libc: FileCalls, messages: DmaMessages) {
     this.libc = libc;
@@ -69,11 +83,6 @@ export class DmaMap implements ForeignMemory {
 
   get size(): number {
     return this.ranges.length;
-  }
-
-  /** Some range is reached by messages alone. */
-  get needsMessages(): boolean {
-    return this.messageRanges > 0;
   }
 
   /** Throws VfioError EINVAL, EEXIST, ENOSPC, EACCES; the file descriptor is then still the caller's. */
@@ -88,9 +97,7 @@ export class DmaMap implements ForeignMemory {
       throw new VfioError('EEXIST', `${size} bytes at 0x${address.toString(16)} overlap a mapping; unmap it first`);
     }
     if (this.ranges.length >= MAX_DMA_MAPS) throw new VfioError('ENOSPC', `${MAX_DMA_MAPS} mappings exist; unmap some`);
-    const range = this.reach(request);
-    this.ranges.splice(at, 0, range);
-    if (range.needsMessages) this.messageRanges++;
+    this.ranges.splice(at, 0, this.reach(request));
   }
 
   /**
@@ -116,30 +123,41 @@ export class DmaMap implements ForeignMemory {
     for (const range of this.ranges.splice(0)) this.drop(range);
   }
 
-  read(offset: number, length: number, target: Uint8Array, at: number): boolean {
-    while (length > 0) {
-      const range = this.find(offset);
-      if (range === null || !range.isReadable) return false;
-      const count = Math.min(length, range.end - offset);
-      if (!range.memory.read(offset - range.start, count, target, at)) return false;
-      offset += count;
-      at += count;
-      length -= count;
+  read(offset: number, length: number, target: Uint8Array, at: number): ForeignAnswer {
+    let late: MessageRead | null = null;
+    for (let done = 0; done < length;) {
+      const range = this.find(offset + done);
+      const isThere = range !== null && range.isReadable && (range.memory !== null || this.messages.canReach());
+      const count = isThere ? Math.min(length - done, range.end - offset - done) : 0;
+      if (isThere && range.memory === null) {
+        late ??= this.messages.beginRead();
+        late.ask(offset + done, count, done);
+      } else if (!isThere || !range.memory!.read(offset + done - range.start, count, target, at + done)) {
+        if (late === null) return false;
+        late.fail();
+        break;
+      }
+      done += count;
     }
-    return true;
+    return late === null ? true : 'later';
   }
 
-  write(offset: number, length: number, source: Uint8Array, at: number): boolean {
-    while (length > 0) {
-      const range = this.find(offset);
+  write(offset: number, length: number, source: Uint8Array, at: number): ForeignAnswer {
+    let isLate = false;
+    for (let done = 0; done < length;) {
+      const range = this.find(offset + done);
       if (range === null || !range.isWritable) return false;
-      const count = Math.min(length, range.end - offset);
-      if (!range.memory.write(offset - range.start, count, source, at)) return false;
-      offset += count;
-      at += count;
-      length -= count;
+      const count = Math.min(length - done, range.end - offset - done);
+      if (range.memory === null) {
+        if (!this.messages.canReach()) return false;
+        this.messages.write(offset + done, count, source, at + done);
+        isLate = true;
+      } else if (!range.memory.write(offset + done - range.start, count, source, at + done)) {
+        return false;
+      }
+      done += count;
     }
-    return true;
+    return isLate ? 'later' : true;
   }
 
   private find(address: number): Range | null {
@@ -165,30 +183,22 @@ export class DmaMap implements ForeignMemory {
 
   private drop(range: Range): void {
     this.last = null;
-    if (range.needsMessages) this.messageRanges--;
     range.release();
   }
 
   private reach(request: DmaMapRequest): Range {
     const { address, size, fd, isReadable, isWritable } = request;
     const range = { start: address, end: address + size, isReadable, isWritable };
-    if (fd < 0) {
-      const { messages } = this;
-      const memory: ForeignMemory = {
-        read: (offset, length, target, at) => messages.read(address + offset, length, target, at),
-        write: (offset, length, source, at) => messages.write(address + offset, length, source, at),
-      };
-      return { ...range, memory, needsMessages: true, release: () => {} };
-    }
+    if (fd < 0) return { ...range, memory: null, release: () => {} };
     this.checkFile(request);
     const isMappable = !request.isFileIo && (this.libc.fcntl(fd, F_GET_SEALS, 0) & F_SEAL_SHRINK) !== 0;
     const mapped = isMappable ? MappedFile.map(this.libc, request) : null;
     if (mapped !== null) {
       this.libc.close(fd); // the mapping keeps the file
-      return { ...range, memory: mapped, needsMessages: false, release: () => mapped.unmap() };
+      return { ...range, memory: mapped, release: () => mapped.unmap() };
     }
     const memory = new FileMemory(this.libc, fd, request.fileOffset);
-    return { ...range, memory, needsMessages: false, release: () => this.libc.close(fd) };
+    return { ...range, memory, release: () => this.libc.close(fd) };
   }
 
   private checkFile({ fd, fileOffset, size }: DmaMapRequest): void {
@@ -210,7 +220,7 @@ interface Window {
  * all that it tells of; and since the card looks at the other side's index next, which x86 would let pass a plain store,
  * Atomics.store puts a barrier between them.
  */
-class MappedFile implements ForeignMemory {
+class MappedFile implements FileRange {
   private readonly libc: FileCalls;
   private readonly address: Address;
   private readonly bytes: number;
@@ -274,7 +284,7 @@ class MappedFile implements ForeignMemory {
 }
 
 /** Memory in a file that may change its size at any time. */
-class FileMemory implements ForeignMemory {
+class FileMemory implements FileRange {
   private readonly libc: FileCalls;
   private readonly fd: number;
   private readonly base: number;

@@ -1,101 +1,127 @@
 // SPDX-License-Identifier: Apache-2.0
-// DMA_READ and DMA_WRITE: memory that the client keeps to itself. The card waits for each answer, and so does this
-// process. While it waits, the client may wait too, for an answer of ours, and then its memory does not answer. What can
-// be answered in between is; for the rest the access fails, as an access of a device does when nobody completes it. An
-// exchange is not begun while the client waits for the very message under way.
+// DMA_READ and DMA_WRITE: memory that the client keeps to itself. Nobody waits for an answer: the client may wait for one
+// of ours meanwhile, and its memory does not answer before that. The card goes on with a read when all of it has come. A
+// write has no completion, so its reply tells nothing; a client takes messages in their order, so who has answered a read
+// has done the writes before it.
+import type { LateRead } from '../device/foreign.ts';
 import type { Connection, Message } from './connection.ts';
-import type { DmaMessages } from './dma_map.ts';
+import type { DmaMessages, MessageRead } from './dma_map.ts';
 import {
   DMA_ADDRESS,
   DMA_COUNT,
   DMA_DATA,
   FLAG_ERROR,
   FLAG_TYPE_COMMAND,
-  FLAG_TYPE_MASK,
-  FLAG_TYPE_REPLY,
   VFIO_USER_DMA_READ,
   VFIO_USER_DMA_WRITE,
 } from './protocol.ts';
 
-/** A client's own limit is 5 s: its thread may wait for us while we wait for it. */
+/** A client that takes longer for an answer is lost. */
 const PATIENCE_MS = 2000;
+const IDS = 0x10000;
 
-/** Who decides what becomes of commands that come while an answer is waited for. */
-export interface MeanwhileHandler {
-  /** The client waits for the reply to a message that is being worked on. */
-  readonly isAnswering: boolean;
-  readonly maxDataXferBytes: number;
-  /** Handles a command or keeps it; false: the client waits for it, and the card has to come back first. */
-  meanwhile(message: Message): boolean;
-  /** The client does not answer; it is lost. */
-  abandon(): void;
+/** A read of the card, and the messages that it became. */
+interface Read {
+  readonly late: LateRead;
+  left: number;
+  isGood: boolean;
+}
+
+/** A message that is not answered yet. */
+interface Asked {
+  readonly read: Read;
+  /** Its place in the read. */
+  readonly at: number;
+  readonly count: number;
+  readonly sentMs: number;
 }
 
 export class SocketDma implements DmaMessages {
+  /** Bytes that a message may carry. */
+  private readonly maxDataBytes: number;
   private readonly connection: Connection;
-  private readonly handler: MeanwhileHandler;
+  private readonly answerLater: () => LateRead;
+  private readonly onSent: () => void;
+  /** By message id, oldest first. */
+  private readonly asked = new Map<number, Asked>();
   private nextId = 0;
 
-  constructor(connection: Connection, handler: MeanwhileHandler) {
+  /** `onSent` is called behind every message. */
+  constructor(connection: Connection, maxDataBytes: number, answerLater: () => LateRead, onSent: () => void) {
     this.connection = connection;
-    this.handler = handler;
+    this.maxDataBytes = maxDataBytes;
+    this.answerLater = answerLater;
+    this.onSent = onSent;
   }
 
-  read(address: number, length: number, target: Uint8Array, at: number): boolean {
-    return this.inPieces(length, (done, count) => {
-      const reply = this.exchange(VFIO_USER_DMA_READ, DMA_DATA, (payload) => {
-        payload.setBigUint64(DMA_ADDRESS, BigInt(address + done), true);
-        payload.setBigUint64(DMA_COUNT, BigInt(count), true);
-      });
-      if (reply === null || reply.byteLength !== DMA_DATA + count) return false;
-      target.set(new Uint8Array(reply.buffer, reply.byteOffset + DMA_DATA, count), at + done);
-      return true;
-    });
+  beginRead(): MessageRead {
+    const read: Read = { late: this.answerLater(), left: 0, isGood: true };
+    return {
+      ask: (address, count, at) => this.ask(read, address, count, at),
+      fail: () => {
+        read.isGood = false;
+      },
+    };
   }
 
-  write(address: number, length: number, source: Uint8Array, at: number): boolean {
-    return this.inPieces(length, (done, count) => {
-      const reply = this.exchange(VFIO_USER_DMA_WRITE, DMA_DATA + count, (payload) => {
-        payload.setBigUint64(DMA_ADDRESS, BigInt(address + done), true);
-        payload.setBigUint64(DMA_COUNT, BigInt(count), true);
-        const data = new Uint8Array(payload.buffer, payload.byteOffset + DMA_DATA, count);
-        data.set(source.subarray(at + done, at + done + count));
-      });
-      return reply !== null;
-    });
+  /** A client may ask for messages of one byte: half of the ids is left for the read that comes next. */
+  canReach(): boolean {
+    return !this.connection.isClosed && this.maxDataBytes > 0 && this.asked.size < IDS / 2;
   }
 
-  private inPieces(length: number, transfer: (done: number, count: number) => boolean): boolean {
-    for (let done = 0; done < length;) {
-      const count = Math.min(length - done, this.handler.maxDataXferBytes);
-      if (count === 0 || !transfer(done, count)) return false;
-      done += count;
+  write(address: number, length: number, source: Uint8Array, at: number): void {
+    for (let done = 0; done < length; done += this.maxDataBytes) {
+      const count = Math.min(length - done, this.maxDataBytes);
+      this.send(VFIO_USER_DMA_WRITE, address + done, count, source.subarray(at + done, at + done + count));
     }
-    return true;
   }
 
-  /** Payload of the reply; null where there is none, or an error. */
-  private exchange(command: number, bytes: number, fill: (payload: DataView) => void): DataView | null {
-    const { connection, handler } = this;
-    if (connection.isClosed || handler.isAnswering) return null;
+  /** The reply to one of these messages; of those that nobody waits for, nothing is kept. */
+  take({ id, command, flags, payload }: Message): void {
+    const asked = command === VFIO_USER_DMA_READ ? this.asked.get(id) : undefined;
+    if (asked === undefined) return;
+    this.asked.delete(id);
+    const { read, at, count } = asked;
+    if ((flags & FLAG_ERROR) !== 0 || payload.byteLength !== DMA_DATA + count) read.isGood = false;
+    else read.late.put(at, new Uint8Array(payload.buffer, payload.byteOffset + DMA_DATA, count));
+    read.left--;
+    if (read.left === 0) read.late.end(read.isGood);
+  }
+
+  /** The client owes an answer for longer than anybody waits. */
+  isOverdue(nowMs: number): boolean {
+    for (const { sentMs } of this.asked.values()) return nowMs - sentMs > PATIENCE_MS;
+    return false;
+  }
+
+  /** There will be no more answers: what waits for one fails. */
+  giveUp(): void {
+    const reads = new Set([...this.asked.values()].map(({ read }) => read));
+    this.asked.clear();
+    for (const { late } of reads) late.end(false);
+  }
+
+  private ask(read: Read, address: number, length: number, at: number): void {
+    const sentMs = performance.now();
+    for (let done = 0; done < length; done += this.maxDataBytes) {
+      const count = Math.min(length - done, this.maxDataBytes);
+      read.left++;
+      this.asked.set(this.send(VFIO_USER_DMA_READ, address + done, count), { read, at: at + done, count, sentMs });
+    }
+  }
+
+  /** Sends one message; its id. */
+  private send(command: number, address: number, count: number, data: Uint8Array | null = null): number {
+    while (this.asked.has(this.nextId)) this.nextId = (this.nextId + 1) % IDS;
     const id = this.nextId;
-    this.nextId = (id + 1) & 0xffff;
-    connection.send({ id, command, flags: FLAG_TYPE_COMMAND }, bytes, fill);
-    const deadline = performance.now() + PATIENCE_MS;
-    while (!connection.isClosed) {
-      for (let message = connection.next(); message !== null; message = connection.next()) {
-        const isReply = (message.flags & FLAG_TYPE_MASK) === FLAG_TYPE_REPLY;
-        if (message.isPossible && isReply && message.id === id && message.command === command) {
-          return (message.flags & FLAG_ERROR) === 0 ? message.payload : null;
-        }
-        if (!handler.meanwhile(message)) return null;
-      }
-      connection.flush();
-      const leftMs = deadline - performance.now();
-      if (leftMs <= 0 || !connection.wait(leftMs)) break;
-      connection.receive();
-    }
-    handler.abandon();
-    return null;
+    this.nextId = (id + 1) % IDS;
+    const bytes = DMA_DATA + (data === null ? 0 : count);
+    this.connection.send({ id, command, flags: FLAG_TYPE_COMMAND }, bytes, (payload) => {
+      payload.setBigUint64(DMA_ADDRESS, BigInt(address), true);
+      payload.setBigUint64(DMA_COUNT, BigInt(count), true);
+      if (data !== null) new Uint8Array(payload.buffer, payload.byteOffset + DMA_DATA, count).set(data);
+    });
+    this.onSent();
+    return id;
   }
 }

@@ -52,9 +52,10 @@ export class FunctionServer {
     return this.served.attachment;
   }
 
-  /** Looks after the socket; called a few times a second. */
+  /** Looks after the socket and the client; called a few times a second. */
   tend(nowMs: number): void {
     this.served.tend(nowMs);
+    this.slot.tend(nowMs);
   }
 
   /** Drops the client and takes the path away. */

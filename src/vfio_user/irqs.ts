@@ -64,7 +64,6 @@ export class ClientIrqs {
   private readonly libc: FileCalls;
   private readonly poller: DescriptorSet;
   private readonly device: VfioDevice;
-  private readonly callDevice: (call: () => void) => void;
   private readonly lines: Line[][] = Array.from({ length: VFIO_PCI_NUM_IRQS }, () => []);
   private isIntxMasked = false;
   /** Signalled by the client to unmask INTx. */
@@ -72,12 +71,10 @@ export class ClientIrqs {
   /** MSI-X was switched off by the client, and the device has not been told yet. */
   private isMsixOffPending = false;
 
-  /** `callDevice` calls back as soon as the device may be changed. */
-  constructor(libc: FileCalls, poller: DescriptorSet, device: VfioDevice, callDevice: (call: () => void) => void) {
+  constructor(libc: FileCalls, poller: DescriptorSet, device: VfioDevice) {
     this.libc = libc;
     this.poller = poller;
     this.device = device;
-    this.callDevice = callDevice;
   }
 
   /** Does what SET_IRQS asks. Throws VfioError; the descriptors are then still the caller's. */
@@ -109,7 +106,7 @@ export class ClientIrqs {
     if (!this.isMsixOffPending) return;
     this.isMsixOffPending = false;
     this.lines[VFIO_PCI_MSIX_IRQ_INDEX] = [];
-    this.callDevice(() => this.device.disableIrqs(VFIO_PCI_MSIX_IRQ_INDEX));
+    this.device.disableIrqs(VFIO_PCI_MSIX_IRQ_INDEX);
   }
 
   /** Takes every interrupt away from the client. */
@@ -189,12 +186,10 @@ export class ClientIrqs {
     if (index === VFIO_PCI_MSIX_IRQ_INDEX) {
       this.isMsixOffPending = false;
       const handlers = Array.from({ length: count }, (_, i) => () => this.signal(index, start + i));
-      this.callDevice(() => this.device.setIrqs(index, start, handlers));
+      this.device.setIrqs(index, start, handlers);
     } else if (index === VFIO_PCI_INTX_IRQ_INDEX) {
-      this.callDevice(() => {
-        this.device.setIrqs(index, start, [() => this.raiseIntx()]);
-        this.unmaskIntx();
-      });
+      this.device.setIrqs(index, start, [() => this.raiseIntx()]);
+      this.unmaskIntx();
     }
     for (let i = start; i < start + count; i++) {
       const line = lines[i]!;
@@ -209,7 +204,7 @@ export class ClientIrqs {
       return;
     }
     this.lines[index] = [];
-    this.callDevice(() => this.device.disableIrqs(index));
+    this.device.disableIrqs(index);
     if (index === VFIO_PCI_INTX_IRQ_INDEX) this.assignUnmask(NO_FD);
   }
 

@@ -21,7 +21,7 @@ beforeEach(async () => {
   fd = libc.memfd_create('test', MEMFD_FLAGS);
   libc.ftruncate(fd, PAGE);
   libc.fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK);
-  map = new DmaMap(libc, { read: () => false, write: () => false });
+  map = new DmaMap(libc, { canReach: () => false, beginRead: () => ({ ask() {}, fail() {} }), write() {} });
   const forMap = libc.fcntl(fd, 0, 0); // F_DUPFD: the range closes its own
   const range = { address: BASE, size: PAGE, isReadable: true, isWritable: true, fileOffset: 0, isFileIo: false };
   map.map({ ...range, fd: forMap });

@@ -191,7 +191,11 @@ describe('a ring', () => {
     ring(tx, 1);
     const other = rawClient(2);
 
-    expect(client.isDropped()).toBe(true);
+    until(
+      () => client.isDropped(),
+      () => {},
+    );
+    expect(other.request(COMMAND.DEVICE_GET_INFO, fields([4, 16], [4, 0], [4, 0], [4, 0])).error).toBe(0);
     other.close();
   });
 });

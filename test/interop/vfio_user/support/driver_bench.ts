@@ -26,11 +26,12 @@ export function startStation(
   client: VfioUserClient,
   kind: 'modern' | 'legacy' = 'modern',
   sharing: Sharing = 'sealed',
+  poll = (one: VfioUserClient): void => void one.read(CONFIG_REGION, 0, 4),
 ): Station {
   const memory = new ClientMemory(libc, MEMORY_BYTES, MEMORY_BASE, sharing);
   client.map(memory);
   const settle = (): boolean => {
-    client.read(CONFIG_REGION, 0, 4); // comes back behind everything that was written before
+    poll(client); // comes back behind everything that was written before
     return client.takeIrqs();
   };
   const clock: Clock = { now: () => 0, waitForEvent: settle, advance: settle };
