@@ -50,7 +50,7 @@ import { beginWalk, delayJob, hasReceiveJob, occupyJob, RETRY_CYCLES, startRecei
 import { HEAD_BROKEN, HEAD_PENDING, returnHeads, takeHead } from '../virtio/queue.ts';
 import { breakQueue } from '../virtio/needs_reset.ts';
 import { postUsedElement, scatter } from '../virtio/used.ts';
-import { scheduleVisit } from '../virtio/visit.ts';
+import { retryVisit } from '../virtio/visit.ts';
 import { FRAME_OFFSET } from './switch.ts';
 
 const MAY_READ_INDEX = 0; // the available index may be fetched for this frame
@@ -139,7 +139,7 @@ export function resumeHeld(q: usize): bool {
   if (!hasHeld(q) || load<u32>(q, Q_JOBS) != 0) return false;
   if (load<u8>(q, Q_STALLED) != 0 && load<u8>(q, Q_KICKED) == 0) return false;
   if (!hasReceiveJob()) {
-    scheduleVisit(q, RETRY_CYCLES);
+    retryVisit(q, RETRY_CYCLES);
     return false;
   }
   store<u8>(q, 0, Q_STALLED);

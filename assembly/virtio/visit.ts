@@ -16,7 +16,7 @@ import { EV_PICK, EV_QUEUE, PRIO_LATE } from '../abi/event_code.ts';
 import { P_SCHEDULER } from '../abi/timing_param.ts';
 import { param } from '../mem/arena.ts';
 import { schedule } from '../sim/scheduler.ts';
-import { isFunctional } from '../sim/time.ts';
+import { isFunctional, retryDelay } from '../sim/time.ts';
 
 /** Asks for a visit of the queue, `delay` cycles from now at the earliest, unless it waits for one already. */
 export function scheduleVisit(q: usize, delay: u32): void {
@@ -25,6 +25,13 @@ export function scheduleVisit(q: usize, delay: u32): void {
   if (isFunctional()) schedule(0, EV_QUEUE, PRIO_LATE, <u32>q, 0);
   else if (delay != 0) schedule(delay, EV_QUEUE, PRIO_LATE, <u32>q, 0);
   else makeReady(q);
+}
+
+/** Asks for a visit to look once more for what others have to give back, `cycles` from now where time passes. */
+export function retryVisit(q: usize, cycles: u32): void {
+  if (load<u8>(q, Q_SCHEDULED) != 0) return;
+  store<u8>(q, 1, Q_SCHEDULED);
+  schedule(retryDelay(cycles), EV_QUEUE, PRIO_LATE, <u32>q, 0);
 }
 
 /** EV_QUEUE: the queue waits for its turn from now on. */

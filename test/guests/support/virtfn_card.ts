@@ -16,6 +16,8 @@ const REPORT_MS = 1000; // the server says how things are this often, if they ha
 export interface FunctionState {
   readonly name: string;
   readonly kind: string;
+  /** It has a client. */
+  readonly connected: boolean;
   readonly status: readonly string[];
   readonly features: readonly number[];
   readonly queues: number;
