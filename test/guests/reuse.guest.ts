@@ -56,6 +56,7 @@ describe.runIf(IS_VIRTFN).each(kernelsOfThisRun().slice(0, 1))('what others had 
     expect(await ping(holder, HOST_ADDRESS, 100)).toMatchObject(ALL_OF_100);
 
     await holder.kill();
+    await lab.virtfn.untilFree('vf1');
     await plug();
     await guest.run('i=0; until [ -e /sys/class/net/eth0 ]; do [ $((i = i + 1)) -lt 300 ] || exit; sleep 0.1; done');
     expect(await boundDriver(guest)).toBe('virtio-pci');

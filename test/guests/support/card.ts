@@ -12,6 +12,8 @@ export interface CardOptions {
   readonly functions: readonly FunctionName[];
   /** Whether the VFs stand behind the variant driver. */
   readonly transitional?: boolean;
+  /** Whether they are transitional functions without the modern capabilities. */
+  readonly legacyOnly?: boolean;
   readonly queuePairs?: number;
   /** Whether the card has a clock: simulated time that follows the time of day. */
   readonly timed?: boolean;

@@ -4,6 +4,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { PATIENCE_MS } from '../../support/patience.ts';
 import { repoPath } from '../../support/repo.ts';
 import { ServeProcess, type ServerEnd } from '../../support/serve_process.ts';
 import { type Card, type CardOptions, type FunctionName, macOf, rootPort } from './card.ts';
@@ -109,6 +110,15 @@ export class VirtfnCard implements Card {
     return state;
   }
 
+  /** Waits until the server knows that the function's client has gone, which may be later than the end of its process. */
+  async untilFree(fn: FunctionName): Promise<void> {
+    for (const late = performance.now() + PATIENCE_MS; performance.now() < late;) {
+      const { functions } = await this.report();
+      if (functions.some(({ name, connected }) => name === fn && !connected)) return;
+    }
+    throw new Error(`the server still has a client of ${fn}`);
+  }
+
   /** Tries to start a second server for the same sockets: how that ends, and what it says. */
   async startRival(): Promise<ServerEnd & { readonly printed: string }> {
     const rival = this.spawn([]);
@@ -121,7 +131,7 @@ export class VirtfnCard implements Card {
   }
 
   private newServer(): ServeProcess {
-    const { functions, transitional = false, queuePairs = 1, timed = false } = this.options;
+    const { functions, transitional = false, legacyOnly = false, queuePairs = 1, timed = false } = this.options;
     const vfs = functions.filter((fn) => fn !== 'pf').length;
     return this.spawn(
       [
@@ -129,6 +139,7 @@ export class VirtfnCard implements Card {
         ['--wire', `tap:${WIRE}`, '--mac', macOf('pf'), '--mode', timed ? 'timed' : 'functional'],
         functions.includes('pf') ? ['--pf'] : [],
         transitional ? ['--transitional'] : [],
+        legacyOnly ? ['--legacy-only'] : [],
       ].flat(),
     );
   }
