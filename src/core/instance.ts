@@ -9,6 +9,7 @@ import {
   ARENA_MAGIC,
   ARENA_VERSION,
   CONFIG,
+  CTL_LATE_READS,
   CTL_LAYOUT_HASH,
   CTL_MAGIC,
   CTL_MEMORY_BYTES,
@@ -166,8 +167,13 @@ export function createInstance(module: CoreModule, setup: CoreSetup): CoreInstan
   };
 }
 
-/** Copy of the whole state, the guest window included; the trace ring is no part of it. */
+/**
+ * Copy of the whole state, the guest window included; the trace ring is no part of it. Throws NicError SNAPSHOT while reads
+ * of foreign memory are not answered: nobody could answer them in the copy.
+ */
 export function takeSnapshot(core: CoreInstance): Uint8Array {
+  const late = core.u32[CTL_LATE_READS / 4]!;
+  if (late > 0) throw new NicError('SNAPSHOT', `${late} reads of foreign memory are not answered; end them first`);
   return core.u8.slice(ARENA_BASE, core.u32[CTL_MEMORY_BYTES / 4]);
 }
 

@@ -2,7 +2,7 @@
 // Memory that belongs to someone else, a virtual machine monitor for instance: the core asks for it by handle, in the
 // middle of its work, and gets an answer at once or later.
 import { MEMORY_DONE, MEMORY_FAULT, MEMORY_LATER } from '../../assembly/abi/state_map.ts';
-import type { ForeignAccess, ReadTicket } from '../core/instance.ts';
+import type { CoreInstance, ForeignAccess, ReadTicket } from '../core/instance.ts';
 import { NicError } from '../util/errors.ts';
 
 /** False: nothing is mapped there. */
@@ -44,6 +44,8 @@ export class ForeignTable implements ForeignAccess {
   /** The core waits for memory: outputs stay where they are, a handler must not find it half way. */
   isBusy = false;
   private readonly memories: (ForeignMemory | null)[] = [];
+  /** States of the card so far; what is owed to another one is not wanted. */
+  private states = 0;
 
   add(memory: ForeignMemory): number {
     const free = this.memories.indexOf(null);
@@ -72,6 +74,33 @@ export class ForeignTable implements ForeignAccess {
     } finally {
       this.isBusy = false;
     }
+  }
+
+  /** The read under way; `onAnswer` is called when the card has gone on with it. */
+  answerLater({ pins, u8 }: CoreInstance, onAnswer: () => void): LateRead {
+    const { reader, number, iova, target } = this.ticket;
+    const { states } = this;
+    return {
+      put: (at, bytes) => {
+        if (states === this.states && pins.isMemoryWanted(reader, number)) u8.set(bytes, target + at);
+      },
+      end: (isGood) => {
+        if (states !== this.states) return;
+        pins.answerMemory(reader, number, iova, isGood);
+        onAnswer();
+      },
+    };
+  }
+
+  /** The card is in another state now: answers find nobody. */
+  forgetLate(): void {
+    this.states++;
+  }
+
+  /** Waiting for requests makes time go on, which the card cannot in the middle of one. */
+  checkAtRest(isFunctional: boolean): void {
+    if (!this.isBusy || isFunctional) return;
+    throw new NicError('REENTRY', 'foreign memory made the card wait for its requests; it may read registers only');
   }
 
   private enter(handle: number): ForeignMemory | null {

@@ -5,7 +5,6 @@ import { RUN_EVENT, RUN_IDLE } from '../../assembly/abi/event_code.ts';
 import {
   CTL_DECODED_OFFSET,
   CTL_EVENTS_RUN,
-  CTL_LATE_READS,
   CTL_OUT_HEAD,
   CTL_OUT_TAIL,
   CTL_WIRE_IN_BYTES,
@@ -66,8 +65,6 @@ export class Nic {
   private readonly lastFn: number;
   private isDraining = false;
   private readonly foreign = new ForeignTable();
-  /** Of the state; what foreign memory owes to another one is not wanted. */
-  private restores = 0;
 
   constructor(module: CoreModule, config: NicConfig) {
     this.config = resolveConfig(config);
@@ -389,7 +386,7 @@ export class Nic {
   }
 
   freeIoas(ioas: number): void {
-    this.checkAtRest();
+    this.foreign.checkAtRest(this.isFunctional);
     this.pins.dmaClear(ioas);
     this.iommu.free(ioas);
     this.drain();
@@ -413,19 +410,7 @@ export class Nic {
 
   /** Called by foreign memory in the middle of read(), which then returns 'later': the read, to be answered once. */
   answerLater(): LateRead {
-    const { reader, number, iova, target } = this.foreign.ticket;
-    const { restores } = this;
-    return {
-      put: (at, bytes) => {
-        if (restores === this.restores && this.pins.isMemoryWanted(reader, number))
-          this.core.u8.set(bytes, target + at);
-      },
-      end: (isGood) => {
-        if (restores !== this.restores) return;
-        this.pins.answerMemory(reader, number, iova, isGood);
-        this.drain();
-      },
-    };
+    return this.foreign.answerLater(this.core, () => this.drain());
   }
 
   /** Forgets foreign memory; where it is still mapped, every access faults. */
@@ -438,7 +423,7 @@ export class Nic {
    * address space had sent is in effect; nothing of what comes later reaches the memory.
    */
   unmapIoas(ioas: number, iova: number, length: number): number {
-    this.checkAtRest();
+    this.foreign.checkAtRest(this.isFunctional);
     const bytes = this.pins.dmaUnmap(ioas, iova, length);
     this.drain();
     return bytes;
@@ -447,15 +432,9 @@ export class Nic {
   /** Binds a function's requester id to an address space, null to none; waits for what it had sent, as unmapIoas(). */
   attachIoas(fn: number, ioas: number | null): void {
     this.functionBase(fn);
-    this.checkAtRest();
+    this.foreign.checkAtRest(this.isFunctional);
     this.pins.attachIoas(fn, ioas ?? NONE);
     this.drain();
-  }
-
-  /** Waiting for requests makes time go on, which the card cannot in the middle of one. */
-  private checkAtRest(): void {
-    if (!this.foreign.isBusy || this.isFunctional) return;
-    throw new NicError('REENTRY', 'foreign memory made the card wait for its requests; it may read registers only');
   }
 
   /** Takes `bytes` of the guest window for a driver; returns their offset in the window. */
@@ -490,21 +469,14 @@ export class Nic {
     return this.pins.digest().toString(16);
   }
 
-  /**
-   * Copy of the whole state. Handlers and what drivers keep in JavaScript are not part of it. Throws NicError SNAPSHOT while
-   * foreign memory owes the answer to a read.
-   */
+  /** Copy of the whole state, less handlers and drivers. Throws NicError SNAPSHOT while foreign memory owes a read. */
   snapshot(): Uint8Array {
-    const late = this.u32[CTL_LATE_READS >> 2]!;
-    if (late > 0) {
-      throw new NicError('SNAPSHOT', `${late} reads of foreign memory are not answered; end them first`);
-    }
     return takeSnapshot(this.core);
   }
 
   restore(snapshot: Uint8Array): void {
     putSnapshot(this.core, snapshot);
-    this.restores++;
+    this.foreign.forgetLate();
   }
 
   /** Bytes that a VF adds. */
