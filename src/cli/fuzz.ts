@@ -16,7 +16,7 @@ import { CommandFiles } from './command_files.ts';
 import { counted, fileList, grouped, jsonText, print, StatusLine } from './output.ts';
 import { tableText } from './table.ts';
 
-const SCHEMA = 'virtfn/fuzz/1';
+const SCHEMA = 'virtfn.fuzz/1';
 const LONGEST_SECONDS = 1_000_000;
 const MOST_EXECUTIONS = 1e12;
 const SEED_MAX = 0xffffffff;

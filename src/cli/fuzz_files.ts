@@ -8,13 +8,14 @@ import { join } from 'node:path';
 import { createFuzzTarget, type Finding, FUZZ_TARGETS } from '../fuzz/index.ts';
 import { UsageError } from '../util/errors.ts';
 import { unknownName } from '../util/names.ts';
+import { isSchema } from '../util/schema.ts';
 import { withFile } from '../files/errors.ts';
 import { readInput, readJsonFile } from '../files/read.ts';
 import { writeFile } from '../files/output_file.ts';
 import { jsonText } from './output.ts';
 
 /** Schema of a reproducer. */
-export const INPUT_SCHEMA = 'virtfn/fuzz-input/1';
+export const INPUT_SCHEMA = 'virtfn.fuzz-input/1';
 
 const MEMBERS: readonly string[] = ['schema', 'target', 'oracle', 'message', 'input', 'steps'];
 
@@ -95,7 +96,7 @@ export function readReproducer(path: string): Reproducer {
     .filter((name) => !MEMBERS.includes(name))
     .map((name) => `/${name}: ${unknownName('member', name, MEMBERS)}`);
   const shown = (member: unknown): string => JSON.stringify(member) ?? 'missing';
-  if (value.schema !== INPUT_SCHEMA) problems.push(`schema is ${shown(value.schema)}, ${INPUT_SCHEMA} is read`);
+  if (!isSchema(value.schema, INPUT_SCHEMA)) problems.push(`schema is ${shown(value.schema)}, ${INPUT_SCHEMA} is read`);
   if (!FUZZ_TARGETS.includes(value.target as string)) {
     problems.push(`target is ${shown(value.target)}, none of ${FUZZ_TARGETS.join(', ')}`);
   }
@@ -103,5 +104,5 @@ export function readReproducer(path: string): Reproducer {
     problems.push('input is no text of hexadecimal digits');
   }
   if (problems.length > 0) throw new UsageError(`${path}: ${problems.join('; ')}`);
-  return value as Reproducer;
+  return { ...(value as Reproducer), schema: INPUT_SCHEMA };
 }

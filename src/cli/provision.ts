@@ -20,7 +20,7 @@ import { columns, jsonText, print } from './output.ts';
 import { changesOf, modifyOptions, type ModifyArguments } from './provision_modify.ts';
 import { functionNumbers, listRows, listText, queryOf, queryText, statsOf, statsText } from './provision_text.ts';
 
-const SCHEMA = 'virtfn/provision/1';
+const SCHEMA = 'virtfn.provision/1';
 const DEFAULT_CARD = 'virtfn.card.json';
 
 interface CardArguments {

@@ -11,7 +11,7 @@ import { NicError, UsageError } from '../util/errors.ts';
 import { jsonOption, modeOption } from './options.ts';
 import { columns, counted, jsonText, print, withSteps } from './output.ts';
 
-const SCHEMA = 'virtfn/villain/1';
+const SCHEMA = 'virtfn.villain/1';
 const VERDICT_WIDTH = Math.max(...VERDICTS.map((verdict) => verdict.length));
 /** Cases that the last line names. */
 const NAMES_MAX = 4;

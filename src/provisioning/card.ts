@@ -2,7 +2,7 @@
 // A card that is described by a file: its options, the profiles of its functions, and how many VFs are enabled. The card
 // itself is built anew from the description, worked on, and described again; nothing of its traffic is kept.
 //
-//   { "schema": "virtfn/card/1", "card": { "totalVfs": 16 }, "profiles": { ... }, "functions": [ ... ], "numVfs": 4 }
+//   { "schema": "virtfn.card/1", "card": { "totalVfs": 16 }, "profiles": { ... }, "functions": [ ... ], "numVfs": 4 }
 import { ConfigError, type NicConfig } from '../device/config.ts';
 import { PROFILE_FIELDS, type FunctionProfile } from '../device/function_profile.ts';
 import { Machine } from '../machine/machine.ts';
@@ -12,6 +12,7 @@ import { executePlan, machineTarget, makePlan, type Plan, type ProvisionTarget }
 import { parseJson } from '../util/json.ts';
 import { unknownName } from '../util/names.ts';
 import { below, FileProblems, isRecord, type Problem } from '../util/problems.ts';
+import { isSchema } from '../util/schema.ts';
 import { featureBit, featureName } from './profile.ts';
 
 /** Options of the card that its description has. */
@@ -36,7 +37,7 @@ const CARD_OPTIONS = [
 
 export type CardOptions = Pick<NicConfig, (typeof CARD_OPTIONS)[number]>;
 
-const SCHEMA = 'virtfn/card/1';
+const SCHEMA = 'virtfn.card/1';
 const DEFAULT_VFS = 8;
 
 /** A described card that works. */
@@ -59,7 +60,7 @@ export class ProvisionedCard {
   static parse(text: string | Uint8Array): ProvisionedCard {
     const problems: Problem[] = [];
     const value = parseJson(text);
-    if (isRecord(value) && value['schema'] !== SCHEMA) {
+    if (isRecord(value) && !isSchema(value['schema'], SCHEMA)) {
       const given = value['schema'] === undefined ? '' : `${JSON.stringify(value['schema'])}: `;
       problems.push({ path: '/schema', message: `${given}"${SCHEMA}" is needed` });
     }

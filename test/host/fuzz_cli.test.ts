@@ -39,7 +39,7 @@ describe('virtfn fuzz', () => {
 
     const report = JSON.parse(stdout);
     expect(code).toBe(0);
-    expect(report).toMatchObject({ schema: 'virtfn/fuzz/1', seed: 1, workers: 1, findings: [] });
+    expect(report).toMatchObject({ schema: 'virtfn.fuzz/1', seed: 1, workers: 1, findings: [] });
     expect(report.targets[0]).toMatchObject({ target: 'rings', findings: 0 });
     expect(report.targets[0].executions).toBeGreaterThanOrEqual(2000);
     expect(report.targets[0].edges).toBeGreaterThan(1000);
@@ -125,7 +125,7 @@ describe('virtfn fuzz --replay', () => {
   const reproducer = (changes: object = {}): string => {
     const file = join(folder, 'finding.json');
     const value = {
-      schema: 'virtfn/fuzz-input/1',
+      schema: 'virtfn.fuzz-input/1',
       target: 'rings',
       oracle: 'O2',
       message: 'an old finding',
@@ -145,6 +145,14 @@ describe('virtfn fuzz --replay', () => {
     expect(stdout).toMatch(/^ {4}PF {2}notify\+0x4\/16 = 0x1$/m);
     expect(stdout).toMatch(/^ {4}VF1 message of vector 1$/m);
     expect(stdout).toMatch(/^O2 does not break any more$/m);
+  });
+
+  it('reads files of before, whose schema had a slash for the dot', () => {
+    expect(program.run('fuzz', '--replay', reproducer({ schema: 'virtfn/fuzz-input/1' })).code).toBe(0);
+    expect(program.run('fuzz', '--replay', reproducer({ schema: 'virtfn/fuzz-input/2' }))).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('schema is "virtfn/fuzz-input/2", virtfn.fuzz-input/1 is read'),
+    });
   });
 
   it('writes VCD and pcapng', () => {

@@ -140,7 +140,7 @@ describe('a file', () => {
   );
 
   it('stays as it is where a card is wrong', async () => {
-    writeFileSync(at('card.json'), '{"schema": "virtfn/card/1", "card": {}, "numVfs": 1, "numVfs": 2}');
+    writeFileSync(at('card.json'), '{"schema": "virtfn.card/1", "card": {}, "numVfs": 1, "numVfs": 2}');
     const before = readFileSync(at('card.json'), 'utf8');
 
     expect((await run('provision', 'modify', '--num-vfs', '3', '--card', at('card.json'))).code).toBe(2);

@@ -10,7 +10,7 @@ import { CliProgram, type ProgramRun } from '../support/cli_program.ts';
 import { readRepoFile } from '../support/repo.ts';
 
 const VERBS = ['list', 'query', 'modify', 'validate', 'apply', 'stats', 'health'];
-const SCHEMA = 'virtfn/provision/1';
+const SCHEMA = 'virtfn.provision/1';
 const FILE = {
   profiles: { tenant: { mtu: 9000, vlan: 10 }, quiet: { rateMbps: 100 } },
   functions: [
@@ -69,7 +69,7 @@ describe('virtfn provision', () => {
 
   it('names every mistake of the description of a card, with its place', () => {
     card = 'broken.json';
-    program.write(card, { schema: 'virtfn/card/1', card: { totalVfs: 2, mtu: 1 }, functions: [{ vf: 3 }], numVfs: 3 });
+    program.write(card, { schema: 'virtfn.card/1', card: { totalVfs: 2, mtu: 1 }, functions: [{ vf: 3 }], numVfs: 3 });
 
     const { code, stdout } = run('list');
 
@@ -103,7 +103,7 @@ enable 3 VFs
 `,
     );
     expect(JSON.parse(description())).toEqual({
-      schema: 'virtfn/card/1',
+      schema: 'virtfn.card/1',
       card: { totalVfs: 4, onDemandFunctions: 1 },
       ...FILE,
     });

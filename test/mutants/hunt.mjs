@@ -151,5 +151,5 @@ for (const mutant of mutants) {
 const found = rows.filter(({ oracle }) => oracle !== null).length;
 console.log(`${found} of ${rows.length} found`);
 if (values.json !== undefined)
-  writeFileSync(values.json, `${JSON.stringify({ schema: 'virtfn/mutants/1', rows }, null, 2)}\n`);
+  writeFileSync(values.json, `${JSON.stringify({ schema: 'virtfn.mutants/1', rows }, null, 2)}\n`);
 process.exit(found >= WANTED * rows.length ? 0 : 1);

@@ -208,7 +208,7 @@ describe('the description of a card', () => {
 
   it('is refused with every mistake, also those of its options', () => {
     const text = JSON.stringify({
-      schema: 'virtfn/card/0',
+      schema: 'virtfn.card/0',
       card: { totalVfs: 4, mtu: 10, queueSize: 3, colour: 1, legacy: 'no' },
       functions: [{ vf: 5 }],
     });
@@ -230,10 +230,19 @@ describe('the description of a card', () => {
     ]);
   });
 
+  it('is read by its name of before, and gets that of now', () => {
+    const old = JSON.stringify({ schema: 'virtfn/card/1', card: { totalVfs: 4 }, functions: [], numVfs: 3 });
+
+    const card = ProvisionedCard.parse(old);
+
+    expect(card.target.numVfs()).toBe(3);
+    expect(JSON.parse(card.text())).toMatchObject({ schema: 'virtfn.card/1', card: { totalVfs: 4 }, numVfs: 3 });
+  });
+
   it('is healthy; what is not as provisioned is found', () => {
     const card = ProvisionedCard.parse(
       JSON.stringify({
-        schema: 'virtfn/card/1',
+        schema: 'virtfn.card/1',
         card: { totalVfs: 4 },
         functions: [
           { vf: 1, mtu: 1400 },

@@ -61,7 +61,7 @@ describe('virtfn villain', () => {
     const report = JSON.parse(stdout) as Report;
 
     expect(code).toBe(0);
-    expect(report).toMatchObject({ schema: 'virtfn/villain/1', mode: 'functional', paths: ['direct'] });
+    expect(report).toMatchObject({ schema: 'virtfn.villain/1', mode: 'functional', paths: ['direct'] });
     expect(report.counts).toEqual({ PASS: 0, REJECT: 4, WEDGED: 0, FAIL: 0, SKIP: 1 });
     expect(report.results[0]).toEqual({
       id: 'Q01-zero',
@@ -87,7 +87,7 @@ describe('virtfn villain', () => {
     const { stdout } = villain('--list', '--filter', 'R08-config', '--json');
 
     expect(JSON.parse(stdout)).toEqual({
-      schema: 'virtfn/villain/1',
+      schema: 'virtfn.villain/1',
       cases: [
         {
           id: 'R08-config',

@@ -62,7 +62,7 @@ describe('virtfn villain with cases that fail', () => {
 
     expect(code).toBe(1);
     expect(JSON.parse(stdout)).toMatchObject({
-      schema: 'virtfn/villain/1',
+      schema: 'virtfn.villain/1',
       counts: { PASS: 1, REJECT: 0, WEDGED: 1, FAIL: 3, SKIP: 0 },
     });
   });
