@@ -8,7 +8,7 @@
 //   if (!files.takesStandardOutput) print(`...${files.list()}`);
 import { checkFiles, isStandardOutput } from '../files/identity.ts';
 import { writeFile } from '../files/output_file.ts';
-import { fileList, jsonText } from './output.ts';
+import { fileList, jsonText, warn } from './output.ts';
 
 /** Paths by the option or argument that gives them; undefined where it was not given. */
 type PathsByOption = Readonly<Record<string, string | undefined>>;
@@ -18,6 +18,8 @@ export class CommandFiles {
   readonly takesStandardOutput: boolean;
   /** What lies in files by now. */
   readonly written: string[] = [];
+  /** What a person should know about them. */
+  readonly remarks: string[] = [];
   private readonly outputs: PathsByOption;
 
   /** Throws UsageError where an output is an input or another output under whatever name. */
@@ -38,8 +40,20 @@ export class CommandFiles {
     this.write(option, [`${jsonText(value)}\n`]);
   }
 
-  /** Paragraph with the files that were written and their sizes; empty without any. */
+  /** Where the file of an option goes; undefined where it was not given. */
+  pathOf(option: string): string | undefined {
+    return this.outputs[option];
+  }
+
+  /** Something about a file: comes below the list, and on standard error where no list is printed. */
+  remark(text: string): void {
+    this.remarks.push(text);
+    if (this.takesStandardOutput) warn(text);
+  }
+
+  /** Paragraphs: the files that were written with their sizes, and remarks; empty without any. */
   list(): string {
-    return this.written.length === 0 ? '' : `\n\nWritten\n${fileList(this.written)}`;
+    const list = this.written.length === 0 ? '' : `\n\nWritten\n${fileList(this.written)}`;
+    return [list, ...this.remarks].join('\n\n');
   }
 }

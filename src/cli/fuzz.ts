@@ -7,7 +7,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { TRACE_MASK_FRAMES, TRACE_MASK_STATE, TRACE_MASK_TLP } from '../../assembly/abi/trace_kind.ts';
 import { createFuzzTarget, FUZZ_TARGETS, isCardTarget, replayProgram, type Finding } from '../fuzz/index.ts';
 import { fuzzTarget, type FuzzedTarget } from '../fuzz/session.ts';
-import { framePieces, traceRecords, vcdPieces } from '../trace/index.ts';
+import { traceRecords } from '../trace/index.ts';
 import { NicError, UsageError } from '../util/errors.ts';
 import { readCorpus, readReproducer, writeCorpus, writeFinding } from './fuzz_files.ts';
 import { runWorkers, statusText, WORKER_VARIABLE } from './fuzz_workers.ts';
@@ -15,6 +15,7 @@ import { jsonOption, wholeNumber } from './options.ts';
 import { CommandFiles } from './command_files.ts';
 import { counted, fileList, grouped, jsonText, print, StatusLine } from './output.ts';
 import { tableText } from './table.ts';
+import { PCAPNG, VCD, writeTrace } from './trace_files.ts';
 
 const SCHEMA = 'virtfn.fuzz/1';
 const LONGEST_SECONDS = 1_000_000;
@@ -243,13 +244,23 @@ function replay(
   if (isCardTarget(name)) {
     const run = replayProgram(name, input, REPLAY_MASK);
     lines = run.lines;
-    files.write('--vcd', vcdPieces(run.card, traceRecords([run.records])));
-    files.write('--pcapng', framePieces(run.card, traceRecords([run.records])));
+    for (const format of [VCD, PCAPNG]) writeTrace(files, format, run.card, traceRecords([run.records]));
   } else if (vcd !== undefined || pcapng !== undefined) {
     throw new UsageError(`${title}: target ${name} runs no card whose signals could be written`);
   }
   if (json)
-    print(jsonText({ schema: SCHEMA, replay: title, target: name, oracle, violation, lines, files: files.written }));
+    print(
+      jsonText({
+        schema: SCHEMA,
+        replay: title,
+        target: name,
+        oracle,
+        violation,
+        lines,
+        files: files.written,
+        notes: files.remarks,
+      }),
+    );
   else if (!files.takesStandardOutput) {
     print(`${lines.join('\n')}${files.list()}`);
     const holds = oracle === undefined ? 'it breaks no rule' : `${oracle} does not break any more`;

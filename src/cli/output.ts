@@ -14,6 +14,11 @@ export function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
+/** Says something on standard error that is no reason to fail, as errors are said. */
+export function warn(text: string): void {
+  process.stderr.write(`virtfn: ${text}\n`);
+}
+
 /** JSON text as the program writes it. */
 export function jsonText(value: unknown): string {
   return JSON.stringify(value, null, 2);

@@ -1,24 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // `virtfn trace`: a short run with every signal of the card, as files for viewers. The runs are in
 // src/machine/scenario.ts, the formats in src/trace.
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 
 import { Argument, Command } from 'commander';
 
-import { TRACE_MASK_DATA, TRACE_MASK_FRAMES, TRACE_MASK_STATE, TRACE_MASK_TLP } from '../../assembly/abi/trace_kind.ts';
+import { TRACE_MASK_FRAMES, TRACE_MASK_STATE, TRACE_MASK_TLP } from '../../assembly/abi/trace_kind.ts';
 import type { ProfileOverrides } from '../device/profile.ts';
 import { DEFAULT_PROFILE } from '../device/profiles.ts';
 import { runScenario, SCENARIOS, type RecordedRun, type ScenarioName } from '../machine/scenario.ts';
-import {
-  framePieces,
-  perfettoPieces,
-  tlpPieces,
-  TRACE_KINDS,
-  traceRecords,
-  vcdPieces,
-  type TracedCard,
-  type TraceRecord,
-} from '../trace/index.ts';
+import { TRACE_KINDS, traceRecords } from '../trace/index.ts';
 import { UsageError } from '../util/errors.ts';
 import { openCapture } from '../wire/capture.ts';
 import { bundledCapture } from './capture.ts';
@@ -26,50 +17,17 @@ import { CommandFiles } from './command_files.ts';
 import { jsonFileOption, parameterList, setOption, wholeNumber } from './options.ts';
 import { columns, duration, grouped, print, withProgress } from './output.ts';
 import { profileOption, type ProfileChoice } from './profile_file.ts';
+import { TRACE_FORMATS, writeTrace, type TraceFormat, type TraceFormatName } from './trace_files.ts';
 
 const SCHEMA = 'virtfn.trace/1';
 const FEWEST_VFS_FOR_TRAFFIC = 2;
+/** Frames are what the other scenarios have none of. */
+const TRAFFIC_HAS_SOME = '; virtfn trace traffic has some';
 
-type FormatName = 'vcd' | 'perfetto' | 'pcapng' | 'tlp';
-
-interface Format {
-  readonly name: FormatName;
-  readonly about: string;
-  /** What has to be recorded for it. */
-  readonly mask: number;
-  pieces(card: TracedCard, records: Iterable<TraceRecord>): Iterable<string | Uint8Array>;
-}
-
-const FORMATS: readonly Format[] = [
-  {
-    name: 'vcd',
-    about: 'signals, for GTKWave or Surfer',
-    mask: TRACE_MASK_STATE | TRACE_MASK_TLP,
-    pieces: vcdPieces,
-  },
-  {
-    name: 'perfetto',
-    about: 'timeline, for ui.perfetto.dev',
-    mask: TRACE_MASK_STATE | TRACE_MASK_TLP | TRACE_MASK_FRAMES,
-    pieces: perfettoPieces,
-  },
-  {
-    name: 'pcapng',
-    about: 'frames of every function and the wire, for Wireshark',
-    mask: TRACE_MASK_FRAMES,
-    pieces: framePieces,
-  },
-  {
-    name: 'tlp',
-    about: "TLPs in NetTLP's datagrams, for Wireshark",
-    mask: TRACE_MASK_TLP | TRACE_MASK_DATA,
-    pieces: tlpPieces,
-  },
-];
 /** What is recorded where no file is asked for. */
 const SUMMARY_MASK = TRACE_MASK_STATE | TRACE_MASK_TLP | TRACE_MASK_FRAMES;
 
-type TraceArguments = { readonly [format in FormatName]?: string } & {
+type TraceArguments = { readonly [format in TraceFormatName]?: string } & {
   readonly vfs: number;
   readonly profile: ProfileChoice;
   readonly set: ProfileOverrides;
@@ -81,7 +39,7 @@ export function traceCommand(): Command {
   const command = new Command('trace')
     .description('run a scenario and write down every signal of the card')
     .addArgument(new Argument('<scenario>', 'what to run').choices(Object.keys(SCENARIOS)));
-  for (const { name, about } of FORMATS) command.option(`--${name} <file>`, about);
+  for (const { name, about } of TRACE_FORMATS) command.option(`--${name} <file>`, about);
   return command
     .option('--vfs <n>', 'VFs of the card; 2 or more for traffic', wholeNumber(1, 1024), FEWEST_VFS_FOR_TRAFFIC)
     .addOption(profileOption(DEFAULT_PROFILE))
@@ -94,7 +52,7 @@ Scenarios:
 ${columns(Object.entries(SCENARIOS), '  ')}
 
 The card is brought up first and recorded from then on. Without a file to write only the records are counted. Formats,
-signals and how to open each file: docs/trace.md.
+signals and how to open each file: docs/trace.md. A file that nothing in the run was for is named at the end.
 
 Parameters for --set:
 ${parameterList()}
@@ -108,19 +66,22 @@ Examples:
   virtfn trace legacy --set host.read_latency_ns=1000 --perfetto slow.perfetto-trace --json -`,
     )
     .action((scenario: ScenarioName, options: TraceArguments) => {
-      const wanted = FORMATS.filter(({ name }) => options[name] !== undefined);
+      const wanted = TRACE_FORMATS.filter(({ name }) => options[name] !== undefined);
       const capture = scenario === 'traffic' ? bundledCapture() : undefined;
       const files = new CommandFiles(
         { '--profile': options.profile.file, 'the bundled capture': capture },
-        { ...Object.fromEntries(FORMATS.map(({ name }) => [`--${name}`, options[name]])), '--json': options.json },
+        {
+          ...Object.fromEntries(TRACE_FORMATS.map(({ name }) => [`--${name}`, options[name]])),
+          '--json': options.json,
+        },
       );
       const run = record(scenario, options, wanted);
       const counts = countRecords(run);
       const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
-      for (const { name, pieces } of wanted) {
-        const records = withProgress(traceRecords(run.chunks), total, `trace ${scenario} ${name}`);
-        files.write(`--${name}`, pieces(run.card, records));
-      }
+      const written = wanted.map((format) => {
+        const records = withProgress(traceRecords(run.chunks), total, `trace ${scenario} ${format.name}`);
+        return writeTrace(files, format, run.card, records, TRAFFIC_HAS_SOME);
+      });
       if (options.json !== undefined) {
         files.writeJson('--json', {
           schema: SCHEMA,
@@ -128,18 +89,18 @@ Examples:
           vfs: options.vfs,
           simulatedNs: run.simulatedNs,
           records: counts,
-          files: wanted.map(({ name }) => ({
-            format: name,
-            path: options[name]!,
-            bytes: statSync(options[name]!).size,
-          })),
+          files: written,
         });
       }
       if (!files.takesStandardOutput) print(`${traceText(scenario, run, counts)}${files.list()}`);
     });
 }
 
-function record(scenario: ScenarioName, { vfs, profile, set }: TraceArguments, wanted: readonly Format[]): RecordedRun {
+function record(
+  scenario: ScenarioName,
+  { vfs, profile, set }: TraceArguments,
+  wanted: readonly TraceFormat[],
+): RecordedRun {
   if (scenario === 'traffic' && vfs < FEWEST_VFS_FOR_TRAFFIC) {
     throw new UsageError(`--vfs ${vfs}: traffic goes from VF 1 to VF 2; give ${FEWEST_VFS_FOR_TRAFFIC} or more`);
   }

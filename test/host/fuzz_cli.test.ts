@@ -166,6 +166,16 @@ describe('virtfn fuzz --replay', () => {
     expect(readFileSync(pcapng).includes(Buffer.from([0x02, 0x76, 0x66, 0, 0, 1]))).toBe(true);
   });
 
+  it('says that there are no frames to write where the input moves none', () => {
+    // configuration space and registers of a card without drivers: nothing can send
+    const args = ['fuzz', '--target', 'regs', '--input', '0102', '--pcapng', 'none.pcapng'];
+
+    expect(program.run(...args).stdout).toContain('--pcapng none.pcapng holds no frames: the run has none\n');
+    expect(JSON.parse(program.run(...args, '--json').stdout)).toMatchObject({
+      notes: ['--pcapng none.pcapng holds no frames: the run has none'],
+    });
+  });
+
   it('runs an input from the command line again, as a report prints it', () => {
     const { code, stdout } = program.run('fuzz', '--target', 'rings', '--input', Buffer.from(input).toString('hex'));
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `virtfn trace`: its options, files and what it prints.
-import { statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -81,6 +81,41 @@ describe('a run', () => {
     });
   });
 
+  // no scenario but traffic moves a frame; each of them has register accesses, so TLPs
+  it.each(['admin', 'legacy', 'modern'])('of %s says that its capture of frames is empty', (scenario) => {
+    const { code, stdout, stderr } = program.run('trace', scenario, '--pcapng', 'e.pcapng', '--tlp', 'e.tlp');
+
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(packetsOf('e.pcapng')).toBe(0);
+    expect(stdout).toContain(
+      '\n\n--pcapng e.pcapng holds no frames: the run has none; virtfn trace traffic has some\n',
+    );
+    expect(packetsOf('e.tlp')).toBeGreaterThan(0);
+    expect(stdout).not.toContain('--tlp');
+  });
+
+  it.each(['admin', 'traffic'])('of %s reports how many records each file holds', (scenario) => {
+    const files = ['--pcapng', 'n.pcapng', '--tlp', 'n.tlp', '--json', '-'];
+
+    const report = JSON.parse(program.run('trace', scenario, ...files).stdout) as { files: { note?: string }[] };
+
+    expect(report).toMatchObject({
+      files: [
+        { format: 'pcapng', records: packetsOf('n.pcapng') },
+        { format: 'tlp', records: packetsOf('n.tlp') },
+      ],
+    });
+    expect(report.files.map(({ note }) => note !== undefined)).toEqual([scenario === 'admin', false]);
+  });
+
+  it('says on standard error that what goes to standard output is empty', () => {
+    const { code, stderr } = program.run('trace', 'modern', '--pcapng', '-');
+
+    expect(code).toBe(0);
+    expect(stderr).toBe('virtfn: --pcapng - holds no frames: the run has none; virtfn trace traffic has some\n');
+    expect(program.run('trace', 'traffic', '--pcapng', '-').stderr).toBe('');
+  });
+
   it('takes as long as its profile says', () => {
     const [standard, firmware] = [[], ['--profile', 'firmware']].map((profile) => {
       const { stdout } = program.run('trace', 'admin', ...profile, '--json', '-');
@@ -98,3 +133,13 @@ describe('a run', () => {
     expect(stderr).toContain('nothing.here');
   });
 });
+
+/** Enhanced packet blocks (type 6) of a pcapng file: each block is its type, its length, and the rest of that length. */
+function packetsOf(name: string): number {
+  const bytes = readFileSync(join(program.folder, name));
+  let packets = 0;
+  for (let at = 0; at < bytes.length; at += bytes.readUInt32LE(at + 4)) {
+    if (bytes.readUInt32LE(at) === 6) packets++;
+  }
+  return packets;
+}
