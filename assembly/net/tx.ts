@@ -79,16 +79,18 @@ export function stepTransmit(job: usize): bool {
       return false;
     }
   }
+  let packet: usize = 0; // as refusal() has read it, or what lies in the job, when another frame may have come in between
   if (load<u8>(job, JOB_STATUS) == STEP_CHECK) {
     const cause = refusal(f, job + JOB_BUFFER, load<u32>(job, JOB_READ_BYTES));
     if (cause >= 0) countFn(f, cause);
     store<u32>(job, FORWARD_BEGIN, JOB_FLOOD);
     store<u8>(job, cause >= 0 ? STEP_USE : STEP_FORWARD, JOB_STATUS);
+    packet = PACKET;
   }
   if (load<u8>(job, JOB_STATUS) == STEP_FORWARD) {
     const header = load<u32>(f, FN_HEADER_BYTES);
     const length = load<u32>(job, JOB_LENGTH) - header;
-    const packet = parse(job + JOB_BUFFER + header, length); // another frame may have come in between
+    if (packet == 0) packet = parse(job + JOB_BUFFER + header, length);
     const progress = forward(load<u32>(f, FN_INDEX), packet, load<u32>(job, JOB_FLOOD));
     if (progress != FORWARD_DONE && progress != FORWARD_DROPPED) {
       store<u32>(job, progress, JOB_FLOOD);
