@@ -10,7 +10,7 @@ import { measureNotify, type NotifyRow } from './notify.ts';
 import { PHASES, type PhaseInfo } from './phases.ts';
 import { Random } from '../util/random.ts';
 import { measureSingle, type RegisterRow, type SingleResult } from './single.ts';
-import type { StepHandler } from './steps.ts';
+import { Steps, type StepHandler } from './steps.ts';
 import { rounded, spreadOf, toNs } from './summary.ts';
 import {
   IN_FLIGHT_SERIES,
@@ -114,33 +114,39 @@ export function runAdminBench(options: AdminBenchOptions = {}, onStep: StepHandl
   const { name, clockPs } = resolveProfile('timed', profile, options.profileName);
   const card = { profileName: name, profile };
 
-  const total =
-    3 + VARIANTS.length + IN_FLIGHT_SERIES.length * inFlight.length + VF_SERIES.length * vfs.length + LOADS.length;
-  let done = 0;
-  const step = <T>(work: (random: Random) => T): T => {
-    // a stream of its own for each step, so that a longer list of points changes none of the others
-    const result = work(new Random(seed));
-    onStep(++done, total);
-    return result;
-  };
+  const sizes = sizesOf(effort);
+  const sum =
+    sizes.single +
+    sizes.notify +
+    sizes.variant * VARIANTS.length +
+    sizes.boots +
+    sizes.inFlight * IN_FLIGHT_SERIES.length * inFlight.length +
+    sizes.vfs * VF_SERIES.length * vfs.length +
+    sizes.load * LOADS.length;
+  const steps = new Steps(sum, onStep);
+  // a stream of random numbers of its own for each step, so that a longer list of points changes none of the others
+  const step = <T>(size: number, work: (random: Random, onPart: StepHandler) => T): T =>
+    steps.run(size, (onPart) => work(new Random(seed), onPart));
   const { samples, loadSamples, loopCommands } = effort;
-  const single = step((random) => measureSingle(card, samples, random));
-  const notify = step((random) => measureNotify(card, samples, random));
+  const single = step(sizes.single, (random, onPart) => measureSingle(card, samples, random, onPart));
+  const notify = step(sizes.notify, (random) => measureNotify(card, samples, random));
   const variants = VARIANTS.map((variant) =>
-    step((random) => measureVariant(card, variant, samples, loopCommands, random)),
+    step(sizes.variant, (random) => measureVariant(card, variant, samples, loopCommands, random)),
   );
-  const boots = step(() => measureBoots(card));
+  const boots = step(sizes.boots, () => measureBoots(card));
   const inFlightSeries = IN_FLIGHT_SERIES.map((series) => ({
     ...series,
     points: inFlight.map((commands): LoopResult =>
-      step((random) => measureInFlight(card, series, commands, loopCommands, random)),
+      step(sizes.inFlight, (random) => measureInFlight(card, series, commands, loopCommands, random)),
     ),
   }));
   const vfSeries = VF_SERIES.map((series) => ({
     ...series,
-    points: vfs.map((count): VfPoint => step((random) => measureVfs(card, series, count, loopCommands, random))),
+    points: vfs.map((count): VfPoint =>
+      step(sizes.vfs, (random) => measureVfs(card, series, count, loopCommands, random)),
+    ),
   }));
-  const load = LOADS.map((shape) => step((random) => measureLoad(card, shape, loadSamples, random)));
+  const load = LOADS.map((shape) => step(sizes.load, (random) => measureLoad(card, shape, loadSamples, random)));
 
   return {
     schema: ADMIN_SCHEMA,
@@ -156,6 +162,19 @@ export function runAdminBench(options: AdminBenchOptions = {}, onStep: StepHandl
     vfs: vfSeries,
     load,
     boots,
+  };
+}
+
+/** How long each step takes against the others, about in milliseconds: its machine is built, then come its accesses. */
+function sizesOf({ samples, loadSamples, loopCommands }: Effort) {
+  return {
+    single: 1000 + 20 * samples,
+    notify: 2 * samples,
+    variant: 20 + 0.35 * samples,
+    boots: 50,
+    inFlight: 20 + loopCommands / 50,
+    vfs: 30 + loopCommands / 50,
+    load: 35 + loadSamples / 2,
   };
 }
 

@@ -18,6 +18,7 @@ import {
 } from '../vfio/vfio_device.ts';
 import { Meter } from './meter.ts';
 import type { Random } from '../util/random.ts';
+import type { StepHandler } from './steps.ts';
 import { accessesOf, legacyRegisters, type LegacyRegister } from './registers.ts';
 import { summarize, type Sample, type Summary } from './summary.ts';
 
@@ -131,8 +132,13 @@ class Row<T> {
   }
 }
 
-/** Takes `samples` samples of every row. */
-export function measureSingle(card: TimingChoice, samples: number, random: Random): SingleResult {
+/** Takes `samples` samples of every row. This is long: `onSample` hears of each, and of how many there will be. */
+export function measureSingle(
+  card: TimingChoice,
+  samples: number,
+  random: Random,
+  onSample: StepHandler = () => {},
+): SingleResult {
   const machine = new Machine({
     traceAdmin: true,
     totalVfs: 2,
@@ -147,7 +153,10 @@ export function measureSingle(card: TimingChoice, samples: number, random: Rando
   const direct = legacyRegisters().flatMap((register) => directRows(meter, directDevice, register));
 
   const turns = [...commands, ...legacy, ...direct].flatMap((row) => Array.from({ length: samples }, () => row));
-  for (const row of random.shuffle(turns)) row.take();
+  for (const [i, row] of random.shuffle(turns).entries()) {
+    row.take();
+    onSample(i + 1, turns.length);
+  }
 
   const { clockPs } = machine.nic.profile;
   return {

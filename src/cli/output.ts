@@ -3,11 +3,17 @@
 // seconds. Files are written by command_files.ts.
 import { statSync } from 'node:fs';
 
-import { SingleBar } from 'cli-progress';
+import { Format, SingleBar } from 'cli-progress';
 
 import type { StepHandler } from '../bench/steps.ts';
 
 const PROGRESS_AFTER_MS = 2000;
+const BAR_WIDTH = 40;
+/** Columns of ` [] 100% 59m59s left`, and one that stays free. */
+const BAR_FRAME = 22;
+const BAR_WIDTH_MIN = 4;
+const DEFAULT_COLUMNS = 80;
+const SECONDS_UNPADDED = { autopaddingChar: '' };
 
 /** Prints text and a line feed. */
 export function print(text: string): void {
@@ -55,26 +61,48 @@ export function fileList(paths: readonly string[]): string {
   );
 }
 
-/** A bar on a terminal, for work that has taken long. */
-class Progress {
+/** Where a bar is drawn. */
+type Terminal = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
+
+/**
+ * A bar on a terminal, for work that takes longer than two seconds. It counts from when the work began, not from when it
+ * was first shown.
+ */
+export class Progress {
   readonly #start = Date.now();
-  readonly #format: string;
+  readonly #what: string;
+  readonly #terminal: Terminal;
   #bar: SingleBar | null = null;
 
-  constructor(format: string) {
-    this.#format = format;
+  constructor(what: string, terminal: Terminal = process.stderr) {
+    this.#what = what;
+    this.#terminal = terminal;
   }
 
   update(done: number, total: number): void {
-    if (this.#bar !== null) this.#bar.update(done);
-    else if (process.stderr.isTTY && Date.now() - this.#start > PROGRESS_AFTER_MS) {
-      this.#bar = new SingleBar({ format: this.#format, clearOnComplete: true });
-      this.#bar.start(total, done);
+    if (!this.#terminal.isTTY) return;
+    const elapsedMs = Date.now() - this.#start;
+    if (elapsedMs <= PROGRESS_AFTER_MS) return;
+    const left = Format.TimeFormat(Math.ceil((elapsedMs * (total / done - 1)) / 1000), SECONDS_UNPADDED, 1);
+    if (this.#bar !== null) this.#bar.update(done, { left });
+    else {
+      this.#bar = new SingleBar({
+        format: `${this.#what} [{bar}] {percentage}% {left} left`,
+        barsize: Math.max(BAR_WIDTH_MIN, Math.min(BAR_WIDTH, this.#columns() - this.#what.length - BAR_FRAME)),
+        stream: this.#terminal,
+        clearOnComplete: true,
+        linewrap: true, // what is interrupted leaves the terminal as it was
+      });
+      this.#bar.start(total, done, { left });
     }
   }
 
   stop(): void {
     this.#bar?.stop();
+  }
+
+  #columns(): number {
+    return this.#terminal.columns || DEFAULT_COLUMNS; // some pseudo-terminals say 0
   }
 }
 
@@ -93,7 +121,7 @@ export class StatusLine {
 
 /** Hands on what `items` gives, and shows on a terminal how far it is when it takes long. */
 export function* withProgress<T>(items: Iterable<T>, total: number, what: string): Generator<T, void, void> {
-  const progress = new Progress(`${what} [{bar}] {percentage}%`);
+  const progress = new Progress(what);
   let done = 0;
   try {
     for (const item of items) {
@@ -107,7 +135,7 @@ export function* withProgress<T>(items: Iterable<T>, total: number, what: string
 
 /** Runs work that says how far it is; on a terminal a bar shows it, once it takes long. */
 export function withSteps<T>(what: string, work: (onStep: StepHandler) => T): T {
-  const progress = new Progress(`${what} [{bar}] {percentage}% {eta_formatted} left`);
+  const progress = new Progress(what);
   try {
     return work((done, total) => progress.update(done, total));
   } finally {
