@@ -8,9 +8,10 @@ import { MOST_IN_FLIGHT } from '../bench/closed_loop.ts';
 import type { ProfileOverrides } from '../device/profile.ts';
 import { DEFAULT_PROFILE } from '../device/profiles.ts';
 import { adminBenchText } from './bench_admin_text.ts';
-import { jsonFileOption, numberList, parameterList, setOption, wholeNumber } from './options.ts';
+import { jsonOption } from './json_option.ts';
+import { numberList, parameterList, setOption, wholeNumber } from './options.ts';
 import { CommandFiles } from './command_files.ts';
-import { print, withSteps } from './output.ts';
+import { withSteps } from './output.ts';
 import { profileOption, type ProfileChoice } from './profile_file.ts';
 
 const MOST_VFS = 1024;
@@ -37,7 +38,7 @@ export function benchAdminCommand(): Command {
     .addOption(profileOption(DEFAULT_PROFILE))
     .addOption(setOption())
     .option('--quick', 'fewer samples and points')
-    .addOption(jsonFileOption(ADMIN_SCHEMA))
+    .addOption(jsonOption(ADMIN_SCHEMA))
     .option('--html <file>', 'write the report as one page with charts')
     .addHelpText(
       'after',
@@ -52,7 +53,7 @@ Parameters for --set:
 ${parameterList()}
 
 Examples:
-  virtfn bench admin --html admin.html --json admin.json
+  virtfn bench admin --html admin.html --json=admin.json
   virtfn bench admin --quick --in-flight 1,8,64 --vfs 1,1024
   virtfn bench admin --profile asic-gen5x16-1ghz
   virtfn bench admin --set admin.legacy_read_ns=5000 --set admin.legacy_write_ns=5000   a slow admin processor`,
@@ -61,13 +62,12 @@ Examples:
       const { profile, json, html } = options;
       const files = new CommandFiles({ '--profile': profile.file }, { '--json': json, '--html': html });
       const report = measure(options);
-      files.writeJson('--json', report);
       if (html !== undefined) {
         const { adminReportPage } = await import('./html_report.ts');
         files.write('--html', [adminReportPage(report)]);
       }
-      if (files.takesStandardOutput) return;
-      print(`${adminBenchText(report, process.stdout.isTTY && process.env['NO_COLOR'] === undefined)}${files.list()}`);
+      const isStyled = process.stdout.isTTY && process.env['NO_COLOR'] === undefined;
+      files.report(report, () => adminBenchText(report, isStyled));
     });
 }
 

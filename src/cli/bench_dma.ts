@@ -5,9 +5,10 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 
 import { DMA_PROFILE, DMA_SCHEMA, runDmaBench, type DmaBenchOptions, type DmaRow } from '../bench/dma.ts';
 import type { ProfileOverrides } from '../device/profile.ts';
-import { jsonFileOption, numberList, setOption, wholeNumber } from './options.ts';
+import { jsonOption } from './json_option.ts';
+import { numberList, setOption, wholeNumber } from './options.ts';
 import { CommandFiles } from './command_files.ts';
-import { print, withSteps } from './output.ts';
+import { withSteps } from './output.ts';
 import { tableText } from './table.ts';
 import { profileOption, type ProfileChoice } from './profile_file.ts';
 
@@ -41,7 +42,7 @@ export function benchDmaCommand(): Command {
     .option('--random', 'random places in the window')
     .option('--samples <n>', 'operations of each size', wholeNumber(1, MOST_SAMPLES), 20_000)
     .option('--rate', 'all at once instead of one at a time: how much gets through')
-    .addOption(jsonFileOption(DMA_SCHEMA))
+    .addOption(jsonOption(DMA_SCHEMA))
     .option('--svg <file>', 'draw the latencies over those that pcie-bench measured')
     .addHelpText(
       'after',
@@ -49,7 +50,7 @@ export function benchDmaCommand(): Command {
 The host is reached by its parameters: --set host.read_latency_ns=300, host.remote=1, host.cold=1, iommu.entries=64.
 
 Examples:
-  virtfn bench dma --json dma.json
+  virtfn bench dma --json=dma.json
   virtfn bench dma --rate --bytes 64 --set link.tags=256                                64-byte reads without their tag limit
   virtfn bench dma --rate --bytes 64 --set iommu.entries=64 --window 67108864 --random  every read misses the IO-TLB
   virtfn bench dma --profile nfp6000-e3 --samples 65536                                 a host with long tails`,
@@ -72,13 +73,14 @@ Examples:
           onStep,
         ),
       );
-      files.writeJson('--json', { schema: DMA_SCHEMA, profile: profile.name, rows });
       if (svg !== undefined) {
         const { dmaLatencyChart } = await import('./bench_pcie_charts.ts');
         files.write('--svg', [dmaLatencyChart(rows)]);
       }
-      if (files.takesStandardOutput) return;
-      print(`Profile ${profile.name}, ${window} bytes of memory\n${dmaText(rows)}${files.list()}`);
+      files.report(
+        { schema: DMA_SCHEMA, profile: profile.name, rows },
+        () => `Profile ${profile.name}, ${window} bytes of memory\n${dmaText(rows)}`,
+      );
     });
 }
 

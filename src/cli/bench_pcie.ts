@@ -5,9 +5,10 @@ import { Command, Option } from 'commander';
 import { PCIE_SCHEMA, runPcieBench, type PcieRow } from '../bench/pcie.ts';
 import type { GeneratorOperation } from '../device/generator.ts';
 import type { ProfileOverrides } from '../device/profile.ts';
-import { jsonFileOption, numberList, setOption, wholeNumber } from './options.ts';
+import { jsonOption } from './json_option.ts';
+import { numberList, setOption, wholeNumber } from './options.ts';
 import { CommandFiles } from './command_files.ts';
-import { print, withSteps } from './output.ts';
+import { withSteps } from './output.ts';
 import { tableText } from './table.ts';
 import { profileOption, type ProfileChoice } from './profile_file.ts';
 
@@ -40,7 +41,7 @@ export function benchPcieCommand(): Command {
     .addOption(new Option('--bytes <list>', 'sizes').argParser(numberList(LARGEST)).default(SIZES, SIZES.join(',')))
     .addOption(profileOption())
     .addOption(setOption())
-    .addOption(jsonFileOption(PCIE_SCHEMA))
+    .addOption(jsonOption(PCIE_SCHEMA))
     .option('--svg <file>', 'draw the rates of reads and writes over the formulas')
     .addHelpText(
       'after',
@@ -52,7 +53,7 @@ the payload size that --mps gives. \`virtfn profiles\` lists profiles and parame
 Examples:
   virtfn bench pcie --gen 5 --lanes 16 --mps 512 --op read --bytes 64,256,1024
   virtfn bench pcie --profile nfp6000-gen3x8 --op read --bytes 64     bound by 32 tags
-  virtfn bench pcie --set link.ecrc=1 --json rates.json`,
+  virtfn bench pcie --set link.ecrc=1 --json=rates.json`,
     )
     .action(async (options: BenchPcieArguments) => {
       const { gen, lanes, mps, mrrs, op, bytes, profile, set, json, svg } = options;
@@ -70,12 +71,11 @@ Examples:
           onStep,
         ),
       );
-      files.writeJson('--json', { schema: PCIE_SCHEMA, profile: profile?.name ?? null, rows });
       if (svg !== undefined) {
         const { pcieRateChart } = await import('./bench_pcie_charts.ts');
         files.write('--svg', [pcieRateChart(rows)]);
       }
-      if (!files.takesStandardOutput) print(`${rateText(rows)}${files.list()}`);
+      files.report({ schema: PCIE_SCHEMA, profile: profile?.name ?? null, rows }, () => rateText(rows));
     });
 }
 

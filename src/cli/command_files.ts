@@ -4,11 +4,10 @@
 //
 //   const files = new CommandFiles({ '<in.pcap>': input }, { '--out': out, '--json': json });
 //   files.write('--out', pieces);                       // nothing where the option was not given
-//   files.writeJson('--json', report);
-//   if (!files.takesStandardOutput) print(`...${files.list()}`);
+//   files.report(report, () => text);                   // JSON where --json says, text unless standard output is taken
 import { checkFiles, isStandardOutput } from '../files/identity.ts';
 import { writeFile } from '../files/output_file.ts';
-import { fileList, jsonText, warn } from './output.ts';
+import { fileList, jsonText, print, warn } from './output.ts';
 
 /** Paths by the option or argument that gives them; undefined where it was not given. */
 type PathsByOption = Readonly<Record<string, string | undefined>>;
@@ -36,8 +35,14 @@ export class CommandFiles {
     if (!isStandardOutput(path)) this.written.push(path);
   }
 
-  writeJson(option: string, value: unknown): void {
-    this.write(option, [`${jsonText(value)}\n`]);
+  writeJson(value: object): void {
+    this.write('--json', [`${jsonText(value)}\n`]);
+  }
+
+  /** The report of a verb: as JSON where --json says, and as text with the list below it unless standard output is taken. */
+  report(json: object, text: () => string): void {
+    this.writeJson(json);
+    if (!this.takesStandardOutput) print(`${text()}${this.list()}`);
   }
 
   /** Where the file of an option goes; undefined where it was not given. */

@@ -11,9 +11,10 @@ import { traceRecords } from '../trace/index.ts';
 import { NicError, UsageError } from '../util/errors.ts';
 import { readCorpus, readReproducer, writeCorpus, writeFinding } from './fuzz_files.ts';
 import { runWorkers, statusText, WORKER_VARIABLE } from './fuzz_workers.ts';
-import { jsonOption, wholeNumber } from './options.ts';
+import { jsonOption } from './json_option.ts';
+import { wholeNumber } from './options.ts';
 import { CommandFiles } from './command_files.ts';
-import { counted, fileList, grouped, jsonText, print, StatusLine } from './output.ts';
+import { counted, fileList, grouped, StatusLine } from './output.ts';
 import { tableText } from './table.ts';
 import { PCAPNG, VCD, writeTrace } from './trace_files.ts';
 
@@ -36,7 +37,7 @@ interface FuzzArguments {
   readonly input?: string;
   readonly vcd?: string;
   readonly pcapng?: string;
-  readonly json?: true;
+  readonly json?: string;
 }
 
 /** What a run reports. */
@@ -106,7 +107,7 @@ Examples:
       const { vcd, pcapng, svg, coverage, json } = options;
       const files = new CommandFiles(
         { '--replay': options.replay },
-        { '--vcd': vcd, '--pcapng': pcapng, '--svg': svg, '--coverage': coverage, '--json': json && '-' },
+        { '--vcd': vcd, '--pcapng': pcapng, '--svg': svg, '--coverage': coverage, '--json': json },
       );
       if (options.replay !== undefined) {
         const { target, oracle, input } = readReproducer(options.replay);
@@ -147,8 +148,7 @@ async function fuzz(options: FuzzArguments, files: CommandFiles): Promise<void> 
     const { edgesChart } = await import('./fuzz_chart.ts');
     files.write('--svg', [edgesChart(report.targets)]);
   }
-  if (options.json) print(jsonText(report));
-  else if (!files.takesStandardOutput) print(`${reportText(report)}${files.list()}`);
+  files.report(report, () => reportText(report));
   if (report.findings.length > 0) throw new NicError('FUZZ', `${counted(report.findings.length, 'finding')}`);
 }
 
@@ -234,7 +234,7 @@ interface Replayed {
 
 function replay(
   { name: title, target: name, input, oracle }: Replayed,
-  { vcd, pcapng, json }: FuzzArguments,
+  { vcd, pcapng }: FuzzArguments,
   files: CommandFiles,
 ): void {
   const target = createFuzzTarget(name);
@@ -248,24 +248,12 @@ function replay(
   } else if (vcd !== undefined || pcapng !== undefined) {
     throw new UsageError(`${title}: target ${name} runs no card whose signals could be written`);
   }
-  if (json)
-    print(
-      jsonText({
-        schema: SCHEMA,
-        replay: title,
-        target: name,
-        oracle,
-        violation,
-        lines,
-        files: files.written,
-        notes: files.remarks,
-      }),
-    );
-  else if (!files.takesStandardOutput) {
-    print(`${lines.join('\n')}${files.list()}`);
+  const { written, remarks } = files;
+  const report = { schema: SCHEMA, replay: title, target: name, oracle, violation, lines };
+  files.report({ ...report, files: [...written], notes: remarks }, () => {
     const holds = oracle === undefined ? 'it breaks no rule' : `${oracle} does not break any more`;
-    print(violation === null ? `\n${holds}` : `\n${violation.oracle}: ${violation.message}`);
-  }
+    return [...lines, '', violation === null ? holds : `${violation.oracle}: ${violation.message}`].join('\n');
+  });
   if (violation !== null) {
     throw new NicError('FUZZ', `${title}: ${oracle === undefined ? '' : 'still '}breaks ${violation.oracle}`);
   }

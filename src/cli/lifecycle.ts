@@ -8,8 +8,10 @@ import { lifecycleDiagram, lifecycleRows, MACHINES } from '../provisioning/lifec
 import type { FunctionKind } from '../provisioning/on_demand_function.ts';
 import { STORY_KINDS, tellStory, type StoryStep } from '../provisioning/story.ts';
 import { NicError } from '../util/errors.ts';
-import { jsonOption, setOption } from './options.ts';
-import { duration, jsonText, print } from './output.ts';
+import { CommandFiles } from './command_files.ts';
+import { jsonOption } from './json_option.ts';
+import { setOption } from './options.ts';
+import { duration } from './output.ts';
 import { tableText, UNWRAPPED } from './table.ts';
 import { profileOption, type ProfileChoice } from './profile_file.ts';
 
@@ -35,7 +37,7 @@ interface DemoArguments {
   readonly kind: FunctionKind | 'all';
   readonly profile: ProfileChoice;
   readonly set: ProfileOverrides;
-  readonly json?: boolean;
+  readonly json?: string;
 }
 
 function demoCommand(): Command {
@@ -59,11 +61,13 @@ Examples:
   virtfn lifecycle demo --profile firmware`,
     )
     .action(({ kind, profile, set, json }: DemoArguments) => {
+      const files = new CommandFiles({ '--profile': profile.file }, { '--json': json });
       const timing = { profileName: profile.name, profile: { ...profile.values, ...set } };
       const kinds = STORY_KINDS.filter((each) => kind === 'all' || kind === each);
       const steps = kinds.flatMap((each) => tellStory(each, timing));
-      if (json === true) print(jsonText({ schema: DEMO_SCHEMA, profile: profile.name, steps }));
-      else print(kinds.map((each) => storyText(each, steps)).join('\n\n'));
+      files.report({ schema: DEMO_SCHEMA, profile: profile.name, steps }, () =>
+        kinds.map((each) => storyText(each, steps)).join('\n\n'),
+      );
       const failed = steps.filter(({ isOk }) => !isOk);
       if (failed.length === 0) return;
       throw new NicError('LIFECYCLE', failed.map((step) => `${step.kind}, ${step.step}: ${step.result}`).join('; '));
@@ -85,24 +89,24 @@ function storyText(kind: FunctionKind, steps: readonly StoryStep[]): string {
 function tableCommand(): Command {
   return new Command('table')
     .description('states, operations, and what the kernel answers')
-    .option('--mermaid', 'draw the moves as Mermaid diagrams')
+    .addOption(new Option('--mermaid', 'draw the moves as Mermaid diagrams').conflicts('json'))
     .addOption(jsonOption(TABLE_SCHEMA))
     .addHelpText('after', '\nExamples:\n  virtfn lifecycle table\n  virtfn lifecycle table --mermaid')
-    .action(({ mermaid, json }: { readonly mermaid?: boolean; readonly json?: boolean }) => {
-      if (json === true) {
-        const machines = MACHINES.map(({ name, title, initial }) => ({
-          name,
-          title,
-          initial,
-          rules: lifecycleRows(name),
-        }));
-        print(jsonText({ schema: TABLE_SCHEMA, machines }));
-        return;
-      }
-      const texts = MACHINES.map(({ name, title }) => {
-        const rows = lifecycleRows(name).map((row) => ({ ...row }));
-        return `${title}\n${mermaid === true ? lifecycleDiagram(name) : tableText(rows, 4, UNWRAPPED)}`;
-      });
-      print(texts.join('\n\n'));
+    .action(({ mermaid, json }: { readonly mermaid?: true; readonly json?: string }) => {
+      const files = new CommandFiles({}, { '--json': json });
+      const machines = MACHINES.map(({ name, title, initial }) => ({
+        name,
+        title,
+        initial,
+        rules: lifecycleRows(name),
+      }));
+      files.report({ schema: TABLE_SCHEMA, machines }, () =>
+        machines
+          .map(({ name, title, rules }) => {
+            const rows = rules.map((row) => ({ ...row }));
+            return `${title}\n${mermaid ? lifecycleDiagram(name) : tableText(rows, 4, UNWRAPPED)}`;
+          })
+          .join('\n\n'),
+      );
     });
 }

@@ -25,8 +25,10 @@ import { VFIO_PCI_CONFIG_REGION_INDEX } from '../vfio/vfio_device.ts';
 import { VfioPci } from '../vfio/vfio_pci.ts';
 import { addressText } from '../util/address_text.ts';
 import { ConfigSpace, hex, type Capability } from './config_space.ts';
-import { jsonOption, vfsOption, wholeNumber } from './options.ts';
-import { grouped, jsonText, print } from './output.ts';
+import { CommandFiles } from './command_files.ts';
+import { jsonOption } from './json_option.ts';
+import { vfsOption, wholeNumber } from './options.ts';
+import { grouped } from './output.ts';
 
 const SCHEMA = 'virtfn.lspci/1';
 const KIB = 1024;
@@ -34,7 +36,7 @@ const LINE_BYTES = 16;
 
 interface LspciArguments {
   readonly hex?: true;
-  readonly json?: true;
+  readonly json?: string;
   readonly vfs: number;
   readonly offset: number;
   readonly stride: number;
@@ -79,10 +81,11 @@ Examples:
   virtfn lspci --vfs 300 --offset 256 --json`,
     )
     .action((options: LspciArguments) => {
+      const files = new CommandFiles({}, { '--json': options.json });
       const functions = listFunctions(options);
-      if (options.hex) for (const listed of functions) print(hexText(listed));
-      else if (options.json) print(jsonText({ schema: SCHEMA, functions: functions.map(jsonOf) }));
-      else print(functions.map(listingText).join('\n'));
+      files.report({ schema: SCHEMA, functions: functions.map(jsonOf) }, () =>
+        options.hex ? functions.map(hexText).join('\n') : functions.map(listingText).join('\n'),
+      );
     });
 }
 

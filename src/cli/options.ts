@@ -39,16 +39,6 @@ export function modeOption(): Option {
     .default('timed');
 }
 
-/** --json without a value: to standard output, in place of the text. */
-export function jsonOption(schema: string): Option {
-  return new Option('--json', `print JSON (schema ${schema}) in place of the text`);
-}
-
-/** --json with a file; `-` is standard output, in place of the text. */
-export function jsonFileOption(schema: string): Option {
-  return new Option('--json <file>', `write the report as JSON (schema ${schema}); - prints it in place of the text`);
-}
-
 /** --set: a change to the timing profile. */
 export function setOption(): Option {
   return new Option('--set <name=value>', 'change a parameter of the timing profile; may come again')

@@ -4,8 +4,9 @@ import { Argument, Command } from 'commander';
 
 import { profileParameters, resolveProfile } from '../device/profile.ts';
 import { DEFAULT_PROFILE, PROFILES } from '../device/profiles.ts';
-import { jsonOption } from './options.ts';
-import { columns, jsonText, print } from './output.ts';
+import { CommandFiles } from './command_files.ts';
+import { jsonOption } from './json_option.ts';
+import { columns } from './output.ts';
 import { tableText, UNWRAPPED } from './table.ts';
 import { chooseProfile } from './profile_file.ts';
 
@@ -31,41 +32,38 @@ Examples:
   virtfn profiles asic-gen5x16-1ghz --diff
   virtfn profiles mine.json`,
     )
-    .action((choice: ReturnType<typeof chooseProfile> | undefined, options: { diff?: boolean; json?: boolean }) => {
-      if (choice === undefined) {
-        if (options.json)
-          print(jsonText({ schema: SCHEMA, profiles: PROFILES.map(({ name, summary }) => ({ name, summary })) }));
-        else
-          print(
-            `${columns(
-              PROFILES.map(({ name, summary }): [string, string] => [name, summary]),
-              '',
-            )}\n\nThe first is the default.`,
-          );
-        return;
-      }
-      const { values } = resolveProfile('timed', choice.values, choice.name);
-      const usual = resolveProfile('timed').values;
-      const parameters = profileParameters(choice.name)
-        .map(({ name, unit, source }) => ({
-          name,
-          value: values.get(name)!,
-          unit,
-          default: usual.get(name)!,
-          source: choice.values[name] === undefined ? source : 'the file',
-        }))
-        .filter(({ value, default: before }) => !options.diff || value !== before);
-      if (options.json) {
-        print(jsonText({ schema: SCHEMA, name: choice.name, parameters }));
-        return;
-      }
-      const rows = parameters.map(({ name, value, unit, default: before, source }) => ({
-        parameter: name,
-        value: String(value),
-        unit: unit === 'count' || unit === 'switch' ? '' : unit,
-        [DEFAULT_PROFILE]: value === before ? '' : String(before),
-        source,
-      }));
-      print(rows.length === 0 ? `${choice.name} has the values of ${DEFAULT_PROFILE}` : tableText(rows, 1, UNWRAPPED));
-    });
+    .action(
+      (choice: ReturnType<typeof chooseProfile> | undefined, { diff, json }: { diff?: boolean; json?: string }) => {
+        const files = new CommandFiles({ '[name|file]': choice?.file }, { '--json': json });
+        if (choice === undefined) {
+          const profiles = PROFILES.map(({ name, summary }) => ({ name, summary }));
+          files.report({ schema: SCHEMA, profiles }, () => {
+            const rows = profiles.map(({ name, summary }): [string, string] => [name, summary]);
+            return `${columns(rows)}\n\nThe first is the default.`;
+          });
+          return;
+        }
+        const { values } = resolveProfile('timed', choice.values, choice.name);
+        const usual = resolveProfile('timed').values;
+        const parameters = profileParameters(choice.name)
+          .map(({ name, unit, source }) => ({
+            name,
+            value: values.get(name)!,
+            unit,
+            default: usual.get(name)!,
+            source: choice.values[name] === undefined ? source : 'the file',
+          }))
+          .filter(({ value, default: before }) => !diff || value !== before);
+        const rows = parameters.map(({ name, value, unit, default: before, source }) => ({
+          parameter: name,
+          value: String(value),
+          unit: unit === 'count' || unit === 'switch' ? '' : unit,
+          [DEFAULT_PROFILE]: value === before ? '' : String(before),
+          source,
+        }));
+        files.report({ schema: SCHEMA, name: choice.name, parameters }, () =>
+          rows.length === 0 ? `${choice.name} has the values of ${DEFAULT_PROFILE}` : tableText(rows, 1, UNWRAPPED),
+        );
+      },
+    );
 }

@@ -8,6 +8,7 @@ import { EXIT, reportError, usageText } from './errors.ts';
 import { benchDmaCommand } from './bench_dma.ts';
 import { benchPcieCommand } from './bench_pcie.ts';
 import { fuzzCommand } from './fuzz.ts';
+import { optionTerm, withJsonInOneWord } from './json_option.ts';
 import { lifecycleCommand } from './lifecycle.ts';
 import { lspciCommand } from './lspci.ts';
 import { profilesCommand } from './profiles.ts';
@@ -54,7 +55,7 @@ Exit codes: 0 done, 1 what was asked about failed, 2 wrong usage or input, 70 a 
       .exitOverride()
       .helpCommand(false)
       .helpOption('-h, --help', 'print this help')
-      .configureHelp({ subcommandTerm: (verb) => verb.name() })
+      .configureHelp({ subcommandTerm: (verb) => verb.name(), optionTerm })
       .configureOutput({ outputError: (text, write) => write(usageText(text, fullName(command))) });
   }
   return program;
@@ -66,7 +67,7 @@ function benchCommand(): Command {
     .addCommand(benchAdminCommand())
     .addCommand(benchPcieCommand())
     .addCommand(benchDmaCommand())
-    .addHelpText('after', '\nExample:\n  virtfn bench admin --html admin.html --json admin.json');
+    .addHelpText('after', '\nExample:\n  virtfn bench admin --html admin.html --json=admin.json');
 }
 
 function withSubcommands(command: Command): Command[] {
@@ -80,7 +81,8 @@ function fullName(command: Command): string {
 /** Runs the program with its arguments and returns the exit code. */
 export async function runProgram(args: readonly string[]): Promise<number> {
   try {
-    await makeProgram().parseAsync(args, { from: 'user' });
+    const program = makeProgram();
+    await program.parseAsync(withJsonInOneWord(program, args), { from: 'user' });
     return EXIT.ok;
   } catch (error) {
     return reportError(error, (line) => process.stderr.write(`${line}\n`));

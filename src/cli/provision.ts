@@ -13,10 +13,10 @@ import { FileProblems, problemText } from '../util/problems.ts';
 import { NicError, UsageError } from '../util/errors.ts';
 import { withLock } from '../files/lock.ts';
 import { readInput } from '../files/read.ts';
-import { checkFiles } from '../files/identity.ts';
-import { writeFile } from '../files/output_file.ts';
-import { jsonOption, wholeNumber } from './options.ts';
-import { columns, jsonText, print } from './output.ts';
+import { CommandFiles } from './command_files.ts';
+import { jsonOption } from './json_option.ts';
+import { wholeNumber } from './options.ts';
+import { columns, print } from './output.ts';
 import { changesOf, modifyOptions, type ModifyArguments } from './provision_modify.ts';
 import { functionNumbers, listRows, listText, queryOf, queryText, statsOf, statsText } from './provision_text.ts';
 
@@ -25,7 +25,7 @@ const DEFAULT_CARD = 'virtfn.card.json';
 
 interface CardArguments {
   readonly card: string;
-  readonly json?: true;
+  readonly json?: string;
 }
 
 /** Of verbs that make a card where there is none. */
@@ -85,9 +85,9 @@ function verb(name: string, description: string, example: string): Command {
 function listCommand(): Command {
   return verb('list', 'list all functions with their profiles', 'virtfn provision list --json').action(
     (options: CardArguments) => {
-      const card = openCard(options.card);
-      if (options.json) answer('list', { functions: listRows(card), ...poolOf(card) });
-      else print(listText(card));
+      const files = filesOf(options);
+      const card = openCard(options.card, files);
+      answer(files, 'list', { functions: listRows(card), ...poolOf(card) }, () => listText(card));
     },
   );
 }
@@ -100,11 +100,11 @@ function queryCommand(): Command {
   )
     .addArgument(new Argument('<function>', 'vf and a number, or od and a number for a function on demand: vf1'))
     .action((name: string, options: CardArguments) => {
-      const card = openCard(options.card);
+      const files = filesOf(options);
+      const card = openCard(options.card, files);
       const [fn, ...others] = functionNumbers(card, name);
       if (fn === undefined || others.length > 0) throw new UsageError(`${name}: give one function, for instance vf1`);
-      if (options.json) answer('query', queryOf(card, fn));
-      else print(queryText(card, fn));
+      answer(files, 'query', queryOf(card, fn), () => queryText(card, fn));
     });
 }
 
@@ -130,12 +130,13 @@ Examples:
   virtfn provision modify --num-vfs 8`,
     )
     .action((names: string | undefined, options: ModifyArguments & CardArguments & { dryRun?: true }) => {
+      const files = changedFilesOf(options);
       checkExists(options.card);
       inTurn(options, () => {
-        const card = openCard(options.card);
+        const card = openCard(options.card, files);
         const file = changesOf(card, names === undefined ? [] : functionNumbers(card, names), options);
         try {
-          run('modify', card, file, options);
+          run('modify', card, file, options, files);
         } catch (error) {
           // there is no file that pointers would lead into
           if (!(error instanceof FileProblems)) throw error;
@@ -153,10 +154,10 @@ function validateCommand(): Command {
   );
   for (const option of newCardOptions()) command.addOption(option);
   return command.argument('<file>', 'the provisioning file').action((path: string, options: NewCardArguments) => {
-    const card = cardFor(options);
-    inFile(path, options.json, () => card.plan(readFile(readInput(path), card)));
-    if (options.json) answer('validate', { file: path, problems: [] });
-    else print(`${path}: good`);
+    const files = filesOf(options, path);
+    const card = cardFor(options, files);
+    inFile(path, files, () => card.plan(readFile(readInput(path), card)));
+    answer(files, 'validate', { file: path, problems: [] }, () => `${path}: good`);
   });
 }
 
@@ -179,16 +180,16 @@ Examples:
   virtfn provision apply tenants.json --dry-run --json`,
     )
     .action((path: string, options: NewCardArguments & { dryRun?: true }) => {
-      checkFiles([['<file>', path]], [['--card', options.card]]);
+      const files = changedFilesOf(options, path);
       const text = readInput(path);
       inTurn(options, () => {
-        const card = cardFor(options);
-        const file = inFile(path, options.json, () => {
+        const card = cardFor(options, files);
+        const file = inFile(path, files, () => {
           const read = readFile(text, card);
           card.plan(read); // what the card as a whole cannot give is a problem of the file, too
           return read;
         });
-        run('apply', card, file, options);
+        run('apply', card, file, options, files);
       });
     });
 }
@@ -198,20 +199,21 @@ function statsCommand(): Command {
     .argument('[functions]', 'vf1, vf2-8, od1; all that are there without it')
     .addHelpText('after', '\nThe card was just built: what has counted so far is its coming up.')
     .action((names: string | undefined, options: CardArguments) => {
-      const card = openCard(options.card);
+      const files = filesOf(options);
+      const card = openCard(options.card, files);
       const stats = statsOf(card, names === undefined ? null : functionNumbers(card, names));
-      if (options.json) answer('stats', { ...poolOf(card), functions: stats });
-      else print(statsText(card, stats));
+      answer(files, 'stats', { ...poolOf(card), functions: stats }, () => statsText(card, stats));
     });
 }
 
 function healthCommand(): Command {
   return verb('health', 'check that functions show what they are provisioned as', 'virtfn provision health').action(
     (options: CardArguments) => {
-      const checks = checkHealth(openCard(options.card));
-      if (options.json) answer('health', { checks });
-      else
-        print(columns(checks.map(({ name, isGood, detail }) => [`${isGood ? 'ok    ' : 'FAILED'} ${name}`, detail])));
+      const files = filesOf(options);
+      const checks = checkHealth(openCard(options.card, files));
+      answer(files, 'health', { checks }, () =>
+        columns(checks.map(({ name, isGood, detail }) => [`${isGood ? 'ok    ' : 'FAILED'} ${name}`, detail])),
+      );
       const bad = checks.filter(({ isGood }) => !isGood);
       if (bad.length > 0) throw new NicError('HEALTH', `not healthy: ${bad.map(({ name }) => name).join(', ')}`);
     },
@@ -220,17 +222,27 @@ function healthCommand(): Command {
 
 // ---- what verbs have in common --------------------------------------------------------------------------------------------
 
-function answer(verbName: string, content: object): void {
-  print(jsonText({ schema: SCHEMA, verb: verbName, ...content }));
+/** The files of a verb that changes nothing. */
+function filesOf({ card, json }: CardArguments, file?: string): CommandFiles {
+  return new CommandFiles({ '<file>': file, '--card': card }, { '--json': json });
+}
+
+/** The files of a verb that describes the card again. */
+function changedFilesOf({ card, json }: CardArguments, file?: string): CommandFiles {
+  return new CommandFiles({ '<file>': file }, { '--card': card, '--json': json });
+}
+
+function answer(files: CommandFiles, verbName: string, content: object, text: () => string): void {
+  files.report({ schema: SCHEMA, verb: verbName, ...content }, text);
 }
 
 function poolOf({ machine: { nic } }: ProvisionedCard): object {
   return { vectors: { given: nic.vfVectorsInUse(), pool: nic.config.vfVectorPool } };
 }
 
-function openCard(path: string): ProvisionedCard {
+function openCard(path: string, files: CommandFiles): ProvisionedCard {
   checkExists(path);
-  return inFile(path, undefined, () => ProvisionedCard.parse(readInput(path)));
+  return inFile(path, files, () => ProvisionedCard.parse(readInput(path)));
 }
 
 function checkExists(path: string): void {
@@ -239,12 +251,12 @@ function checkExists(path: string): void {
 }
 
 /** The card of the file, or a new one where there is no file. */
-function cardFor(options: NewCardArguments): ProvisionedCard {
+function cardFor(options: NewCardArguments, files: CommandFiles): ProvisionedCard {
   if (!existsSync(options.card)) return new ProvisionedCard(newCard(options));
   if (Object.keys(newCard(options)).length > 0) {
     throw new UsageError(`${options.card} exists; options of a new card are for one that does not`);
   }
-  return openCard(options.card);
+  return openCard(options.card, files);
 }
 
 function newCard({ totalVfs, onDemand, vfVectors, vfVectorPool }: NewCardArguments): CardOptions {
@@ -260,15 +272,16 @@ function readFile(text: Uint8Array, card: ProvisionedCard): ProvisionFile {
   return readProvisionFile(text, card.machine.nic.config, card.profiles);
 }
 
-/** Does `work` with a file; its problems come out with its name, one a line, or as JSON. */
-function inFile<T>(path: string, json: true | undefined, work: () => T): T {
+/** Does `work` with a file; its problems are the report, with its name, one a line. */
+function inFile<T>(path: string, files: CommandFiles, work: () => T): T {
   try {
     return work();
   } catch (error) {
     if (!(error instanceof FileProblems)) throw error;
     const { problems } = error;
-    if (json) answer('problems', { file: path, problems });
-    else for (const problem of problems) print(`${path}: ${problemText(problem)}`);
+    answer(files, 'problems', { file: path, problems }, () =>
+      problems.map((problem) => `${path}: ${problemText(problem)}`).join('\n'),
+    );
     throw new UsageError(`${path}: ${problems.length === 1 ? '1 problem' : `${problems.length} problems`}`);
   }
 }
@@ -284,14 +297,15 @@ function run(
   verbName: string,
   card: ProvisionedCard,
   file: ProvisionFile,
-  options: CardArguments & { dryRun?: true },
+  { card: path, dryRun = false }: CardArguments & { dryRun?: boolean },
+  files: CommandFiles,
 ): void {
   const plan: Plan = card.plan(file);
   const steps = planText(plan, card.machine.nic);
-  if (!options.json) print(steps.length === 0 ? 'nothing to do' : steps.join('\n'));
-  if (!options.dryRun) {
+  if (!files.takesStandardOutput) print(steps.length === 0 ? 'nothing to do' : steps.join('\n'));
+  if (!dryRun) {
     card.apply(file);
-    writeFile(options.card, [card.text()]);
+    files.write('--card', [card.text()]);
   }
-  if (options.json) answer(verbName, { card: options.card, isApplied: options.dryRun !== true, steps: plan });
+  files.writeJson({ schema: SCHEMA, verb: verbName, card: path, isApplied: !dryRun, steps: plan });
 }

@@ -7,8 +7,9 @@ import { createNic } from '../device/nic.ts';
 import { Machine } from '../machine/machine.ts';
 import { registersText, type DecodedRegister } from '../registers/decode.ts';
 import { UsageError } from '../util/errors.ts';
-import { jsonOption, vfsOption } from './options.ts';
-import { jsonText, print } from './output.ts';
+import { CommandFiles } from './command_files.ts';
+import { jsonOption } from './json_option.ts';
+import { vfsOption } from './options.ts';
 import { dumpFunction, type RegisterSection } from './register_dump.ts';
 
 const SCHEMA = 'virtfn.registers/1';
@@ -19,7 +20,7 @@ interface RegsArguments {
   readonly block?: string;
   readonly driver: RunningDriver;
   readonly vfs: number;
-  readonly json?: true;
+  readonly json?: string;
 }
 
 /** The verb. */
@@ -49,10 +50,11 @@ Examples:
   virtfn regs vf3 --driver modern --json`,
     )
     .action((name: string, options: RegsArguments) => {
+      const files = new CommandFiles({}, { '--json': options.json });
       const sections = pick(dump(name, options), name, options.block);
-      if (options.json)
-        print(jsonText({ schema: SCHEMA, function: name, driver: options.driver, sections: sections.map(jsonOf) }));
-      else print(sections.map(sectionText).join('\n\n'));
+      files.report({ schema: SCHEMA, function: name, driver: options.driver, sections: sections.map(jsonOf) }, () =>
+        sections.map(sectionText).join('\n\n'),
+      );
     });
 }
 

@@ -9,8 +9,9 @@ import { openCaptureInput } from '../wire/capture_input.ts';
 import { linkTypeName, linkTypeRemedy } from '../wire/link_type.ts';
 import { pcapPieces } from '../wire/pcap.ts';
 import { CommandFiles } from './command_files.ts';
-import { jsonFileOption, modeOption, wholeNumber } from './options.ts';
-import { columns, counted, duration, grouped, print, withProgress } from './output.ts';
+import { jsonOption } from './json_option.ts';
+import { modeOption, wholeNumber } from './options.ts';
+import { columns, counted, duration, grouped, withProgress } from './output.ts';
 
 const SCHEMA = 'virtfn.replay/1';
 const MAX_MTU = 9000;
@@ -36,7 +37,7 @@ export function replayCommand(): Command {
     .addOption(new Option('--to <where>', "VF 2's driver, or the wire port").choices(['vf', 'wire']).default('vf'))
     .addOption(modeOption())
     .option('--mtu <n>', 'MTU of the card, 68 to 9000 (legacy: to 1500)', wholeNumber(68, MAX_MTU), 1500)
-    .addOption(jsonFileOption(SCHEMA))
+    .addOption(jsonOption(SCHEMA))
     .addHelpText(
       'after',
       `
@@ -51,15 +52,14 @@ Exit code 0: every frame was received as it was sent, in order. 1: it was not. 2
 
 Examples:
   virtfn replay ping.pcap --via legacy --out received.pcap
-  virtfn replay ping.pcap --via modern --to wire --mode functional --out wire.pcap --json -
+  virtfn replay ping.pcap --via modern --to wire --mode functional --out wire.pcap --json
   tcpdump -c 100 -i eth0 -w - | virtfn replay - --via legacy --out - | tcpdump -r -`,
     )
     .action((input: string, options: ReplayArguments) => {
       const { out, json, ...rest } = options;
       const files = new CommandFiles({ '<in.pcap>': input }, { '--out': out, '--json': json });
       const report = replayFile(input, files, rest);
-      files.writeJson('--json', { schema: SCHEMA, file: input, out, ...report });
-      if (!files.takesStandardOutput) print(replayText(input, options.out, report));
+      files.report({ schema: SCHEMA, file: input, out, ...report }, () => replayText(input, report));
       if (!report.isComplete) throw new NicError('REPLAY', incompleteText(input, report));
     });
 }
@@ -81,7 +81,7 @@ export function replayFile(
 }
 
 /** The report in words. */
-export function replayText(input: string, out: string, report: ReplayReport): string {
+function replayText(input: string, report: ReplayReport): string {
   const { received, adminCommands, interrupts } = report;
   const where = report.to === 'vf' ? 'VF 1 to VF 2' : 'VF 1 to the wire';
   const drops = Object.entries(report.drops).map(([cause, frames]) => `${cause} ${grouped(frames)}`);
@@ -106,7 +106,6 @@ export function replayText(input: string, out: string, report: ReplayReport): st
       'admin commands',
       `${grouped(adminCommands.bringUp)} to bring up, ${grouped(adminCommands.replay)} for the frames`,
     ],
-    ['written', out],
   ];
   return `${input}: ${where} by the ${report.via} driver, ${report.mode}\n${columns(rows, '  ')}`;
 }

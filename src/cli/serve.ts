@@ -6,7 +6,7 @@ import { loadLibc } from '../native/libc.ts';
 import { DASH } from '../files/errors.ts';
 import { checkFiles, type NamedFile } from '../files/identity.ts';
 import { readJsonFile } from '../files/read.ts';
-import { jsonOption, wholeNumber } from './options.ts';
+import { wholeNumber } from './options.ts';
 import { ServedCard } from './serve_card.ts';
 import {
   OPTION_OF,
@@ -51,7 +51,7 @@ export function serveCommand(): Command {
     .option('--without-feature <bit>', 'a feature that is not offered; may come again', addNumber)
     .option('--set <name=value>', 'change a parameter of the timing profile; may come again', addParameter)
     .option('--config <file>', 'the same settings as JSON; options go first')
-    .addOption(jsonOption(SERVE_SCHEMA))
+    .option('--json', `print records as JSON, one a line (schema ${SERVE_SCHEMA}), in place of the text`)
     .addHelpText(
       'after',
       `

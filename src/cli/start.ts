@@ -45,7 +45,7 @@ Example:
       );
       const reports = replayBoth(capture, out);
       print('');
-      const report = ['--json', json, '--html', html];
+      const report = [`--json=${json}`, '--html', html];
       await benchAdminCommand().parseAsync(quick ? ['--quick', ...report] : report, { from: 'user' });
       const failed = reports.filter(({ isComplete }) => !isComplete).map(({ via }) => via);
       if (failed.length > 0) {

@@ -14,8 +14,9 @@ import { UsageError } from '../util/errors.ts';
 import { openCapture } from '../wire/capture.ts';
 import { bundledCapture } from './capture.ts';
 import { CommandFiles } from './command_files.ts';
-import { jsonFileOption, parameterList, setOption, wholeNumber } from './options.ts';
-import { columns, duration, grouped, print, withProgress } from './output.ts';
+import { jsonOption } from './json_option.ts';
+import { parameterList, setOption, wholeNumber } from './options.ts';
+import { columns, duration, grouped, withProgress } from './output.ts';
 import { profileOption, type ProfileChoice } from './profile_file.ts';
 import { TRACE_FORMATS, writeTrace, type TraceFormat, type TraceFormatName } from './trace_files.ts';
 
@@ -44,7 +45,7 @@ export function traceCommand(): Command {
     .option('--vfs <n>', 'VFs of the card; 2 or more for traffic', wholeNumber(1, 1024), FEWEST_VFS_FOR_TRAFFIC)
     .addOption(profileOption(DEFAULT_PROFILE))
     .addOption(setOption())
-    .addOption(jsonFileOption(SCHEMA))
+    .addOption(jsonOption(SCHEMA))
     .addHelpText(
       'after',
       `
@@ -63,7 +64,7 @@ Examples:
   virtfn trace admin --vcd admin.vcd --perfetto admin.perfetto-trace
   virtfn trace traffic --pcapng frames.pcapng --tlp tlps.pcapng
   virtfn trace admin --profile firmware --vcd firmware.vcd
-  virtfn trace legacy --set host.read_latency_ns=1000 --perfetto slow.perfetto-trace --json -`,
+  virtfn trace legacy --set host.read_latency_ns=1000 --perfetto slow.perfetto-trace --json`,
     )
     .action((scenario: ScenarioName, options: TraceArguments) => {
       const wanted = TRACE_FORMATS.filter(({ name }) => options[name] !== undefined);
@@ -82,17 +83,17 @@ Examples:
         const records = withProgress(traceRecords(run.chunks), total, `trace ${scenario} ${format.name}`);
         return writeTrace(files, format, run.card, records, TRAFFIC_HAS_SOME);
       });
-      if (options.json !== undefined) {
-        files.writeJson('--json', {
+      files.report(
+        {
           schema: SCHEMA,
           scenario,
           vfs: options.vfs,
           simulatedNs: run.simulatedNs,
           records: counts,
           files: written,
-        });
-      }
-      if (!files.takesStandardOutput) print(`${traceText(scenario, run, counts)}${files.list()}`);
+        },
+        () => traceText(scenario, run, counts),
+      );
     });
 }
 

@@ -8,8 +8,10 @@ import { directPath, socketPath, type PathDriver } from '../fuzz/villain/path.ts
 import { runCases } from '../fuzz/villain/runner.ts';
 import { VERDICTS, type Case, type CaseResult, type PathName, type Verdict } from '../fuzz/villain/verdict.ts';
 import { NicError, UsageError } from '../util/errors.ts';
-import { jsonOption, modeOption } from './options.ts';
-import { columns, counted, jsonText, print, withSteps } from './output.ts';
+import { CommandFiles } from './command_files.ts';
+import { jsonOption } from './json_option.ts';
+import { modeOption } from './options.ts';
+import { columns, counted, withSteps } from './output.ts';
 
 const SCHEMA = 'virtfn.villain/1';
 const VERDICT_WIDTH = Math.max(...VERDICTS.map((verdict) => verdict.length));
@@ -22,7 +24,7 @@ interface VillainArguments {
   readonly path: PathName | 'all';
   readonly mode: NicMode;
   readonly list?: true;
-  readonly json?: true;
+  readonly json?: string;
 }
 
 /** The verb. */
@@ -59,15 +61,17 @@ Examples:
     )
     .action(async ({ filter, path, mode, list, json }: VillainArguments) => {
       const cases = filter === undefined ? CORPUS : chosen(filter);
+      const files = new CommandFiles({}, { '--json': json });
       if (list) {
-        print(json ? jsonText({ schema: SCHEMA, cases: cases.map(caseJson) }) : listText(cases));
+        files.report({ schema: SCHEMA, cases: cases.map(caseJson) }, () => listText(cases));
         return;
       }
       const drivers = await pathsOf(path);
       const results = withSteps('villain', (onStep) => runCases(cases, drivers, { mode }, onStep));
       const counts = countsOf(results);
-      if (json) print(jsonText({ schema: SCHEMA, mode, paths: drivers.map(({ name }) => name), counts, results }));
-      else print(reportText(results, drivers, counts));
+      files.report({ schema: SCHEMA, mode, paths: drivers.map(({ name }) => name), counts, results }, () =>
+        reportText(results, drivers, counts),
+      );
       const bad = results.filter(({ verdict }) => BAD.has(verdict));
       if (bad.length === 0) return;
       const names = bad.slice(0, NAMES_MAX).map(({ id, path: by }) => `${id} ${by}`);

@@ -103,7 +103,7 @@ describe('a mistake', () => {
       ['lspci', '--vfs', '1024', '--stride', '100'],
       /vfStride = 100.*beyond bus 255; 63 would do$/,
     ],
-    ['hex and JSON', ['lspci', '--hex', '--json'], /'--hex' cannot be used with option '--json'/],
+    ['hex and JSON', ['lspci', '--hex', '--json'], /'--hex' cannot be used with option '--json \[file\]'/],
     ['no function', ['regs'], /missing required argument 'function'/],
     ['a function that is none', ['regs', 'vf0'], /^virtfn: vf0: .*pf, or vf1 to vf8$/],
     ['a VF that the card lacks', ['regs', 'vf9'], /^virtfn: vf9: the card has vf1 to vf8; --vfs 9/],
@@ -143,7 +143,7 @@ describe('virtfn replay', () => {
   });
 
   it('prints the report as JSON in place of the text', () => {
-    const { code, stdout } = replay(PING_HTTP, '--via', 'modern', '--to', 'wire', '--out', 'wire.pcap', '--json', '-');
+    const { code, stdout } = replay(PING_HTTP, '--via', 'modern', '--to', 'wire', '--out', 'wire.pcap', '--json');
 
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({
