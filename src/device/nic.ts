@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The handle of a card: register access, time, address spaces, outputs, snapshots. Synchronous throughout. What comes
-// out of the card (interrupts, frames, records) reaches its handlers before the call that caused it returns.
+// out of the card reaches its handlers before the call that caused it returns; in a handler, when it ends or advances time.
 import { RUN_EVENT, RUN_IDLE } from '../../assembly/abi/event_code.ts';
 import {
   CTL_DECODED_OFFSET,
@@ -242,7 +242,7 @@ export class Nic {
     while (true) {
       const why = this.pins.advance(Math.max(until, this.pins.now()), stopOnOutput);
       if (this.trace.makeRoom() && !this.hasOutput()) continue;
-      this.drain();
+      this.drain(true);
       if (why === RUN_EVENT && !stopOnOutput) continue; // the output ring was full
       return { now: this.pins.now(), why: why === RUN_EVENT ? 'event' : why === RUN_IDLE ? 'idle' : 'reached' };
     }
@@ -254,7 +254,7 @@ export class Nic {
     do {
       why = this.pins.runToIdle(true);
     } while (this.trace.makeRoom() && !this.hasOutput());
-    this.drain();
+    this.drain(true);
     return why === RUN_EVENT;
   }
 
@@ -264,7 +264,7 @@ export class Nic {
     do {
       why = this.pins.runToIdle(false);
       this.trace.makeRoom();
-      this.drain();
+      this.drain(true);
     } while (why === RUN_EVENT || this.pins.nextEvent() !== Infinity);
   }
 
@@ -313,21 +313,21 @@ export class Nic {
     this.drain();
   }
 
-  private drain(): void {
-    // a handler called in, or foreign memory did: the loop below goes on, or will be entered
-    if (this.isDraining || this.foreign.isBusy) return;
+  /** Hands out what came; to a handler only where it lets time pass (`isWaiting`): else the loop around it goes on. */
+  private drain(isWaiting = false): void {
+    const { u32, isDraining } = this;
+    if ((isDraining && !isWaiting) || this.foreign.isBusy) return;
     this.isDraining = true;
     try {
-      const { u32 } = this;
       do {
         while (u32[CTL_OUT_HEAD >> 2] !== u32[CTL_OUT_TAIL >> 2]) {
           const tail = u32[CTL_OUT_TAIL >> 2]!;
+          u32[CTL_OUT_TAIL >> 2] = tail + 1; // before its handler runs, which may wait for the next one, or throw
           this.outputs.deliver((OUT_RING + (tail & (OUT_RECORDS - 1)) * OUT_RECORD_BYTES) >> 2);
-          u32[CTL_OUT_TAIL >> 2] = tail + 1;
         }
       } while (this.isFunctional && this.hasWorkNow());
     } finally {
-      this.isDraining = false;
+      this.isDraining = isDraining;
     }
   }
 

@@ -29,6 +29,9 @@ export class OutputRing {
   messages: ((message: MsiMessage) => void) | null = null;
   records: ((record: AdminRecord) => void) | null = null;
   private readonly core: CoreInstance;
+  /** Frames that a handler has, one within the other, and where the newest ends in the wire ring. */
+  private framesOut = 0;
+  private wireEnd = 0;
 
   constructor(core: CoreInstance, functions: number) {
     this.core = core;
@@ -58,17 +61,24 @@ export class OutputRing {
       const handler = this.vectors[fn * MSIX_VECTORS_MAX + a];
       if (handler) handler(a, time);
     } else if (kind === OUT_FRAME) {
-      // the frame is free to be overwritten once the tail has moved past it
-      const end = u32[(a - ENTRY_END) >> 2]!;
-      try {
-        if (this.frames !== null) this.frames(this.core.u8.subarray(a, a + b), fn, time);
-      } finally {
-        u32[CTL_WIRE_TAIL >> 2] = end;
-      }
+      this.deliverFrame(a, b, fn, time);
     } else if (kind === OUT_INTX) {
       if (this.intx !== null) this.intx(a, time);
     } else if (kind === OUT_ADMIN) {
       if (this.records !== null) this.records(readAdminRecord(this.core, a));
+    }
+  }
+
+  /** The frame is free to be overwritten once the tail has moved past it: not while a handler further out still has one. */
+  private deliverFrame(at: number, bytes: number, fn: number, time: number): void {
+    const { u8, u32 } = this.core;
+    this.wireEnd = u32[(at - ENTRY_END) >> 2]!;
+    this.framesOut++;
+    try {
+      if (this.frames !== null) this.frames(u8.subarray(at, at + bytes), fn, time);
+    } finally {
+      this.framesOut--;
+      if (this.framesOut === 0) u32[CTL_WIRE_TAIL >> 2] = this.wireEnd;
     }
   }
 }
