@@ -64,11 +64,27 @@ Examples:
       const report = measure(options);
       if (html !== undefined) {
         const { adminReportPage } = await import('./html_report.ts');
-        files.write('--html', [adminReportPage(report)]);
+        files.write('--html', [adminReportPage(report, commandLine(options))]);
       }
       const isStyled = process.stdout.isTTY && process.env['NO_COLOR'] === undefined;
       files.report(report, () => adminBenchText(report, isStyled));
     });
+}
+
+/** What makes the same report again. The files are left out: the page does not depend on where it is written. */
+function commandLine({ vfs, inFlight, seed, profile, set, quick }: BenchAdminArguments): string {
+  return [
+    `virtfn bench admin --profile ${shellWord(profile.file ?? profile.name)}`,
+    ...Object.entries(set).map(([name, value]) => `--set ${name}=${value}`),
+    ...(vfs === undefined ? [] : [`--vfs ${vfs.join(',')}`]),
+    ...(inFlight === undefined ? [] : [`--in-flight ${inFlight.join(',')}`]),
+    `--seed ${seed}`,
+    ...(quick ? ['--quick'] : []),
+  ].join(' ');
+}
+
+function shellWord(text: string): string {
+  return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /** Runs the benchmark; on a terminal a bar shows how far it is, once it takes long. */

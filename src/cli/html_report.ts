@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The report of `virtfn bench admin` as one page that needs nothing else: no script, no font, no picture from anywhere.
+import manifest from '../../package.json' with { type: 'json' };
 import { byParameter } from '../bench/accounts.ts';
 import type { AdminBenchReport, Ratio } from '../bench/admin_report.ts';
 import { VARIANTS_IN_FLIGHT, VARIANTS_QUEUE_SIZE } from '../bench/variants.ts';
@@ -7,6 +8,9 @@ import type { RegisterRow } from '../bench/single.ts';
 import type { Spread } from '../bench/summary.ts';
 import { VF_SWEEP_IN_FLIGHT } from '../bench/sweeps.ts';
 import { FRAMES_ON_THE_WAY } from '../bench/data_traffic.ts';
+import { isAssumption, profileParameters, resolveProfile } from '../device/profile.ts';
+import { PROFILES } from '../device/profiles.ts';
+import * as boot from './html_report_boot.ts';
 import * as charts from './html_report_charts.ts';
 import type { Chart, LegendEntry } from './html_report_charts.ts';
 import { STYLE } from './html_report_style.ts';
@@ -14,8 +18,8 @@ import { grouped } from './output.ts';
 
 const DASH_NOTE = 'The line goes through p50, the dashed one through p99.';
 
-/** The page as HTML text. */
-export function adminReportPage(report: AdminBenchReport): string {
+/** The page as HTML text; `command` is what a reader types for the same one. */
+export function adminReportPage(report: AdminBenchReport, command: string): string {
   const title = 'Legacy registers through the admin queue';
   return `<!doctype html>
 <html lang="en">
@@ -33,6 +37,7 @@ command on the PF. This is what that costs, phase by phase, in the simulated tim
 <p class="soft">${escape(profileText(report))}</p>
 ${facts(report)}
 ${[
+  basisSection(report, command),
   commandSection(report),
   accountSection(report),
   variantSection(report),
@@ -80,6 +85,48 @@ ${fact(
 
 function fact(value: string, what: string, note: string): string {
   return `<div class="fact"><b>${escape(value)}</b><span>${escape(what)}</span><small>${escape(note)}</small></div>`;
+}
+
+/** Whose numbers these are, and what is not in them. */
+function basisSection({ profile: { name, set }, commands }: AdminBenchReport, command: string): string {
+  const values = resolveProfile('timed', set, name).values;
+  const parameters = profileParameters(name).map((parameter) => ({
+    ...parameter,
+    value: values.get(parameter.name)!,
+    source: set[parameter.name] === undefined ? parameter.source : 'set for this run',
+  }));
+  const assumed = new Set(parameters.filter(isAssumption).map((parameter) => parameter.name));
+  const read = commands.find((row) => row.name === 'LEGACY_COMMON_CFG_READ')!;
+  const assumedCycles = byParameter(read.accounts)
+    .filter(({ parameter }) => assumed.has(parameter))
+    .reduce((sum, { cycles }) => sum + cycles, 0);
+  const share = ((100 * assumedCycles) / read.cycles.p50).toFixed(0);
+  const changes = Object.entries(set).map(([parameter, value]) => `${parameter} = ${value}`);
+  const points = [
+    `virtfn ${manifest.version} made this page: <code>${escape(command)}</code>`,
+    `No hardware was measured. The profile <b>${escape(name)}</b> is ${escape(summaryOf(name))}`,
+    ...(changes.length === 0 ? [] : [`Set for this run: ${escape(changes.join(', '))}.`]),
+    `${assumed.size} of its ${parameters.length} parameters are assumptions: nothing that is published tells them. They account for
+${share} % of the median ${read.name}: ${escape([...assumed].join(', '))}.`,
+    `Drivers cost no simulated time (driver cost 0), no exit of a virtual machine is counted, and from an MSI-X message to its
+handler pass ${values.get('host.interrupt_ns')!} ns (host.interrupt_ns).`,
+  ];
+  const rows = parameters.map(({ name: parameter, value, unit, source }) => [
+    parameter,
+    `${grouped(value)} ${unit === 'count' || unit === 'switch' ? '' : unit}`,
+    source,
+  ]);
+  return section(
+    'What the numbers rest on',
+    'The same command gives the same numbers on every machine.',
+    `<ul class="basis">${points.map((point) => `<li>${point}</li>`).join('\n')}</ul>`,
+    details('Every parameter, and where its value comes from', table(['parameter', 'value', 'source'], rows)),
+  );
+}
+
+function summaryOf(profile: string): string {
+  const { summary } = PROFILES.find(({ name }) => name === profile)!;
+  return `${summary[0]!.toLowerCase()}${summary.slice(1)}.`;
 }
 
 function commandSection(report: AdminBenchReport): string {
@@ -271,10 +318,10 @@ function bootSection(report: AdminBenchReport): string {
     `From the first look at configuration space to DRIVER_OK: ${time(legacy!.ns)} and ${legacy!.accesses.length} accesses, of
 which ${legacy!.adminCommands} are administration commands and take ${share} % of the time. The modern driver below it needs
 ${time(modern!.ns)} and ${modern!.accesses.length} accesses; most of its writes are posted and take none.`,
-    figure(charts.bootLanes(report)),
-    legend(charts.kindLegend()),
+    figure(boot.bootLanes(report)),
+    legend(boot.kindLegend()),
     '<h3>The legacy driver, access by access</h3>',
-    figure(charts.bootWaterfall(report)),
+    figure(boot.bootWaterfall(report)),
   );
 }
 

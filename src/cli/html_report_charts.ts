@@ -6,11 +6,11 @@ import { parseHTML } from 'linkedom';
 
 import type { AdminBenchReport } from '../bench/admin_report.ts';
 import { byParameter, type Account } from '../bench/accounts.ts';
-import type { Boot, BootAccessKind } from '../bench/boot.ts';
 import type { ProbeKind } from '../bench/load.ts';
 import { PHASES, type Phases } from '../bench/phases.ts';
 import { toNs, type Spread } from '../bench/summary.ts';
-import { accountColors, kindColor, phaseFill, phaseInk, seriesColor } from './html_report_style.ts';
+import { ACCOUNT_COLORS, OTHER_COLORS, phaseFill, phaseInk, seriesColor, type Colors } from './html_report_style.ts';
+import { counted } from './output.ts';
 
 const { document } = parseHTML('<html></html>');
 const WIDTH = 1060;
@@ -38,7 +38,7 @@ export interface LegendEntry {
   readonly symbol?: Plot.SymbolType;
 }
 
-function draw(id: string, label: string, options: Plot.PlotOptions): Chart {
+export function draw(id: string, label: string, options: Plot.PlotOptions): Chart {
   const svg = Plot.plot({
     width: WIDTH,
     style: FONT,
@@ -50,20 +50,18 @@ function draw(id: string, label: string, options: Plot.PlotOptions): Chart {
   return { id, svg: svg.outerHTML };
 }
 
-function cyclesText(cycles: number, clockPs: number): string {
+export function cyclesText(cycles: number, clockPs: number): string {
   return `${number(cycles)} cycles, ${number(toNs(cycles, clockPs))} ns`;
 }
 
-function number(value: number): string {
+export function number(value: number): string {
   return value.toLocaleString('en-US', { maximumFractionDigits: 1 });
 }
 
 /** A part of a bar: what it is, how long, and its colours. */
-interface Part {
+interface Part extends Colors {
   readonly label: string;
   readonly cycles: number;
-  readonly fill: string;
-  readonly ink: string;
 }
 
 interface Segment extends Part {
@@ -173,26 +171,43 @@ export function commandBars({ commands, directRegisters, profile }: AdminBenchRe
   return phaseBars('phases', 'Phases of each administration command', bars, profile.clockPs);
 }
 
-/** Parameters over all commands, the largest first: the order and the colours of accountBars(). */
-function accountOrder({ commands }: AdminBenchReport): string[] {
-  return byParameter({ driver: commands.flatMap(({ accounts }) => byParameter(accounts)) }).map(
+/** Accounts that are drawn as one. */
+interface AccountSeries extends Colors {
+  readonly label: string;
+  readonly accounts: readonly string[];
+}
+
+/** The largest accounts over all commands, as many as there are colours that one can tell apart; all others are one. */
+function accountSeries({ commands }: Pick<AdminBenchReport, 'commands'>): AccountSeries[] {
+  const order = byParameter({ driver: commands.flatMap(({ accounts }) => byParameter(accounts)) }).map(
     ({ parameter }) => parameter,
   );
+  const named = order.slice(0, ACCOUNT_COLORS.length);
+  const others = order.slice(named.length);
+  return [
+    ...named.map((label, i) => ({ label, accounts: [label], ...ACCOUNT_COLORS[i]! })),
+    ...(others.length === 0
+      ? []
+      : [{ label: `other, ${counted(others.length, 'account')}`, accounts: others, ...OTHER_COLORS }]),
+  ];
 }
 
 /** The same commands by parameter. */
 export function accountBars(report: AdminBenchReport): Chart {
-  const order = accountOrder(report);
+  const series = accountSeries(report);
   const bars = report.commands.map(({ name, accounts }) => {
     const cycles = new Map(byParameter(accounts).map((account: Account) => [account.parameter, account.cycles]));
-    const parts = order.map((label, i) => ({ label, cycles: cycles.get(label) ?? 0, ...accountColors(i) }));
+    const parts = series.map(({ accounts: members, ...part }) => ({
+      ...part,
+      cycles: members.reduce((sum, member) => sum + (cycles.get(member) ?? 0), 0),
+    }));
     return { name, parts };
   });
   return partBars('accounts', 'Parameters that each administration command pays for', bars, report.profile.clockPs);
 }
 
-export function accountLegend(report: AdminBenchReport): LegendEntry[] {
-  return accountOrder(report).map((label, i) => ({ label, color: accountColors(i).fill }));
+export function accountLegend(report: Pick<AdminBenchReport, 'commands'>): LegendEntry[] {
+  return accountSeries(report).map(({ label, fill }) => ({ label, color: fill }));
 }
 
 /** The same command in every variant, alone on an idle card. */
@@ -267,7 +282,7 @@ export function seriesLegend(names: readonly string[]): LegendEntry[] {
   return names.map((label, i) => ({ label, color: seriesColor(i), symbol: MARKERS[i % MARKERS.length]! }));
 }
 
-const US = 1000;
+export const US = 1000;
 
 export function inFlightLatency({ inFlight }: AdminBenchReport): Chart {
   const pick = (percentile: 'p50' | 'p99'): LinePoint[] =>
@@ -394,98 +409,4 @@ export function loadRanges({ load }: AdminBenchReport): Chart {
 
 export function probeLegend(): LegendEntry[] {
   return seriesLegend(PROBES.map((probe) => PROBE_NAMES[probe]));
-}
-
-const KIND_NAMES: Readonly<Record<BootAccessKind, string>> = {
-  config: 'configuration space',
-  read: 'register read',
-  write: 'register write',
-  interrupts: 'MSI-X set-up',
-};
-const KINDS = Object.keys(KIND_NAMES) as BootAccessKind[];
-
-export function kindLegend(): LegendEntry[] {
-  return KINDS.map((kind) => ({ label: KIND_NAMES[kind], color: kindColor(kind) }));
-}
-
-interface BootMark {
-  readonly driver: string;
-  readonly kind: string;
-  readonly color: string;
-  readonly begin: number;
-  readonly end: number;
-  readonly name: string;
-  readonly row: number;
-  readonly title: string;
-}
-
-function bootMarks({ driver, accesses }: Boot, clockPs: number): BootMark[] {
-  return accesses.map((access, row) => {
-    const begin = toNs(access.begin, clockPs) / US;
-    const what = `${access.kind === 'read' || access.kind === 'write' ? `${access.kind} ` : ''}${access.name}`;
-    const how = access.isAdminCommand ? ', administration command' : '';
-    const title = `${row + 1}. ${what}, ${access.bytes} B${how}\nat ${number(begin)} us, ${cyclesText(access.cycles, clockPs)}`;
-    const end = begin + toNs(access.cycles, clockPs) / US;
-    const kind = KIND_NAMES[access.kind];
-    return { driver: `${driver} driver`, kind, color: kindColor(access.kind), begin, end, name: what, row, title };
-  });
-}
-
-/** Both bring-ups on one scale, a lane for each kind of access. */
-export function bootLanes({ boots, profile }: AdminBenchReport): Chart {
-  const marks = boots.flatMap((boot) => bootMarks(boot, profile.clockPs));
-  return draw('boot', 'Bring-up of a legacy and a modern driver', {
-    marginLeft: 140,
-    marginRight: 100,
-    marginTop: 8,
-    height: 300,
-    x: { label: 'simulated time since the first access (us)', grid: true },
-    y: { label: null, domain: KINDS.map((kind) => KIND_NAMES[kind]), padding: 0.2, tickSize: 0 },
-    fy: { label: null, padding: 0.12 },
-    marks: [
-      Plot.frame({ strokeOpacity: 0.12 }),
-      Plot.barX(marks, {
-        fy: 'driver',
-        y: 'kind',
-        x1: 'begin',
-        x2: 'end',
-        fill: 'color',
-        title: 'title',
-        insetRight: 0.6,
-      }),
-      Plot.tickX(marks, { fy: 'driver', y: 'kind', x: 'begin', stroke: 'color', strokeWidth: 1.5, title: 'title' }),
-    ],
-  });
-}
-
-/** The legacy bring-up access by access. */
-export function bootWaterfall({ boots, profile }: AdminBenchReport): Chart {
-  const legacy = boots.find(({ driver }) => driver === 'legacy')!;
-  const marks = bootMarks(legacy, profile.clockPs);
-  return draw('boot-legacy', 'Accesses of the legacy bring-up', {
-    marginLeft: 220,
-    marginRight: 70,
-    height: 60 + marks.length * 15,
-    x: { label: 'simulated time since the first access (us)', grid: true, axis: 'both' },
-    y: {
-      label: null,
-      domain: marks.map(({ row }) => row),
-      tickFormat: (row: number) => marks[row]!.name,
-      tickSize: 0,
-      padding: 0.15,
-      type: 'band',
-    },
-    marks: [
-      Plot.barX(marks, { y: 'row', x1: 'begin', x2: 'end', fill: 'color', title: 'title' }),
-      Plot.tickX(marks, { y: 'row', x: 'begin', stroke: 'color', strokeWidth: 1.5, title: 'title' }),
-      Plot.text(marks, {
-        y: 'row',
-        x: 'end',
-        text: ({ begin, end }: BootMark) => `${number(end - begin)} us`,
-        textAnchor: 'start',
-        dx: 5,
-        fontSize: 10,
-      }),
-    ],
-  });
 }

@@ -17,7 +17,7 @@ const PHASE_COLORS: Readonly<Record<PhaseKey, readonly [fill: string, ink: strin
   writeback: ['#f5d061', '#241c00'],
   notify: ['#8763b8', '#ffffff'],
   link: ['#6ba6df', '#071a2c'],
-  access: ['#ef8a2c', '#1f1000'],
+  access: ['#a3521d', '#ffffff'],
   transmit: ['#c58fb4', '#24101e'],
   driver: ['#d6456f', '#ffffff'],
 };
@@ -29,13 +29,36 @@ const SERIES_DARK = ['#6fb1ff', '#ff9d57', '#4fd39b', '#d59bea'];
 /** Colours of the kinds of access in a bring-up. */
 const KIND_COLORS = { config: '#8f9baa', read: '#3f83c8', write: '#ef8a2c', interrupts: '#8763b8' } as const;
 
-/** Accounts have no names that are known before: their colours follow their rank, and come again. */
-const ACCOUNT_COLORS: readonly (readonly [fill: string, ink: string])[] = Object.values(PHASE_COLORS);
-
-export function accountColors(rank: number): { readonly fill: string; readonly ink: string } {
-  const [fill, ink] = ACCOUNT_COLORS[rank % ACCOUNT_COLORS.length]!;
-  return { fill, ink };
+/** Fill, and the ink that is readable on it. */
+export interface Colors {
+  readonly fill: string;
+  readonly ink: string;
 }
+
+const DARK_INK = '#1a1408';
+const LIGHT_INK = '#ffffff';
+
+/** Accounts have no names that are known before: their colours follow their rank. */
+export const ACCOUNT_COLORS: readonly Colors[] = [
+  { fill: '#2a63ad', ink: LIGHT_INK },
+  { fill: '#ef8a2c', ink: DARK_INK },
+  { fill: '#1f7f5c', ink: LIGHT_INK },
+  { fill: '#f5d061', ink: DARK_INK },
+  { fill: '#8763b8', ink: LIGHT_INK },
+  { fill: '#8bd0af', ink: DARK_INK },
+  { fill: '#d6456f', ink: LIGHT_INK },
+  { fill: '#6ba6df', ink: DARK_INK },
+  { fill: '#8a4b1f', ink: LIGHT_INK },
+  { fill: '#e8b3d4', ink: DARK_INK },
+  { fill: '#7a8f1e', ink: DARK_INK },
+  { fill: '#5d6b79', ink: LIGHT_INK },
+  { fill: '#b5e05a', ink: DARK_INK },
+  { fill: '#e9c39b', ink: DARK_INK },
+  { fill: '#7d0f2b', ink: LIGHT_INK },
+];
+
+/** Of all accounts that come after these. */
+export const OTHER_COLORS: Colors = { fill: '#c3cad3', ink: DARK_INK };
 
 export function phaseFill(key: PhaseKey): string {
   return `var(--phase-${key})`;
@@ -70,7 +93,7 @@ export const STYLE = `
   ${PHASE_VARIABLES}
   ${variables('series', [...SERIES_LIGHT.entries()])}
 }
-@media (prefers-color-scheme: dark) {
+@media screen and (prefers-color-scheme: dark) {
   :root {
     --page: #10151b; --card: #19212a; --ink: #e6ebf1; --soft: #9fabb9; --line: #303b47; --accent: #6fb1ff;
     ${variables('series', [...SERIES_DARK.entries()])}
@@ -108,5 +131,36 @@ th:first-child, td:first-child { text-align: left; }
 details { margin-top: 12px; }
 summary { cursor: pointer; color: var(--accent); }
 @media (max-width: 520px) { .pair { grid-template-columns: 1fr; } main { padding: 20px 12px 40px; } section { padding: 16px 14px; } }
-@media print { section, .fact { break-inside: avoid; } }
+code { font: 13px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; overflow-wrap: anywhere; }
+ul.basis { margin: 8px 0 0; padding-left: 20px; max-width: 100ch; }
+ul.basis li { margin-bottom: 6px; }
+@media print {
+  @page { margin: 12mm; }
+  * { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
+  body { background: none; font-size: 9pt; line-height: 1.4; }
+  main { max-width: none; padding: 0; }
+  h1 { font-size: 16pt; }
+  h2 { font-size: 12pt; }
+  h1, h2, h3, h2 + p { break-after: avoid; }
+  p, ul.basis { max-width: none; }
+  section { border-width: 1px 0 0; border-radius: 0; padding: 8px 0 0; margin-top: 12px; }
+  .facts { grid-template-columns: repeat(5, minmax(0, 1fr)); gap: 8px; margin-top: 8px; }
+  .fact { padding: 6px 8px; break-inside: avoid; }
+  .fact b { font-size: 14pt; }
+  .fact small, ul.legend, ul.basis { font-size: 8pt; }
+  figure { overflow: visible; }
+  p, figure, .pair, .scroll, ul.legend, tr { break-inside: avoid; }
+  details .scroll { break-inside: auto; }
+  ul.legend { break-before: avoid; gap: 2px 14px; margin-top: 4px; }
+  ul.basis { margin-top: 4px; }
+  ul.basis li { margin-bottom: 2px; }
+  section > figure svg { min-width: 0; }
+  figure svg { width: 100%; max-height: 240mm; }
+  .pair { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 0 12px; }
+  code { font-size: 8pt; }
+  .scroll { overflow: visible; }
+  table { width: 100%; font-size: 7pt; }
+  th, td { white-space: normal; padding: 2px 6px 2px 0; }
+  details:not([open]) { display: none; }
+}
 `;

@@ -39,6 +39,11 @@ export function profileParameters(name: string = DEFAULT_PROFILE): readonly Prof
   });
 }
 
+/** Whether nothing that is published tells the value. */
+export function isAssumption({ source }: ProfileParameter): boolean {
+  return source.startsWith('ASSUMPTION');
+}
+
 function profileNamed(name: string): (typeof PROFILES)[number] {
   const profile = PROFILES.find((candidate) => candidate.name === name);
   if (profile !== undefined) return profile;

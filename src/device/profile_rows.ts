@@ -80,7 +80,7 @@ export const PROFILE_ROWS: readonly ProfileRow[] = [
     105,
     'ASSUMPTION: physical, link and transaction layers of both ends',
   ),
-  row(P.P_DOWN_LATENCY, 'link.down_latency_ns', 'ns', 105, 'as up'),
+  row(P.P_DOWN_LATENCY, 'link.down_latency_ns', 'ns', 105, 'ASSUMPTION: as up'),
   row(P.P_MPS, 'link.mps_bytes', 'bytes', 256, 'typical server', { ...BYTES, min: 128 }),
   row(P.P_MRRS, 'link.mrrs_bytes', 'bytes', 512, 'typical server', { ...BYTES, min: 128 }),
   row(P.P_RCB, 'link.rcb_bytes', 'bytes', 64, `${SPECIFICATION} §2.3.1.1: 64 on root complexes`, {
@@ -102,9 +102,9 @@ export const PROFILE_ROWS: readonly ProfileRow[] = [
   ),
 
   row(P.P_UP_PH, 'credit.host_ph', 'count', 64, `ASSUMPTION: as ${COCOTB}; 0: infinite`, CREDITS),
-  row(P.P_UP_PD, 'credit.host_pd', 'count', 1024, 'likewise, 16 bytes each', CREDITS),
-  row(P.P_UP_NPH, 'credit.host_nph', 'count', 64, 'likewise', CREDITS),
-  row(P.P_UP_NPD, 'credit.host_npd', 'count', 64, 'likewise', CREDITS),
+  row(P.P_UP_PD, 'credit.host_pd', 'count', 1024, 'ASSUMPTION: likewise, 16 bytes each', CREDITS),
+  row(P.P_UP_NPH, 'credit.host_nph', 'count', 64, 'ASSUMPTION: likewise', CREDITS),
+  row(P.P_UP_NPD, 'credit.host_npd', 'count', 64, 'ASSUMPTION: likewise', CREDITS),
   row(P.P_UP_CPLH, 'credit.host_cplh', 'count', 0, `${SPECIFICATION} §2.6.1: infinite without peer-to-peer`, CREDITS),
   row(P.P_UP_CPLD, 'credit.host_cpld', 'count', 0, 'likewise', CREDITS),
   row(P.P_DOWN_PH, 'credit.card_ph', 'count', 64, COCOTB, CREDITS),

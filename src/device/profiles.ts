@@ -68,7 +68,7 @@ export const PROFILES: readonly NamedProfile[] = [
       'link.mrrs_bytes': [4096, 'likewise, MRRS 4096'],
       'link.completion_bytes': [512, 'completions as long as MPS allows'],
       'link.up_latency_ns': [85, 'ASSUMPTION: layers in fewer nanoseconds than an FPGA takes'],
-      'link.down_latency_ns': [85, 'as up'],
+      'link.down_latency_ns': [85, 'ASSUMPTION: as up'],
       'link.tags': [768, 'PCIe 6.0 §2.2.6.2: 10-bit tags'],
       'credit.update_ns': [46, 'PCIe 6.0 §2.6.1.2: 182 symbol times for Gen5 x16, MPS 512'],
       'credit.host_ph': [256, 'ASSUMPTION: scaled flow control'],

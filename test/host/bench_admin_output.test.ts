@@ -118,6 +118,36 @@ describe('virtfn bench admin --quick', () => {
     expect(page).not.toMatch(/NaN|undefined|Infinity/);
   });
 
+  it('says what the numbers rest on', () => {
+    const { version } = JSON.parse(readFileSync(repoPath('package.json'), 'utf8')) as { version: string };
+    const [basis] = /<h2>What the numbers rest on<\/h2>.*?<\/section>/s.exec(page)!;
+    const [, assumed] = /parameters are assumptions: .*?LEGACY_COMMON_CFG_READ: (.*?)\.<\/li>/s.exec(basis)!;
+    const documented = readFileSync(repoPath('docs/timing_model.md'), 'utf8').matchAll(
+      /^\| `(\S+)` .* ASSUMPTION.*\|$/gm,
+    );
+
+    expect(basis).toContain(
+      `virtfn ${version} made this page: <code>virtfn bench admin --profile fpga-gen3x8-250mhz --set clock.period_ps=2000 --vfs 1,4 --in-flight 1,16 --seed 1 --quick</code>`,
+    );
+    expect(basis).toContain('Set for this run: clock.period_ps = 2000.');
+    expect(basis).toContain('driver cost 0');
+    expect(basis).toContain('no exit of a virtual machine is counted');
+    // what is set for this run is no assumption of the profile any more
+    expect(assumed!.split(', ')).toEqual(
+      [...documented].map(([, name]) => name).filter((n) => n !== 'clock.period_ps'),
+    );
+    expect(basis).toContain('<td>clock.period_ps</td><td>2,000 ps</td><td>set for this run</td>');
+    expect(basis).toContain('<td>admin.decode_ns</td><td>20 ns</td><td>ASSUMPTION: 5 cycles at 250 MHz</td>');
+  });
+
+  it('has a command line that makes the same page again', async () => {
+    const [, command] = /<code>virtfn bench admin (.*?)<\/code>/.exec(page)!;
+    const again = join(folder, 'again.html');
+    await run(...command!.split(' '), '--html', again);
+
+    expect(readFileSync(again, 'utf8')).toBe(page);
+  });
+
   it('leaves nothing to be fetched and nothing to be run', () => {
     const addresses = [...page.matchAll(/https?:\/\/[^"'\s<]*/g)].map(([address]) => address);
 
