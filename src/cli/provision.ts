@@ -11,12 +11,14 @@ import { checkHealth } from '../provisioning/inspect.ts';
 import { planText, type Plan } from '../provisioning/plan.ts';
 import { FileProblems, problemText } from '../util/problems.ts';
 import { NicError, UsageError } from '../util/errors.ts';
+import { DASH } from '../files/errors.ts';
+import { isStandardOutput } from '../files/identity.ts';
 import { withLock } from '../files/lock.ts';
 import { readInput } from '../files/read.ts';
 import { CommandFiles } from './command_files.ts';
 import { jsonOption } from './json_option.ts';
 import { wholeNumber } from './options.ts';
-import { columns, print } from './output.ts';
+import { columns, print, warn } from './output.ts';
 import { changesOf, modifyOptions, type ModifyArguments } from './provision_modify.ts';
 import { functionNumbers, listRows, listText, queryOf, queryText, statsOf, statsText } from './provision_text.ts';
 
@@ -52,6 +54,7 @@ export function provisionCommand(): Command {
       `
 No card runs on between two calls. Each verb builds the card that --card describes, works on it as on any other, and
 describes it again in that file (apply and modify; the file is replaced as a whole). apply makes the file if there is none.
+With --card - the card comes from standard input and goes to standard output, alone; apply then makes a new one.
 The format of both files is in docs/provisioning.md.
 
 Exit codes: 0 done, 1 refused by the card, or not healthy, 2 wrong usage or a bad file; all of its problems are named.
@@ -62,7 +65,10 @@ Example:
 }
 
 function cardOption(): Option {
-  return new Option('--card <file>', 'the description of the card').default(DEFAULT_CARD);
+  return new Option(
+    '--card <file>',
+    'the description of the card; - reads standard input, writes standard output',
+  ).default(DEFAULT_CARD);
 }
 
 function newCardOptions(): Option[] {
@@ -183,7 +189,8 @@ Examples:
       const files = changedFilesOf(options, path);
       const text = readInput(path);
       inTurn(options, () => {
-        const card = cardFor(options, files);
+        const isNew = isStandardOutput(options.card); // nothing is read from there
+        const card = isNew ? new ProvisionedCard(newCard(options)) : cardFor(options, files);
         const file = inFile(path, files, () => {
           const read = readFile(text, card);
           card.plan(read); // what the card as a whole cannot give is a problem of the file, too
@@ -228,8 +235,9 @@ function filesOf({ card, json }: CardArguments, file?: string): CommandFiles {
 }
 
 /** The files of a verb that describes the card again. */
-function changedFilesOf({ card, json }: CardArguments, file?: string): CommandFiles {
-  return new CommandFiles({ '<file>': file }, { '--card': card, '--json': json });
+function changedFilesOf(options: CardArguments & { dryRun?: true }, file?: string): CommandFiles {
+  if (options.dryRun) return filesOf(options, file);
+  return new CommandFiles({ '<file>': file }, { '--card': options.card, '--json': options.json });
 }
 
 function answer(files: CommandFiles, verbName: string, content: object, text: () => string): void {
@@ -246,13 +254,13 @@ function openCard(path: string, files: CommandFiles): ProvisionedCard {
 }
 
 function checkExists(path: string): void {
-  if (existsSync(path)) return;
+  if (path === DASH || existsSync(path)) return;
   throw new UsageError(`${path}: no such card; make one with virtfn provision apply, or name it with --card`);
 }
 
 /** The card of the file, or a new one where there is no file. */
 function cardFor(options: NewCardArguments, files: CommandFiles): ProvisionedCard {
-  if (!existsSync(options.card)) return new ProvisionedCard(newCard(options));
+  if (options.card !== DASH && !existsSync(options.card)) return new ProvisionedCard(newCard(options));
   if (Object.keys(newCard(options)).length > 0) {
     throw new UsageError(`${options.card} exists; options of a new card are for one that does not`);
   }
@@ -279,16 +287,17 @@ function inFile<T>(path: string, files: CommandFiles, work: () => T): T {
   } catch (error) {
     if (!(error instanceof FileProblems)) throw error;
     const { problems } = error;
-    answer(files, 'problems', { file: path, problems }, () =>
-      problems.map((problem) => `${path}: ${problemText(problem)}`).join('\n'),
-    );
+    const texts = problems.map((problem) => `${path}: ${problemText(problem)}`);
+    answer(files, 'problems', { file: path, problems }, () => texts.join('\n'));
+    const card = files.pathOf('--card');
+    if (card !== undefined && isStandardOutput(card)) for (const text of texts) warn(text);
     throw new UsageError(`${path}: ${problems.length === 1 ? '1 problem' : `${problems.length} problems`}`);
   }
 }
 
 /** Does what changes a card while no other process does: from before the card is read until it is described again. */
 function inTurn({ card, dryRun }: CardArguments & { dryRun?: true }, work: () => void): void {
-  if (dryRun) work();
+  if (dryRun || isStandardOutput(card)) work();
   else withLock(card, work);
 }
 

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // `virtfn provision` as a process: what each verb prints, what it leaves in the description of the card, and that a refusal
 // leaves it as it was.
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
+import { provisionCommand } from '../../src/cli/provision.ts';
 import { CliProgram, type ProgramRun } from '../support/cli_program.ts';
 import { readRepoFile } from '../support/repo.ts';
 
-const VERBS = ['list', 'query', 'modify', 'validate', 'apply', 'stats', 'health'];
+const VERBS = provisionCommand().commands.map((verb) => verb.name());
 const SCHEMA = 'virtfn.provision/1';
 const FILE = {
   profiles: { tenant: { mtu: 9000, vlan: 10 }, quiet: { rateMbps: 100 } },
@@ -79,6 +81,54 @@ describe('virtfn provision', () => {
       'broken.json: /functions/0/vf:',
       'broken.json: /numVfs:',
     ]);
+  });
+});
+
+describe('a card without a file', () => {
+  const pipe = (input: string, ...args: string[]): ProgramRun => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [program.file, 'provision', ...args], {
+      cwd: program.folder,
+      encoding: 'utf8',
+      input,
+    });
+    return { code: status, stdout, stderr };
+  };
+  const apply = (...args: string[]): ProgramRun => pipe('', 'apply', ...args, '--card', '-');
+
+  it('goes to standard output alone, comes from standard input, and leaves nothing behind', () => {
+    const before = readdirSync(program.folder);
+
+    const made = apply('good.json', '--total-vfs', '4', '--on-demand', '1');
+    const changed = pipe(made.stdout, 'modify', '--num-vfs', '2', '--card', '-');
+    const listed = pipe(changed.stdout, 'list', '--card', '-', '--json');
+
+    for (const { code, stderr } of [made, changed, listed]) expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(JSON.parse(made.stdout)).toMatchObject({ schema: 'virtfn.card/1', ...FILE });
+    expect(JSON.parse(changed.stdout)).toMatchObject({ schema: 'virtfn.card/1', numVfs: 2 });
+    expect(JSON.parse(listed.stdout)).toMatchObject({ schema: SCHEMA, verb: 'list' });
+    expect(readdirSync(program.folder)).toEqual(before);
+  });
+
+  it('is not described where nothing is done', () => {
+    const { stdout } = apply('good.json', '--total-vfs', '4', '--on-demand', '1', '--dry-run');
+
+    expect(stdout).toMatch(/^VF 1: mac .*\nenable 3 VFs\n$/s);
+  });
+
+  it('shares standard output with no report', () => {
+    expect(apply('good.json', '--json')).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: 'virtfn: --card - and --json - go to standard output; choose another place for --json\n',
+    });
+  });
+
+  it('that cannot be is nothing but its problems, on standard error', () => {
+    const { code, stdout, stderr } = apply('bad.json');
+
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(/^virtfn: bad\.json: \/functions\/0\/vf: /m);
+    expect(stderr).toMatch(/^virtfn: bad\.json: \d problems\n$/m);
   });
 });
 
