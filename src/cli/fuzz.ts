@@ -61,7 +61,7 @@ export interface FoundProblem {
 /** The verb. */
 export function fuzzCommand(): Command {
   return new Command('fuzz')
-    .description('fuzz the card, its drivers or the vfio-user server; replay what broke')
+    .description('fuzz the card, its drivers or the vfio-user server')
     .addOption(new Option('--target <name>', 'what to fuzz').choices([...FUZZ_TARGETS, 'all']).default('all'))
     .option('--seconds <n>', 'how long, in real time, all targets together', wholeNumber(1, LONGEST_SECONDS), 60)
     .addOption(

@@ -15,7 +15,7 @@ const SCHEMA = 'virtfn.profiles/1';
 /** The verb. */
 export function profilesCommand(): Command {
   return new Command('profiles')
-    .description('list the timing profiles, or the parameters of one with their sources')
+    .description('list the timing profiles, or the parameters of one')
     .addArgument(new Argument('[name|file]', 'a profile, or a JSON file to be checked').argParser(chooseProfile))
     .option('--diff', 'only what differs from the default profile')
     .addOption(jsonOption(SCHEMA))

@@ -6,13 +6,14 @@ import { dirname, join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { makeProgram } from '../../src/cli/program.ts';
 import { openCapture } from '../../src/wire/capture.ts';
 import { pcapPieces, type PcapFrame } from '../../src/wire/pcap.ts';
 import { CliProgram } from '../support/cli_program.ts';
 import { Blocks } from '../support/pcapng_blocks.ts';
 import { readRepoFile, repoPath } from '../support/repo.ts';
 
-const VERBS = ['start', 'replay', 'bench', 'lspci', 'regs', 'villain'];
+const VERBS = makeProgram().commands.map((verb) => verb.name());
 const PING_HTTP = repoPath('test/fixtures/ping_http.pcap');
 
 let program: CliProgram;

@@ -93,6 +93,16 @@ describe('programs in the text', () => {
 });
 
 describe('README.md', () => {
+  it('names every entry point of the package', () => {
+    const { exports } = JSON.parse(readRepoFile('package.json')) as { exports: Readonly<Record<string, unknown>> };
+    const names = Object.entries(exports).flatMap(([path, to]) =>
+      typeof to === 'string' ? [] : [path.replace('.', 'virtfn')],
+    );
+
+    expect(names).toContain('virtfn/trace');
+    for (const name of names) expect(readRepoFile('README.md')).toContain(`\`${name}\``);
+  });
+
   it('says what a VF costs', () => {
     const bytes = createNic({ totalVfs: 1 }).bytesPerVf();
 
