@@ -12,7 +12,7 @@ import { jsonOption } from './json_option.ts';
 import { numberList, parameterList, setOption, wholeNumber } from './options.ts';
 import { CommandFiles } from './command_files.ts';
 import { withSteps } from './output.ts';
-import { profileOption, type ProfileChoice } from './profile_file.ts';
+import { changesOf, profileOption, type ProfileChoice } from './profile_file.ts';
 
 const MOST_VFS = 1024;
 const LARGEST_SEED = 0xffffffff;
@@ -92,7 +92,7 @@ function measure({ vfs, inFlight, seed, profile, set, quick }: BenchAdminArgumen
   const options: AdminBenchOptions = {
     seed,
     profileName: profile.name,
-    profile: { ...profile.values, ...set },
+    profile: changesOf(profile, set),
     quick: quick ?? false,
     ...(vfs === undefined ? {} : { vfs }),
     ...(inFlight === undefined ? {} : { inFlight }),

@@ -9,7 +9,7 @@ import type { LoadedAccess } from '../bench/load.ts';
 import type { LoopResult } from '../bench/closed_loop.ts';
 import type { AccessKind, RegisterRow } from '../bench/single.ts';
 import { toNs, type Spread, type Summary } from '../bench/summary.ts';
-import { grouped } from './output.ts';
+import { changeTexts, grouped } from './output.ts';
 import { tableText, wrapped } from './table.ts';
 
 type TextRow = Readonly<Record<string, string>>;
@@ -63,11 +63,10 @@ function headlineText({ headline: { read, write, notify } }: AdminBenchReport): 
 }
 
 function profileText({ profile, seed, isQuick }: AdminBenchReport): string {
-  const changes = Object.entries(profile.set).map(([name, value]) => `${name}=${value}`);
   const parts = [
     `profile ${profile.name}`,
     `${1_000_000 / profile.clockPs} MHz`,
-    ...changes,
+    ...changeTexts(profile.set),
     `seed ${seed}`,
     ...(isQuick ? ['quick'] : []),
   ];

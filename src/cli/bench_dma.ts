@@ -8,9 +8,9 @@ import type { ProfileOverrides } from '../device/profile.ts';
 import { jsonOption } from './json_option.ts';
 import { numberList, setOption, wholeNumber } from './options.ts';
 import { CommandFiles } from './command_files.ts';
-import { withSteps } from './output.ts';
+import { changeTexts, withSteps } from './output.ts';
 import { tableText } from './table.ts';
-import { profileOption, type ProfileChoice } from './profile_file.ts';
+import { changesOf, profileOption, type ProfileChoice } from './profile_file.ts';
 
 const SIZES = [8, 64, 128, 256, 512, 1024, 1520, 2048];
 const LARGEST = 4096;
@@ -58,12 +58,13 @@ Examples:
     .action(async (options: BenchDmaArguments) => {
       const { op, bytes, profile, set, window, random = false, samples, rate = false, json, svg } = options;
       const files = new CommandFiles({ '--profile': profile.file }, { '--json': json, '--svg': svg });
+      const changes = changesOf(profile, set);
       const rows = withSteps('bench dma', (onStep) =>
         runDmaBench(
           {
             operation: op,
             bytes,
-            set: { ...profile.values, ...set },
+            set: changes,
             profileName: profile.name,
             windowBytes: window,
             isRandom: random,
@@ -78,8 +79,9 @@ Examples:
         files.write('--svg', [dmaLatencyChart(rows)]);
       }
       files.report(
-        { schema: DMA_SCHEMA, profile: profile.name, rows },
-        () => `Profile ${profile.name}, ${window} bytes of memory\n${dmaText(rows)}`,
+        { schema: DMA_SCHEMA, profile: profile.name, set: changes, rows },
+        () =>
+          `Profile ${[profile.name, ...changeTexts(changes)].join(', ')}, ${window} bytes of memory\n${dmaText(rows)}`,
       );
     });
 }

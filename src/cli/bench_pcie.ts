@@ -8,9 +8,9 @@ import type { ProfileOverrides } from '../device/profile.ts';
 import { jsonOption } from './json_option.ts';
 import { numberList, setOption, wholeNumber } from './options.ts';
 import { CommandFiles } from './command_files.ts';
-import { withSteps } from './output.ts';
+import { changeTexts, withSteps } from './output.ts';
 import { tableText } from './table.ts';
-import { profileOption, type ProfileChoice } from './profile_file.ts';
+import { changesOf, profileOption, type ProfileChoice } from './profile_file.ts';
 
 const OPERATIONS: readonly GeneratorOperation[] = ['read', 'write', 'readwrite', 'simplenic'];
 const SIZES = [64, 128, 256, 512, 1024, 2048];
@@ -60,12 +60,13 @@ Examples:
       const link = { 'link.generation': gen, 'link.lanes': lanes, 'link.mps_bytes': mps, 'link.mrrs_bytes': mrrs };
       const given = Object.entries(link).filter((entry): entry is [string, number] => entry[1] !== undefined);
       const files = new CommandFiles({ '--profile': profile?.file }, { '--json': json, '--svg': svg });
+      const changes = changesOf(profile, { ...Object.fromEntries(given), ...set });
       const rows = withSteps('bench pcie', (onStep) =>
         runPcieBench(
           {
             operations: op === undefined ? OPERATIONS : [op],
             bytes,
-            set: { ...profile?.values, ...Object.fromEntries(given), ...set },
+            set: changes,
             profileName: profile?.name,
           },
           onStep,
@@ -75,7 +76,11 @@ Examples:
         const { pcieRateChart } = await import('./bench_pcie_charts.ts');
         files.write('--svg', [pcieRateChart(rows)]);
       }
-      files.report({ schema: PCIE_SCHEMA, profile: profile?.name ?? null, rows }, () => rateText(rows));
+      const name = profile?.name ?? null;
+      files.report({ schema: PCIE_SCHEMA, profile: name, set: changes, rows }, () => {
+        const parts = [name === null ? 'The link alone' : `Profile ${name}`, ...changeTexts(changes)];
+        return `${parts.join(', ')}\n${rateText(rows)}`;
+      });
     });
 }
 

@@ -14,7 +14,7 @@ import * as boot from './html_report_boot.ts';
 import * as charts from './html_report_charts.ts';
 import type { Chart, LegendEntry } from './html_report_charts.ts';
 import { STYLE } from './html_report_style.ts';
-import { grouped } from './output.ts';
+import { changeTexts, grouped } from './output.ts';
 
 const DASH_NOTE = 'The line goes through p50, the dashed one through p99.';
 
@@ -55,7 +55,7 @@ ${[
 }
 
 function profileText({ profile, seed, isQuick, schema }: AdminBenchReport): string {
-  const changes = Object.entries(profile.set).map(([name, value]) => `${name} = ${value}`);
+  const changes = changeTexts(profile.set);
   return [
     `Timing profile ${profile.name}, ${1_000_000 / profile.clockPs} MHz`,
     ...(changes.length > 0 ? [`changed: ${changes.join(', ')}`] : []),

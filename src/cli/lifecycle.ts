@@ -11,9 +11,9 @@ import { NicError } from '../util/errors.ts';
 import { CommandFiles } from './command_files.ts';
 import { jsonOption } from './json_option.ts';
 import { setOption } from './options.ts';
-import { duration } from './output.ts';
+import { changeTexts, duration } from './output.ts';
 import { tableText, UNWRAPPED } from './table.ts';
-import { profileOption, type ProfileChoice } from './profile_file.ts';
+import { changesOf, profileOption, type ProfileChoice } from './profile_file.ts';
 
 const DEMO_SCHEMA = 'virtfn.lifecycle.demo/1';
 const TABLE_SCHEMA = 'virtfn.lifecycle.table/1';
@@ -62,11 +62,15 @@ Examples:
     )
     .action(({ kind, profile, set, json }: DemoArguments) => {
       const files = new CommandFiles({ '--profile': profile.file }, { '--json': json });
-      const timing = { profileName: profile.name, profile: { ...profile.values, ...set } };
+      const changes = changesOf(profile, set);
+      const timing = { profileName: profile.name, profile: changes };
       const kinds = STORY_KINDS.filter((each) => kind === 'all' || kind === each);
       const steps = kinds.flatMap((each) => tellStory(each, timing));
-      files.report({ schema: DEMO_SCHEMA, profile: profile.name, steps }, () =>
-        kinds.map((each) => storyText(each, steps)).join('\n\n'),
+      files.report({ schema: DEMO_SCHEMA, profile: profile.name, set: changes, steps }, () =>
+        [
+          `Profile ${[profile.name, ...changeTexts(changes)].join(', ')}`,
+          ...kinds.map((each) => storyText(each, steps)),
+        ].join('\n\n'),
       );
       const failed = steps.filter(({ isOk }) => !isOk);
       if (failed.length === 0) return;

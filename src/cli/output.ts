@@ -6,6 +6,7 @@ import { statSync } from 'node:fs';
 import { Format, SingleBar } from 'cli-progress';
 
 import type { StepHandler } from '../bench/steps.ts';
+import type { ProfileOverrides } from '../device/profile.ts';
 
 const PROGRESS_AFTER_MS = 2000;
 const BAR_WIDTH = 40;
@@ -51,6 +52,11 @@ export function duration(ns: number): string {
   if (ns < 1000) return `${ns} ns`;
   if (ns < 1e6) return `${(ns / 1e3).toFixed(3)} us`;
   return ns < 1e9 ? `${(ns / 1e6).toFixed(3)} ms` : `${(ns / 1e9).toFixed(3)} s`;
+}
+
+/** Changes of a timing profile, as headings name them. */
+export function changeTexts(set: ProfileOverrides): string[] {
+  return Object.entries(set).map(([name, value]) => `${name}=${value}`);
 }
 
 /** Names of files with their sizes. */

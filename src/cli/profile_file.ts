@@ -29,6 +29,11 @@ export function profileOption(fallback?: string): Option {
   return fallback === undefined ? option : option.default({ name: fallback, values: {} }, fallback);
 }
 
+/** What a run changes of its profile: by the file, and by --set, which goes first. Reports keep it as `set`. */
+export function changesOf(profile: ProfileChoice | undefined, set: ProfileOverrides): ProfileOverrides {
+  return { ...profile?.values, ...set };
+}
+
 /** Reads what stands behind --profile. Throws UsageError. */
 export function chooseProfile(text: string): ProfileChoice {
   if (text.endsWith('.json')) return readProfileFile(text);

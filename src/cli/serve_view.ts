@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How `virtfn serve` shows its card while it serves: JSON, one object a line, or a table for a person.
 import { adminOpcodesInUse } from '../device/driver_state.ts';
-import { grouped } from './output.ts';
+import { changeTexts, grouped } from './output.ts';
 import type { ServedCard } from './serve_card.ts';
 import type { ServeConfig } from './serve_config.ts';
 import type { ServeOutput } from './serve_output.ts';
@@ -37,10 +37,9 @@ export class JsonView implements ServeView {
     this.output = output;
   }
 
-  begin({ functions }: ServeConfig): void {
-    this.output.report(
-      line('ready', { functions: functions.map(({ name, kind, path }) => ({ name, kind, socket: path })) }),
-    );
+  begin({ functions, card }: ServeConfig): void {
+    const sockets = functions.map(({ name, kind, path }) => ({ name, kind, socket: path }));
+    this.output.report(line('ready', { mode: card.mode, set: card.profile, functions: sockets }));
   }
 
   refresh(): void {
@@ -86,7 +85,9 @@ export class TextView implements ServeView {
     this.output = output;
   }
 
-  begin({ functions }: ServeConfig): void {
+  begin({ functions, card }: ServeConfig): void {
+    const changes = changeTexts(card.profile ?? {});
+    if (changes.length > 0) this.output.report(`changed: ${changes.join(', ')}`);
     for (const { name, kind, path } of functions) this.output.report(`${name}  ${kind}  ${path}`);
     this.output.report('ready');
   }

@@ -16,8 +16,8 @@ import { bundledCapture } from './capture.ts';
 import { CommandFiles } from './command_files.ts';
 import { jsonOption } from './json_option.ts';
 import { parameterList, setOption, wholeNumber } from './options.ts';
-import { columns, duration, grouped, withProgress } from './output.ts';
-import { profileOption, type ProfileChoice } from './profile_file.ts';
+import { changeTexts, columns, duration, grouped, withProgress } from './output.ts';
+import { changesOf, profileOption, type ProfileChoice } from './profile_file.ts';
 import { TRACE_FORMATS, writeTrace, type TraceFormat, type TraceFormatName } from './trace_files.ts';
 
 const SCHEMA = 'virtfn.trace/1';
@@ -76,6 +76,7 @@ Examples:
           '--json': options.json,
         },
       );
+      const set = changesOf(options.profile, options.set);
       const run = record(scenario, options, wanted);
       const counts = countRecords(run);
       const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
@@ -88,11 +89,13 @@ Examples:
           schema: SCHEMA,
           scenario,
           vfs: options.vfs,
+          profile: options.profile.name,
+          set,
           simulatedNs: run.simulatedNs,
           records: counts,
           files: written,
         },
-        () => traceText(scenario, run, counts),
+        () => traceText(scenario, run, counts, [options.profile.name, ...changeTexts(set)]),
       );
     });
 }
@@ -108,7 +111,7 @@ function record(
   const mask = wanted.length === 0 ? SUMMARY_MASK : wanted.reduce((bits, format) => bits | format.mask, 0);
   return runScenario(scenario, {
     vfs,
-    timing: { profileName: profile.name, profile: { ...profile.values, ...set } },
+    timing: { profileName: profile.name, profile: changesOf(profile, set) },
     mask,
     capture: () => {
       const file = bundledCapture();
@@ -129,8 +132,10 @@ function traceText(
   scenario: ScenarioName,
   { simulatedNs }: RecordedRun,
   counts: Readonly<Record<string, number>>,
+  profile: readonly string[],
 ): string {
   const rows: [string, string][] = [
+    ['profile', profile.join(', ')],
     ['simulated time', duration(simulatedNs)],
     ...Object.entries(counts).map(([kind, count]): [string, string] => [kind, grouped(count)]),
   ];

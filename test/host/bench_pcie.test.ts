@@ -33,7 +33,7 @@ describe('virtfn bench pcie', () => {
 
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     // 8 lanes of 8 GT/s x 128/130; less 8/203 + 8/203 + 4/1538 for DLLPs
-    expect(stdout).toMatch(/^Gen3 x8, MPS 256, MRRS 512: 63\.02 Gb\/s raw, 57\.88 Gb\/s for TLPs\n/);
+    expect(stdout).toMatch(/^The link alone\nGen3 x8, MPS 256, MRRS 512: 63\.02 Gb\/s raw, 57\.88 Gb\/s for TLPs\n/);
     for (const op of ['read', 'write', 'readwrite', 'simplenic']) {
       for (const bytes of [64, 256])
         expect(stdout).toMatch(new RegExp(`^│ ${op} +│ +${bytes} │ +\\d+\\.\\d{3} │`, 'm'));

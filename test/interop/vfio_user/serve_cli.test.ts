@@ -53,6 +53,12 @@ describe('a server', () => {
     expect(greeting('vf2.sock')).toBe(0);
   });
 
+  it('names what is changed of the timing profile', async () => {
+    const { stdout } = await serve('--mode', 'timed', '--set', 'host.read_latency_ns=400', '--set', 'link.tags=16');
+
+    expect(stdout).toBe('changed: host.read_latency_ns=400, link.tags=16\nvf1  modern  vf1.sock\nready\n');
+  });
+
   it('shows a transitional VF without its modern interface where it is asked to', async () => {
     const { stdout } = await serve('--vfs', '3', '--transitional', 'vf1,vf2', '--legacy-only', 'vf2');
 
@@ -72,7 +78,7 @@ describe('a server', () => {
   });
 
   it('says the same in JSON, and how things were at the end', async () => {
-    const server = await serve('--pf', '--socket', 'pf=card.sock', '--json');
+    const server = await serve('--pf', '--socket', 'pf=card.sock', '--set', 'host.read_latency_ns=400', '--json');
     await server.end('SIGTERM');
     const lines = server.stdout
       .trim()
@@ -82,6 +88,8 @@ describe('a server', () => {
     expect(lines[0]).toEqual({
       schema: 'virtfn.serve/1',
       event: 'ready',
+      mode: 'functional',
+      set: { 'host.read_latency_ns': 400 },
       functions: [
         { name: 'pf', kind: 'pf', socket: 'card.sock' },
         { name: 'vf1', kind: 'modern', socket: 'vf1.sock' },
