@@ -3,10 +3,10 @@
 import { Command, Option } from 'commander';
 
 import type { NicMode } from '../device/profile.ts';
-import { casesMatching, CORPUS, GROUPS } from '../fuzz/villain/cases/corpus.ts';
-import { directPath, socketPath, type PathDriver } from '../fuzz/villain/path.ts';
-import { runCases } from '../fuzz/villain/runner.ts';
-import { VERDICTS, type Case, type CaseResult, type PathName, type Verdict } from '../fuzz/villain/verdict.ts';
+import { casesMatching, CORPUS, GROUPS } from '../villain/cases/corpus.ts';
+import { directPath, socketPath, type PathDriver } from '../villain/path.ts';
+import { runCases } from '../villain/runner.ts';
+import { VERDICTS, type Case, type CaseResult, type PathName, type Verdict } from '../villain/verdict.ts';
 import { NicError, UsageError } from '../util/errors.ts';
 import { CommandFiles } from './command_files.ts';
 import { jsonOption } from './json_option.ts';

@@ -26,8 +26,8 @@ import {
   noteAdminAnswer,
   resetAdmin,
   type AdminState,
-} from './reference/admin.ts';
-import { ReferenceFunction, type Block } from './reference/function.ts';
+} from '../reference/admin.ts';
+import { ReferenceFunction, type Block } from '../reference/function.ts';
 import type { Violation } from './target.ts';
 
 /** Registers of configuration space, by the specification's capabilities at this card's places. */

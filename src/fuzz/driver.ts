@@ -37,7 +37,7 @@ import { MSIX_CLEARED, MSIX_TOUCHED, type Books } from './books.ts';
 import type { FuzzCard } from './card.ts';
 import type { ExactMemory } from './exact_memory.ts';
 import type { GuestRings } from './guest_rings.ts';
-import { chainFault, type ChainMemory } from './reference/chain.ts';
+import { chainFault, type ChainMemory } from '../reference/chain.ts';
 import type { Violation } from './target.ts';
 import {
   FUNCTIONS,

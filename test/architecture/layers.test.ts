@@ -98,6 +98,14 @@ describe('src/', () => {
     expect(users).not.toEqual([]);
   });
 
+  it('leaves the reference model to itself: what it knows comes from the specification alone', () => {
+    const lines = hostImports.filter(
+      ({ from, to }) => folderOf(from) === 'src/reference' && folderOf(to) !== folderOf(from),
+    );
+
+    expect(lines.map(text)).toEqual([]);
+  });
+
   it('keeps drivers to what a driver sees', () => {
     const modelFolders = new Set(['src/core', 'src/device']);
     const peeks = hostImports.filter(
@@ -117,6 +125,7 @@ describe('src/', () => {
       'wire',
       'provisioning',
       'fuzz',
+      'villain',
       'bench',
       'cli',
     ]);

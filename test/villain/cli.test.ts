@@ -2,8 +2,8 @@
 // `virtfn villain` as a process: its report, its JSON, its list, and how it refuses.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { CORPUS } from '../../src/fuzz/villain/cases/corpus.ts';
-import type { CaseResult } from '../../src/fuzz/villain/verdict.ts';
+import { CORPUS } from '../../src/villain/cases/corpus.ts';
+import type { CaseResult } from '../../src/villain/verdict.ts';
 import { CliProgram } from '../support/cli_program.ts';
 
 interface Report {

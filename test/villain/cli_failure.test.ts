@@ -3,9 +3,9 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { runProgram } from '../../src/cli/program.ts';
-import type { Case } from '../../src/fuzz/villain/verdict.ts';
+import type { Case } from '../../src/villain/verdict.ts';
 
-vi.mock('../../src/fuzz/villain/cases/corpus.ts', () => {
+vi.mock('../../src/villain/cases/corpus.ts', () => {
   const one: Case = {
     id: 'X01',
     act: 'is served, as it may be',

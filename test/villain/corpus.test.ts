@@ -3,9 +3,9 @@
 // skipped is known, and docs/villain.md counts right.
 import { describe, expect, it } from 'vitest';
 
-import { casesMatching, CORPUS, GROUPS } from '../../src/fuzz/villain/cases/corpus.ts';
-import { directPath, socketPath } from '../../src/fuzz/villain/path.ts';
-import { runCase } from '../../src/fuzz/villain/runner.ts';
+import { casesMatching, CORPUS, GROUPS } from '../../src/villain/cases/corpus.ts';
+import { directPath, socketPath } from '../../src/villain/path.ts';
+import { runCase } from '../../src/villain/runner.ts';
 import { readRepoFile } from '../support/repo.ts';
 
 /** How many numbers each group of the list has: R01 to R16, and so on. */

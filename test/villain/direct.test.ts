@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The corpus of bad drivers against the card in the process.
-import { directPath } from '../../src/fuzz/villain/path.ts';
+import { directPath } from '../../src/villain/path.ts';
 import { corpusSuite } from './support/suite.ts';
 
 corpusSuite(directPath);

@@ -3,12 +3,12 @@
 // is told to have.
 import { describe, expect, it } from 'vitest';
 
-import type { Bench } from '../../src/fuzz/villain/bench.ts';
-import { goodPacket } from '../../src/fuzz/villain/frames.ts';
-import { directPath, socketPath, type PathDriver } from '../../src/fuzz/villain/path.ts';
-import { TX } from '../../src/fuzz/villain/raw_function.ts';
-import { runCase, runCases } from '../../src/fuzz/villain/runner.ts';
-import { Skip, type Case, type CaseResult, type Outcome, type RunOptions } from '../../src/fuzz/villain/verdict.ts';
+import type { Bench } from '../../src/villain/bench.ts';
+import { goodPacket } from '../../src/villain/frames.ts';
+import { directPath, socketPath, type PathDriver } from '../../src/villain/path.ts';
+import { TX } from '../../src/villain/raw_function.ts';
+import { runCase, runCases } from '../../src/villain/runner.ts';
+import { Skip, type Case, type CaseResult, type Outcome, type RunOptions } from '../../src/villain/verdict.ts';
 
 const MODE: RunOptions = { mode: 'functional', build: 'debug' };
 

@@ -2,9 +2,9 @@
 // Every case of the corpus as a test of its own, by one path, in both modes, on the build of the core with asserts.
 import { describe, expect, it } from 'vitest';
 
-import { GROUPS } from '../../../src/fuzz/villain/cases/corpus.ts';
-import type { PathDriver } from '../../../src/fuzz/villain/path.ts';
-import { runCase } from '../../../src/fuzz/villain/runner.ts';
+import { GROUPS } from '../../../src/villain/cases/corpus.ts';
+import type { PathDriver } from '../../../src/villain/path.ts';
+import { runCase } from '../../../src/villain/runner.ts';
 
 export function corpusSuite(driver: PathDriver): void {
   describe.each(['timed', 'functional'] as const)(`${driver.name}, %s`, (mode) => {
