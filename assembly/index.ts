@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The pins of the chip: everything that the host can do to the core. Numbers are u32 or f64 (cycles and addresses, exact
 // up to 2^53), because a u64 at the boundary costs three times the call.
-import { ARENA_BASE, CTL_MEMORY_BYTES, CTL_NOW, CTL_WINDOW_BASE, CTL_WINDOW_BYTES, NONE } from './abi/state_map.ts';
+import { ARENA_BASE } from './abi/state_map.ts';
+import { CTL_MEMORY_BYTES, CTL_NOW, CTL_WINDOW_BASE, CTL_WINDOW_BYTES } from './abi/control.ts';
+import { NONE } from './abi/state_value.ts';
 import { functionAt } from './mem/arena.ts';
 import { applyVectors } from './nic/profile.ts';
 import { createCard, memoryBytes } from './nic/topology.ts';
@@ -149,7 +151,7 @@ export function generate(fn: u32, outstanding: u32): void {
   startGenerator(functionAt(fn), outstanding);
 }
 
-/** Credits of a class (in the order of CREDITS) that its sender has not back now: headers << 16 | data units. */
+/** Credits of a class (in the order from CREDIT_UP_P on) that its sender has not back now: headers << 16 | data units. */
 export function creditsUnderWay(index: u32): u32 {
   return creditsTaken(index);
 }

@@ -1,21 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Records of the trace ring: what happened inside the card, in the order in which it happened. Little-endian, each a
 // multiple of 8 bytes. `function` is the number of the function (0 = PF) or TRACE_NOBODY; times are core cycles.
-//
-//   0 time u64 | 8 kind u16 | 10 function u16 | 12 bytes u16, whole record | 14 sub u16 | 16 a u32 | 20 b u32 | 24 c u64
-//   32 d u32 | 36 e u32 | 40 payload
+// The layout of a record is in record.ts.
 
-export const TRACE_TIME = 0;
-export const TRACE_KIND = 8;
-export const TRACE_FUNCTION = 10;
-export const TRACE_BYTES = 12;
-export const TRACE_SUB = 14;
-export const TRACE_A = 16;
-export const TRACE_B = 20;
-export const TRACE_C = 24;
-export const TRACE_D = 32;
-export const TRACE_E = 36;
-export const TRACE_PAYLOAD = 40; // bytes of a record without payload
 export const TRACE_NOBODY = 0xffff; // the root complex, the wire, the card as a whole
 
 // what to record: bits of the trace mask
@@ -55,9 +42,9 @@ export const TRACE_QUEUE_AVAIL_SEEN = 0; // driver's index as last read
 export const TRACE_QUEUE_AVAIL_IDX = 1; // next entry to take
 export const TRACE_QUEUE_USED_IDX = 2; // as last shown to the driver
 export const TRACE_QUEUE_JOBS = 3; // chains in work
-export const TRACE_QUEUE_FETCH = 4; // FETCH_* of function_state.ts
-export const TRACE_QUEUE_NOTIFY = 5; // NOTIFY_* of function_state.ts
-/** A job's state. sub: queue; a: job number; b: JOB_* of function_state.ts, JOB_FREE at its end; c: head of the chain,
+export const TRACE_QUEUE_FETCH = 4; // FETCH_* of state_value.ts
+export const TRACE_QUEUE_NOTIFY = 5; // NOTIFY_* of state_value.ts
+/** A job's state. sub: queue; a: job number; b: JOB_* of state_value.ts, JOB_FREE at its end; c: head of the chain,
  *  or with JOB_EXECUTE on an admin queue opcode | member id << 32; d: status | qualifier << 16 with JOB_FREE. */
 export const TRACE_JOB = 6;
 /** A DMA read. sub: DMA_ASKED ...; a: tag (0xffff before it has one) | data bytes << 16; b: owner: job number, or

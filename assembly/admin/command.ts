@@ -9,24 +9,13 @@ import {
   CTL_INJECT_OPCODE,
   CTL_INJECT_STATUS,
   CTL_NUM_VFS,
-  FN_CONFIG,
   CTL_SELF_USED_LO,
   CTL_SRIOV_USED_LO,
-  FN_PROFILE,
-  NONE,
-} from '../abi/state_map.ts';
-import {
-  JOB_BUFFER,
-  JOB_LENGTH,
-  JOB_MEMBER,
-  JOB_OPCODE,
-  JOB_OUT,
-  JOB_QUALIFIER,
-  JOB_RESULT,
-  FN_PRESENT,
-  PROFILE_FLAGS,
-  PROFILE_LEGACY,
-} from '../abi/function_state.ts';
+} from '../abi/control.ts';
+import { FN_CONFIG, FN_PRESENT, FN_PROFILE } from '../abi/function.ts';
+import { PROFILE_FLAGS } from '../abi/profile.ts';
+import { JOB_BUFFER, JOB_LENGTH, JOB_MEMBER, JOB_OPCODE, JOB_OUT, JOB_QUALIFIER, JOB_RESULT } from '../abi/job.ts';
+import { NONE, PROFILE_LEGACY } from '../abi/state_value.ts';
 import { CFG_LEGACY, CFG_ON_DEMAND_FUNCTIONS, CFG_SRIOV_LIST_LENIENT, CFG_TOTAL_VFS } from '../abi/nic_config.ts';
 import { C_ADMIN_COMMANDS, C_ADMIN_ERRORS } from '../abi/counter.ts';
 import {

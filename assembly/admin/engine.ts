@@ -6,22 +6,12 @@
 //   0 opcode u16, group u16 | 4 member u32 | 8 status u16, qualifier u16 | 12 head u32 | 16 doorbell issued u64 |
 //   24 doorbell arrived | 32 visited | 40 index read | 48 ring read | 56 started | 64 descriptors known | 72 data known |
 //   80 executing | 88 executed | 96 written back | 104 notified (arrival, 0 if none) | 112 TLPs up, down u16[2] |
-//   116 bytes up u32 | 120 bytes down u32 | 124 queue's jobs u32 | 128 lives of its reads, LIFE_* of state_map.ts: index,
+//   116 bytes up u32 | 120 bytes down u32 | 124 queue's jobs u32 | 128 lives of its reads, LIFE_* of dma_context.ts: index,
 //   ring, descriptors, data | 336 cycles until an engine took it u32 | 340 bytes of the command u32 | 344 the first 40 of them
+import { ADMIN_TRACE, ADMIN_TRACE_RECORDS } from '../abi/state_map.ts';
+import { CTL_NOW, CTL_TRACE_HEAD } from '../abi/control.ts';
+import { Q_CONTEXT, Q_IDX_READ, Q_JOBS, Q_KICK_ARRIVED, Q_KICK_ISSUED, Q_RING_READ, Q_VISITED } from '../abi/queue.ts';
 import {
-  ADMIN_TRACE,
-  ADMIN_TRACE_BYTES,
-  ADMIN_TRACE_RECORDS,
-  CTL_NOW,
-  CTL_TRACE_HEAD,
-  ENGINE_ADMIN,
-  LIFE_BYTES,
-} from '../abi/state_map.ts';
-import {
-  DMA_DOWN_BYTES,
-  DMA_DOWN_TLPS,
-  DMA_UP_BYTES,
-  DMA_UP_TLPS,
   JOB_BUFFER,
   JOB_ENGINE_WAIT,
   JOB_EXECUTED,
@@ -43,14 +33,10 @@ import {
   JOB_STATUS,
   JOB_WALKED,
   JOB_WRITE_BYTES,
-  Q_CONTEXT,
-  Q_IDX_READ,
-  Q_JOBS,
-  Q_KICK_ARRIVED,
-  Q_KICK_ISSUED,
-  Q_RING_READ,
-  Q_VISITED,
-} from '../abi/function_state.ts';
+} from '../abi/job.ts';
+import { DMA_DOWN_BYTES, DMA_DOWN_TLPS, DMA_UP_BYTES, DMA_UP_TLPS, LIFE_BYTES } from '../abi/dma_context.ts';
+import { ADMIN_TRACE_BYTES } from '../abi/record.ts';
+import { ENGINE_ADMIN } from '../abi/state_value.ts';
 import { CFG_TRACE_ADMIN } from '../abi/nic_config.ts';
 import { FC_BAD_CHAIN } from '../abi/counter.ts';
 import { OUT_ADMIN } from '../abi/event_code.ts';

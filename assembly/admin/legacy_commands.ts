@@ -2,16 +2,10 @@
 // The legacy interface commands (virtio 1.4 §2.12.1.2): register access of a member at its legacy layout, and where a
 // driver may ring its doorbell. Data lengths are those of the buffers: what follows the prefix of a write, the room
 // after the status of a read (AMB-09).
-import {
-  FN_INDEX,
-  JOB_BUFFER,
-  JOB_LENGTH,
-  JOB_OUT,
-  JOB_RESULT,
-  JOB_WRITE_BYTES,
-  PROFILE_NOTIFY,
-} from '../abi/function_state.ts';
-import { FN_DEVICE_CFG, FN_PROFILE } from '../abi/state_map.ts';
+import { FN_DEVICE_CFG, FN_INDEX, FN_PROFILE } from '../abi/function.ts';
+import { PROFILE_NOTIFY } from '../abi/profile.ts';
+import { JOB_BUFFER, JOB_LENGTH, JOB_OUT, JOB_RESULT, JOB_WRITE_BYTES } from '../abi/job.ts';
+import { TRACE_MASK_STATE } from '../abi/trace_kind.ts';
 import { NOTIFY_BAR_OFFSET, OWNER_NOTIFY_BAR_OFFSET, VIRTIO_BAR } from '../abi/config_layout.ts';
 import {
   ADMIN_CMD_COMMAND_SPECIFIC_DATA,
@@ -29,7 +23,6 @@ import {
   VIRTIO_ADMIN_STATUS_Q_INVALID_FIELD,
   VIRTIO_ADMIN_STATUS_Q_OK,
 } from '../abi/virtio_admin.ts';
-import { TRACE_MASK_STATE } from '../abi/trace_kind.ts';
 import { isTracing } from '../sim/trace.ts';
 import { isInsideLegacyField, readLegacy, writeLegacy } from '../virtio/legacy_window.ts';
 import { traceRegister, TRACE_SPACE_LEGACY } from '../virtio/state_trace.ts';

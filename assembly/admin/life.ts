@@ -2,8 +2,9 @@
 // Where the time of an administration command's reads goes, for its record: contexts add the lives of their reads up where
 // DMA_LIFE says. Index and ring are read for the queue (virtio/queue.ts), and belong to every command that came with them;
 // descriptors may take several reads.
-import { ADMIN_INDEX_LIFE, ADMIN_RING_LIFE, LIFE_BYTES } from '../abi/state_map.ts';
-import { DMA_LIFE, JOB_LIVES } from '../abi/function_state.ts';
+import { ADMIN_INDEX_LIFE, ADMIN_RING_LIFE } from '../abi/state_map.ts';
+import { JOB_LIVES } from '../abi/job.ts';
+import { DMA_LIFE, LIFE_BYTES } from '../abi/dma_context.ts';
 import { CFG_TRACE_ADMIN } from '../abi/nic_config.ts';
 import { config } from '../mem/arena.ts';
 

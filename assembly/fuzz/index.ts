@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Exports of the instrumented core beside those of the card: reset by what changed, and what was reached.
-import { CTL_MEMORY_BYTES } from '../abi/state_map.ts';
+import { CTL_MEMORY_BYTES } from '../abi/control.ts';
 import { PRISTINE, POINTS_MAX, SEEN } from '../abi/fuzz_memory.ts';
 import { collectNew } from './coverage.ts';
 import { dirtiedRange, forgetDirty, putBack } from './dirty.ts';

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Access to the arena's scalars: parameters, configuration, counters, and block copies between arena and window.
-import { PARAM, CONFIG, COUNTER, FN_COUNTER, FUNCTIONS, FN_STRIDE, CTL_FUNCTIONS } from '../abi/state_map.ts';
+import { CONFIG, COUNTER, FUNCTIONS, PARAM } from '../abi/state_map.ts';
+import { CTL_FUNCTIONS } from '../abi/control.ts';
+import { FN_COUNTER, FN_STRIDE } from '../abi/function.ts';
 
 /** A timing parameter by index (timing_param.ts). */
 export function param(index: i32): u32 {

@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The control queue as far as drivers need it to come up (virtio 1.4 §5.1.6.5): RX modes, MAC table and address, number
 // of queue pairs. A command that is unknown, not negotiated or badly formed is acknowledged with VIRTIO_NET_ERR.
-import { CTL_MAC_DIRTY, CTL_NOW, ENGINE_CTRL, FN_FILTER, PORT_PROMISC } from '../abi/state_map.ts';
+import { PORT_PROMISC } from '../abi/state_map.ts';
+import { CTL_MAC_DIRTY, CTL_NOW } from '../abi/control.ts';
+import { FN_ACTIVE_PAIRS, FN_FILTER, FN_FILTERS, FN_INDEX, FN_PAIRS, FN_RX_MODE } from '../abi/function.ts';
 import {
-  DMA_FN,
-  FN_ACTIVE_PAIRS,
-  FN_FILTERS,
-  FN_INDEX,
-  FN_PAIRS,
-  FN_RX_MODE,
   JOB_BUFFER,
   JOB_CONTEXT,
   JOB_EXECUTING,
@@ -18,9 +14,9 @@ import {
   JOB_QUEUE,
   JOB_STATUS,
   JOB_WRITE_BYTES,
-  RX_MODE_ALLMULTI,
-  RX_MODE_PROMISC,
-} from '../abi/function_state.ts';
+} from '../abi/job.ts';
+import { DMA_FN } from '../abi/dma_context.ts';
+import { ENGINE_CTRL, RX_MODE_ALLMULTI, RX_MODE_PROMISC } from '../abi/state_value.ts';
 import { FC_BAD_CHAIN } from '../abi/counter.ts';
 import {
   VIRTIO_NET_CTRL_HDR_SIZE,

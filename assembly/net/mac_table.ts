@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The switch's forwarding table: exact match of a 48-bit address to a function, open addressing. Learning is off: the
 // table holds the functions' own addresses and their unicast filters, and is built again when one of them changed.
-import { CTL_MAC_DIRTY, FN_FILTER, MAC_TABLE, MAC_TABLE_SLOT_BYTES, MAC_TABLE_SLOTS, NONE } from '../abi/state_map.ts';
-import { FN_FILTERS, FN_LIVE, FN_MAC } from '../abi/function_state.ts';
+import { MAC_TABLE, MAC_TABLE_SLOTS } from '../abi/state_map.ts';
+import { CTL_MAC_DIRTY } from '../abi/control.ts';
+import { FN_FILTER, FN_FILTERS, FN_LIVE, FN_MAC } from '../abi/function.ts';
+import { MAC_TABLE_SLOT_BYTES } from '../abi/switch_state.ts';
+import { NONE } from '../abi/state_value.ts';
 import { functionAt, functionCount } from '../mem/arena.ts';
 
 const VALID: u64 = 0x1000000000000;

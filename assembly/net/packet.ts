@@ -4,16 +4,16 @@
 //
 //   | destination 6 | source 6 | tags 4 each, two at most | type 2 | IPv4, or IPv6 with extension headers | ports |
 //   tag: | TPID 2 | priority 3 bits, DEI 1, VID 12 |     802.1Q, 802.1ad, and 0x9100 of stacks before it
+import { PACKET } from '../abi/state_map.ts';
+import { FN_MAX_FRAME } from '../abi/function.ts';
 import {
-  PACKET,
   PACKET_FLOW,
   PACKET_FRAME,
   PACKET_HAS_FLOW,
   PACKET_LENGTH,
   PACKET_TAG_BYTES,
   PACKET_TCI,
-} from '../abi/state_map.ts';
-import { FN_MAX_FRAME } from '../abi/function_state.ts';
+} from '../abi/switch_state.ts';
 
 export const ETHERNET_HEADER: u32 = 14;
 export const ADDRESS_BYTES = 6;

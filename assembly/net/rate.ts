@@ -2,8 +2,8 @@
 // The rate limit of a function, in the timed mode: a bucket of time. Each frame that was sent fills in the time that it
 // takes at the rate, exactly; while that time is not over, the function's transmit queues take no new chains. So a function
 // in debt holds nothing that others need, and what its queues have in work already is the burst that it may send.
-import { CTL_NOW } from '../abi/state_map.ts';
-import { FN_RATE, FN_RATE_REST, FN_RATE_TIME } from '../abi/function_state.ts';
+import { CTL_NOW } from '../abi/control.ts';
+import { FN_RATE, FN_RATE_REST, FN_RATE_TIME } from '../abi/function.ts';
 import { P_CLOCK_PS } from '../abi/timing_param.ts';
 import { param } from '../mem/arena.ts';
 

@@ -3,10 +3,9 @@
 // frame are written, then all used elements, then one index. A frame that finds no buffer, or one too small, is dropped
 // and the buffers stay available; of a card that holds frames back, one that lacks a buffer waits for it, with those that
 // come after it, as long as there is room.
+import { FN_HEADER_BYTES, FN_MERGEABLE } from '../abi/function.ts';
+import { Q_AVAIL_IDX, Q_JOBS, Q_KICKED, Q_SIZE, Q_STALLED } from '../abi/queue.ts';
 import {
-  DMA_FN,
-  FN_HEADER_BYTES,
-  FN_MERGEABLE,
   JOB_BUFFER,
   JOB_CONTEXT,
   JOB_FIRST_IDX,
@@ -16,21 +15,14 @@ import {
   JOB_MERGE,
   JOB_QUEUE,
   JOB_READABLE,
-  JOB_RETIRE,
-  JOB_RX_HEAD,
-  JOB_RX_WALK,
   JOB_STATE,
   JOB_STATUS,
   JOB_WRITABLE,
   JOB_WRITE_BYTES,
   MERGE_MAX,
-  Q_AVAIL_IDX,
-  Q_JOBS,
-  Q_KICKED,
-  Q_SIZE,
-  Q_STALLED,
-} from '../abi/function_state.ts';
-import { ENGINE_RX } from '../abi/state_map.ts';
+} from '../abi/job.ts';
+import { DMA_FN } from '../abi/dma_context.ts';
+import { ENGINE_RX, JOB_RETIRE, JOB_RX_HEAD, JOB_RX_WALK } from '../abi/state_value.ts';
 import {
   FC_BAD_CHAIN,
   FC_RX_BYTES,

@@ -4,6 +4,7 @@
 // sender, and to the wire. Promiscuous functions get a copy of everything. A frame to its sender's own address goes to
 // nobody else, as a switch sends nothing out of the port that it came in by. Forwarding is resumable: a flood that finds
 // no receive job stops and goes on later, so nothing is lost inside the card.
+import { PORT_ACTIVE, PORT_PROMISC, WIRE_RING, WIRE_RING_BYTES } from '../abi/state_map.ts';
 import {
   CTL_NOW,
   CTL_PROMISC_PORTS,
@@ -11,28 +12,12 @@ import {
   CTL_WIRE_FREE,
   CTL_WIRE_HEAD,
   CTL_WIRE_TAIL,
-  FN_FILTER,
-  NONE,
-  PACKET_FRAME,
-  PACKET_LENGTH,
-  PORT_ACTIVE,
-  PORT_PROMISC,
-  WIRE_RING,
-  WIRE_RING_BYTES,
-} from '../abi/state_map.ts';
-import {
-  FN_ACTIVE_PAIRS,
-  FN_FILTERING,
-  FN_FILTERS,
-  FN_RX_MODE,
-  FN_VLAN,
-  JOB_BUFFER,
-  JOB_LENGTH,
-  JOB_RX_HEAD,
-  JOB_STATE,
-  RX_MODE_ALLMULTI,
-  RX_MODE_PROMISC,
-} from '../abi/function_state.ts';
+} from '../abi/control.ts';
+import { FN_ACTIVE_PAIRS, FN_FILTER, FN_FILTERING, FN_FILTERS, FN_RX_MODE, FN_VLAN } from '../abi/function.ts';
+import { JOB_BUFFER, JOB_LENGTH, JOB_STATE } from '../abi/job.ts';
+import { PACKET_FRAME, PACKET_LENGTH } from '../abi/switch_state.ts';
+import { TRACE_FRAME, TRACE_MASK_FRAMES, TRACE_NOBODY } from '../abi/trace_kind.ts';
+import { JOB_RX_HEAD, NONE, RX_MODE_ALLMULTI, RX_MODE_PROMISC } from '../abi/state_value.ts';
 import { CFG_WIRE_MODE } from '../abi/nic_config.ts';
 import {
   C_FLOOD_FRAMES,
@@ -46,7 +31,6 @@ import {
 } from '../abi/counter.ts';
 import { EV_WIRE_TX, OUT_FRAME, PRIO_NORMAL } from '../abi/event_code.ts';
 import { P_SWITCH, P_WIRE_BYTE_COST, P_WIRE_LATENCY } from '../abi/timing_param.ts';
-import { TRACE_FRAME, TRACE_MASK_FRAMES, TRACE_NOBODY } from '../abi/trace_kind.ts';
 import { config, copyBytes, count, countFn, functionAt, functionCount, param } from '../mem/arena.ts';
 import { emit } from '../sim/output.ts';
 import { scheduleAt } from '../sim/scheduler.ts';

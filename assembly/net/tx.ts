@@ -2,13 +2,11 @@
 // Transmission (virtio 1.4 §5.1.6.2): a gathered chain is a header and a frame. No offload is negotiable, so a header
 // that asks for one is refused; NEEDS_CSUM and unknown flags are disregarded. What the function's profile forbids is
 // dropped. The buffer is used once the switch has taken the frame.
+import { PACKET } from '../abi/state_map.ts';
+import { CTL_PROMISC_PORTS, CTL_READ_FAULTS } from '../abi/control.ts';
+import { FN_FILTER, FN_FILTERS, FN_HEADER_BYTES, FN_INDEX, FN_MAC, FN_TX_RULES } from '../abi/function.ts';
+import { Q_CONTEXT, Q_DESC, Q_SIZE } from '../abi/queue.ts';
 import {
-  DMA_FN,
-  FN_FILTERS,
-  FN_HEADER_BYTES,
-  FN_INDEX,
-  FN_MAC,
-  FN_TX_RULES,
   JOB_BUFFER,
   JOB_CONTEXT,
   JOB_FLOOD,
@@ -17,21 +15,10 @@ import {
   JOB_QUEUE,
   JOB_READ_BYTES,
   JOB_STATUS,
-  Q_CONTEXT,
-  Q_DESC,
-  Q_SIZE,
-  TX_RULE_SOURCE,
-  TX_RULE_UNTAGGED,
-} from '../abi/function_state.ts';
-import {
-  CTL_PROMISC_PORTS,
-  CTL_READ_FAULTS,
-  ENGINE_TX,
-  FN_FILTER,
-  IOMMU_READ,
-  PACKET,
-  PACKET_FRAME,
-} from '../abi/state_map.ts';
+} from '../abi/job.ts';
+import { DMA_FN } from '../abi/dma_context.ts';
+import { PACKET_FRAME } from '../abi/switch_state.ts';
+import { ENGINE_TX, IOMMU_READ, TX_RULE_SOURCE, TX_RULE_UNTAGGED } from '../abi/state_value.ts';
 import {
   C_DMA_READ_BYTES,
   C_DMA_READS,

@@ -4,16 +4,10 @@
 // it receives untagged ones, and is reached from its VLAN alone. Functions without one, and the wire, are trunk ports:
 // frames pass as they are. Tags of 802.1ad are content here, as for every switch of customer VLANs. Nothing here is
 // asked while no function has a VLAN.
-import {
-  CTL_VLAN_PORTS,
-  PACKET_FRAME,
-  PACKET_LENGTH,
-  PACKET_TAG_BYTES,
-  PACKET_TCI,
-  RETAGGED,
-  SHAPED,
-} from '../abi/state_map.ts';
-import { FN_VLAN } from '../abi/function_state.ts';
+import { RETAGGED, SHAPED } from '../abi/state_map.ts';
+import { CTL_VLAN_PORTS } from '../abi/control.ts';
+import { FN_VLAN } from '../abi/function.ts';
+import { PACKET_FRAME, PACKET_LENGTH, PACKET_TAG_BYTES, PACKET_TCI } from '../abi/switch_state.ts';
 import { copyBytes } from '../mem/arena.ts';
 import { NO_TCI, STATION_BYTES, TAG_BYTES, TPID_8021Q, VID_MASK } from './packet.ts';
 

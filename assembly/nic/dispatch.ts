@@ -1,44 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The one switch over event codes, and the service of queues: fetch side (take heads, walk, gather) and execution side
 // (the oldest job of the queue, in order). Engines are step functions; a step that has to wait has scheduled its event.
+import { INBOUND, WIRE_INPUT } from '../abi/state_map.ts';
+import { CTL_EVENTS_RUN, CTL_INBOUND_TAIL, CTL_NOW, CTL_WIRE_IN_BYTES, CTL_WIRE_IN_PROGRESS } from '../abi/control.ts';
 import {
-  CTL_EVENTS_RUN,
-  CTL_NOW,
-  CTL_WIRE_IN_BYTES,
-  CTL_WIRE_IN_PROGRESS,
-  INBOUND,
-  INBOUND_SLOT_BYTES,
-  CTL_INBOUND_TAIL,
-  WIRE_INPUT,
-} from '../abi/state_map.ts';
-import {
-  DMA_BYTES,
-  DMA_DONE_EVENT,
-  DMA_FAULT,
-  DMA_FN,
-  DMA_GENERATION,
-  DMA_SEGMENT_COUNT,
-  DMA_SEGMENTS,
-  DMA_TARGET,
-  JOB_BUFFER,
-  JOB_BUFFER_BYTES,
-  JOB_BUSY,
-  JOB_EXECUTE,
-  JOB_GATHER,
-  JOB_FIRST_IDX,
-  JOB_GATHERED,
-  JOB_HEADS,
-  JOB_HELD,
-  JOB_LENGTH,
-  JOB_QUEUE,
-  JOB_READ_BYTES,
-  JOB_READABLE,
-  JOB_READY,
-  JOB_SEGMENTS,
-  JOB_STATE,
-  JOB_WALK,
-  JOB_WALKED,
-  JOB_WRITABLE,
   Q_AVAIL_IDX,
   Q_CONTEXT,
   Q_FIFO_HEAD,
@@ -47,11 +12,46 @@ import {
   Q_KIND,
   Q_NOTIFY_CONTEXT,
   Q_SCHEDULED,
+} from '../abi/queue.ts';
+import {
+  JOB_BUFFER,
+  JOB_BUFFER_BYTES,
+  JOB_BUSY,
+  JOB_FIRST_IDX,
+  JOB_GATHERED,
+  JOB_HEADS,
+  JOB_HELD,
+  JOB_LENGTH,
+  JOB_QUEUE,
+  JOB_READABLE,
+  JOB_READ_BYTES,
+  JOB_SEGMENTS,
+  JOB_STATE,
+  JOB_WALKED,
+  JOB_WRITABLE,
+} from '../abi/job.ts';
+import {
+  DMA_BYTES,
+  DMA_DONE_EVENT,
+  DMA_FAULT,
+  DMA_FN,
+  DMA_GENERATION,
+  DMA_SEGMENTS,
+  DMA_SEGMENT_COUNT,
+  DMA_TARGET,
+} from '../abi/dma_context.ts';
+import { INBOUND_SLOT_BYTES } from '../abi/port.ts';
+import { TRACE_MASK_STATE } from '../abi/trace_kind.ts';
+import {
+  JOB_EXECUTE,
+  JOB_GATHER,
+  JOB_READY,
+  JOB_WALK,
   QUEUE_ADMIN,
   QUEUE_RX,
   QUEUE_TX,
   QUEUE_UNUSED,
-} from '../abi/function_state.ts';
+} from '../abi/state_value.ts';
 import {
   EV_DMA_COPIED,
   EV_DMA_DONE,
@@ -77,7 +77,6 @@ import {
 } from '../abi/event_code.ts';
 import { FC_BAD_DMA, FC_RX_DROP_DISABLED } from '../abi/counter.ts';
 import { P_DESCRIPTOR, P_QUEUE_JOBS } from '../abi/timing_param.ts';
-import { TRACE_MASK_STATE } from '../abi/trace_kind.ts';
 import { stepAdmin } from '../admin/engine.ts';
 import { beginLife, watchData } from '../admin/life.ts';
 import { countFn, functionAt, param } from '../mem/arena.ts';

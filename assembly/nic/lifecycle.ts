@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reset of a function, by FLR or on its way from D3hot to D0, VFs that come and go with VF Enable (PCIe 6.0 §6.6.2, §5.3.1.4,
 // §9.2.1.2), functions that come on demand.
-import { CTL_NUM_VFS, FN_CONFIG, NONE } from '../abi/state_map.ts';
+import { CTL_NUM_VFS } from '../abi/control.ts';
 import {
+  FN_CONFIG,
   FN_INDEX,
   FN_MSIX_ENABLE,
   FN_MSIX_MASKALL,
   FN_PASID,
   FN_PRESENT,
   FN_PROFILE_NEW,
-} from '../abi/function_state.ts';
+} from '../abi/function.ts';
+import { NONE } from '../abi/state_value.ts';
 import { CFG_IDENTITY_DMA, CFG_TOTAL_VFS } from '../abi/nic_config.ts';
 import { EXT_CAP_SRIOV } from '../abi/config_layout.ts';
 import { PCI_SRIOV_CTRL, PCI_SRIOV_CTRL_VFE, PCI_SRIOV_NUM_VF } from '../abi/pci_sriov.ts';

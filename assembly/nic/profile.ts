@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a function is provisioned as: its profile lies in FN_PROFILE, where the host may write it while the function is
 // not there. When the function comes into being the profile becomes what its driver sees; from then on it stays.
-import { CTL_VLAN_PORTS, FN_CONFIG, FN_COUNTER, FN_PROFILE } from '../abi/state_map.ts';
+import { CTL_VLAN_PORTS } from '../abi/control.ts';
 import {
-  DMA_FN,
   FN_ADMIN_QUEUE,
+  FN_CONFIG,
+  FN_COUNTER,
   FN_KIND,
   FN_PAIRS,
+  FN_PROFILE,
   FN_PROFILE_NEW,
   FN_QUEUE_COUNT,
   FN_RATE,
@@ -14,26 +16,29 @@ import {
   FN_TX_RULES,
   FN_VECTORS,
   FN_VLAN,
-  KIND_PF,
-  KIND_VF,
+} from '../abi/function.ts';
+import {
   PROFILE_FEATURES,
   PROFILE_FLAGS,
-  PROFILE_LEGACY,
   PROFILE_MTU,
   PROFILE_NOTIFY,
   PROFILE_PAIRS,
   PROFILE_QUEUE_SIZE,
   PROFILE_RATE,
-  PROFILE_SPOOF_CHECK,
-  PROFILE_TRUST,
   PROFILE_VECTORS,
   PROFILE_VLAN,
-  Q_CONTEXT,
-  Q_INDEX,
-  Q_MAX_SIZE,
+} from '../abi/profile.ts';
+import { Q_CONTEXT, Q_INDEX, Q_MAX_SIZE } from '../abi/queue.ts';
+import { DMA_FN } from '../abi/dma_context.ts';
+import {
+  KIND_PF,
+  KIND_VF,
+  PROFILE_LEGACY,
+  PROFILE_SPOOF_CHECK,
+  PROFILE_TRUST,
   TX_RULE_SOURCE,
   TX_RULE_UNTAGGED,
-} from '../abi/function_state.ts';
+} from '../abi/state_value.ts';
 import {
   CFG_ADMIN_QUEUE_SIZE,
   CFG_MTU,

@@ -1,24 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // Requests that reach the card: which register of which function, and what the access does. Functions, BARs and offsets
 // come decoded from the host's region API, or are found here from an address or a routing id.
+import { CTL_DECODED_OFFSET, CTL_NUM_VFS } from '../abi/control.ts';
 import {
-  CTL_DECODED_OFFSET,
-  CTL_NUM_VFS,
   FN_COMMON,
   FN_CONFIG,
-  FN_DEVICE_CFG,
-  FN_ISR,
-  FN_PROFILE,
-  NONE,
-} from '../abi/state_map.ts';
-import {
   FN_CONFIG_READ,
+  FN_DEVICE_CFG,
   FN_INDEX,
+  FN_ISR,
   FN_MEMORY,
   FN_PRESENT,
+  FN_PROFILE,
   FN_ROUTING_ID,
-  PROFILE_NOTIFY,
-} from '../abi/function_state.ts';
+} from '../abi/function.ts';
+import { PROFILE_NOTIFY } from '../abi/profile.ts';
+import { NONE } from '../abi/state_value.ts';
 import { CFG_TOTAL_VFS } from '../abi/nic_config.ts';
 import {
   CAP_EXP,

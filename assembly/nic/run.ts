@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Time goes on: the event loop, and host requests as transactions on the link. A posted write travels and arrives; a
 // read or a configuration access keeps its caller until the completion is back, while the rest of the card works on.
+import { CREDIT_DOWN_NP, CREDIT_DOWN_P, FRAME_BYTES_MAX, INBOUND, INBOUND_SLOTS } from '../abi/state_map.ts';
 import {
-  CREDIT_DOWN_NP,
-  CREDIT_DOWN_P,
   CTL_INBOUND_HEAD,
   CTL_INBOUND_TAIL,
   CTL_NOW,
@@ -11,11 +10,9 @@ import {
   CTL_WIRE_IN_BYTES,
   CTL_WIRE_IN_FREE,
   CTL_WIRE_IN_PROGRESS,
-  FRAME_BYTES_MAX,
-  INBOUND,
-  INBOUND_SLOT_BYTES,
-  INBOUND_SLOTS,
-} from '../abi/state_map.ts';
+} from '../abi/control.ts';
+import { INBOUND_SLOT_BYTES } from '../abi/port.ts';
+import { TLP_CFGRD, TLP_CFGWR, TLP_DOWN, TLP_MRD, TLP_MWR, TRACE_MASK_STATE } from '../abi/trace_kind.ts';
 import {
   EV_INBOUND,
   EV_WIRE_RX,
@@ -34,7 +31,6 @@ import {
   P_WIRE_BYTE_COST,
   P_WIRE_LATENCY,
 } from '../abi/timing_param.ts';
-import { TLP_CFGRD, TLP_CFGWR, TLP_DOWN, TLP_MRD, TLP_MWR, TRACE_MASK_STATE } from '../abi/trace_kind.ts';
 import { count, functionAt, param } from '../mem/arena.ts';
 import { completionReady, receiveRequest, sendCompletion } from '../pcie/completer.ts';
 import { deliverPosted, lastPostedArrival, lastWriteOf, nextPostedArrival } from '../pcie/posted.ts';

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Creation: lays the arena out by the configuration, numbers the functions, puts everything into its power-on state.
+import { FUNCTIONS, IOAS_EXTRA, IOMMU_POOL_BYTES } from '../abi/state_map.ts';
 import {
-  ARENA_MAGIC,
-  ARENA_VERSION,
   CTL_FUNCTIONS,
   CTL_IOAS_BASE,
   CTL_LAYOUT_HASH,
@@ -13,28 +12,21 @@ import {
   CTL_WINDOW_BASE,
   CTL_WINDOW_BYTES,
   CTL_WIRE_LINK_UP,
-  FN_STRIDE,
-  FUNCTIONS,
-  IOAS_EXTRA,
-  IOAS_STRIDE,
-  IOMMU_POOL_BYTES,
+} from '../abi/control.ts';
+import { FN_INDEX, FN_IOAS, FN_KIND, FN_PASID, FN_PRESENT, FN_ROUTING_ID, FN_STRIDE } from '../abi/function.ts';
+import { QUEUE_STRIDE } from '../abi/queue.ts';
+import { JOB_STRIDE } from '../abi/job.ts';
+import { IOAS_STRIDE } from '../abi/address_space.ts';
+import {
+  ARENA_MAGIC,
+  ARENA_VERSION,
   IOMMU_READ,
   IOMMU_WRITE,
-  JOB_STRIDE,
-  NONE,
-  QUEUE_STRIDE,
-} from '../abi/state_map.ts';
-import {
-  FN_INDEX,
-  FN_IOAS,
-  FN_KIND,
-  FN_PASID,
-  FN_PRESENT,
-  FN_ROUTING_ID,
   KIND_ON_DEMAND,
   KIND_PF,
   KIND_VF,
-} from '../abi/function_state.ts';
+  NONE,
+} from '../abi/state_value.ts';
 import {
   CFG_FIRST_VF_OFFSET,
   CFG_IDENTITY_DMA,

@@ -2,8 +2,8 @@
 // Configuration space as hardware shows it after reset: one image of 4 KiB a function, and write masks shared by all
 // VFs (PCIe 6.0 §7.5, §9.3; virtio 1.4 §4.1.4). A VF answers FFFF as vendor and device id; filling these in is the
 // host's business (src/vfio).
-import { CONFIG_SPACE_BYTES, FN_CONFIG, PF_W1CMASK, PF_WMASK, VF_W1CMASK, VF_WMASK } from '../abi/state_map.ts';
-import { FN_INDEX, FN_VECTORS } from '../abi/function_state.ts';
+import { CONFIG_SPACE_BYTES, PF_W1CMASK, PF_WMASK, VF_W1CMASK, VF_WMASK } from '../abi/state_map.ts';
+import { FN_CONFIG, FN_INDEX, FN_VECTORS } from '../abi/function.ts';
 import { CFG_FIRST_VF_OFFSET, CFG_PF_ROUTING_ID, CFG_TOTAL_VFS, CFG_VF_STRIDE } from '../abi/nic_config.ts';
 import {
   CAP_EXP,

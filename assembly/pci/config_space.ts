@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Access to configuration space: plain loads, masked stores, then side effects selected by overlap with the register
 // (edges are computed from old and new before anything acts). What concerns layers above is returned as EFFECT_* bits.
-import { CONFIG_SPACE_BYTES, FN_CONFIG, PF_W1CMASK, PF_WMASK, VF_W1CMASK, VF_WMASK } from '../abi/state_map.ts';
+import { CONFIG_SPACE_BYTES, PF_W1CMASK, PF_WMASK, VF_W1CMASK, VF_WMASK } from '../abi/state_map.ts';
 import {
   FN_BUS_MASTER,
+  FN_CONFIG,
   FN_INDEX,
   FN_KIND,
   FN_MEMORY,
   FN_MSIX_ENABLE,
   FN_MSIX_MASKALL,
   FN_PRESENT,
-  KIND_ON_DEMAND,
-  KIND_PF,
-} from '../abi/function_state.ts';
+} from '../abi/function.ts';
+import { KIND_ON_DEMAND, KIND_PF } from '../abi/state_value.ts';
 import { CFG_TOTAL_VFS } from '../abi/nic_config.ts';
 import {
   CAP_EXP,

@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // MSI-X of one function: table, pending bits, masks (PCIe 6.0 §6.1.4, §7.7.2). A vector that is raised while masked
 // stays pending and is sent once when the last mask goes.
-import { FN_MSIX_PBA, FN_MSIX_TABLE } from '../abi/state_map.ts';
-import { FN_BUS_MASTER, FN_MSIX_ENABLE, FN_MSIX_MASKALL, FN_VECTORS } from '../abi/function_state.ts';
+import {
+  FN_BUS_MASTER,
+  FN_MSIX_ENABLE,
+  FN_MSIX_MASKALL,
+  FN_MSIX_PBA,
+  FN_MSIX_TABLE,
+  FN_VECTORS,
+} from '../abi/function.ts';
 import { FC_IGNORED_WRITES, FC_INTERRUPTS } from '../abi/counter.ts';
 import { MSIX_PBA_OFFSET } from '../abi/config_layout.ts';
 import {

@@ -1,29 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // Address spaces as the host changes them: mapping, unmapping, binding of functions, dirty tracking. An address space is a
 // sorted list of ranges, in its own block while it is short, in the pool when it grows. iommu.ts translates by it.
+import { FUNCTIONS } from '../abi/state_map.ts';
+import { CTL_FUNCTIONS, CTL_WINDOW_BYTES } from '../abi/control.ts';
+import { FN_IOAS, FN_LATE_MEMORY, FN_STRIDE, FN_TLB_BYTES } from '../abi/function.ts';
 import {
-  CTL_FUNCTIONS,
-  CTL_WINDOW_BYTES,
-  FN_STRIDE,
-  FUNCTIONS,
   IOAS_AT,
   IOAS_CAPACITY,
   IOAS_COUNT,
   IOAS_FLAGS,
   IOAS_RANGES,
   IOAS_RANGES_OWN,
-  IOAS_TRACKED,
-  IOMMU_FOREIGN,
-  IOMMU_PAGE_SHIFT,
-  IOMMU_TRACKED,
   RANGE_BYTES,
   RANGE_DIRTY,
   RANGE_IOVA,
   RANGE_LENGTH,
   RANGE_OFFSET,
   RANGE_PERMISSIONS,
-} from '../abi/state_map.ts';
-import { FN_IOAS, FN_LATE_MEMORY, FN_TLB_BYTES } from '../abi/function_state.ts';
+} from '../abi/address_space.ts';
+import { IOAS_TRACKED, IOMMU_FOREIGN, IOMMU_PAGE_SHIFT, IOMMU_TRACKED } from '../abi/state_value.ts';
 import { functionAt } from '../mem/arena.ts';
 import { invalidateIotlb } from './host_timing.ts';
 import { findRange, ioasAt, upperBound } from './iommu.ts';

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The card as completer: requests of the host come down the link when the card has room for them (credits), are taken up
 // one after the other, decoded, and, unless posted, answered by a completion that goes up behind all that was sent before.
-import { CREDIT_UP_CPL, CTL_COMPLETER_FREE, CTL_NOW } from '../abi/state_map.ts';
-import { P_COMPLETER, P_COMPLETER_INTERVAL, P_HOST_MMIO, P_TLP_3DW } from '../abi/timing_param.ts';
+import { CREDIT_UP_CPL } from '../abi/state_map.ts';
+import { CTL_COMPLETER_FREE, CTL_NOW } from '../abi/control.ts';
 import { TLP_CPL, TLP_CPLD, TRACE_MASK_TLP } from '../abi/trace_kind.ts';
+import { P_COMPLETER, P_COMPLETER_INTERVAL, P_HOST_MMIO, P_TLP_3DW } from '../abi/timing_param.ts';
 import { param } from '../mem/arena.ts';
 import { isTracing } from '../sim/trace.ts';
 import { creditTime, takeCredits } from './credits.ts';

@@ -2,11 +2,19 @@
 // Completions of the card's reads: the host answers a request, the completions travel down, the tag is free again, and
 // the last of a read wakes its owner. What nobody waits for any more still travels, and frees its tag. Completions can be
 // spoilt on demand: Unsupported Request, poisoned data, or none at all.
+import { TAG } from '../abi/state_map.ts';
+import { CTL_LATE_READS, CTL_NOW, CTL_READ_FAULTS } from '../abi/control.ts';
 import {
-  CPL_NEVER_LOG2,
-  CTL_LATE_READS,
-  CTL_NOW,
-  CTL_READ_FAULTS,
+  DMA_BYTES,
+  DMA_DOWN_BYTES,
+  DMA_DOWN_TLPS,
+  DMA_FAULT,
+  DMA_FN,
+  DMA_GENERATION,
+  DMA_LEFT,
+  DMA_LIFE,
+  DMA_LISTED,
+  DMA_PENDING,
   LIFE_COPY,
   LIFE_DOWN_LATENCY,
   LIFE_DOWN_QUEUE,
@@ -20,11 +28,8 @@ import {
   LIFE_UP_LATENCY,
   LIFE_UP_QUEUE,
   LIFE_UP_WIRE,
-  READ_FAILED,
-  READ_FAULT_LOST,
-  READ_FAULT_POISONED,
-  READ_FAULT_UNSUPPORTED,
-  TAG,
+} from '../abi/dma_context.ts';
+import {
   TAG_CONTEXT,
   TAG_DEADLINE,
   TAG_DOWN,
@@ -45,22 +50,7 @@ import {
   TAG_TARGET,
   TAG_TRANSLATION,
   TAG_UP,
-} from '../abi/state_map.ts';
-import {
-  DMA_BYTES,
-  DMA_DOWN_BYTES,
-  DMA_DOWN_TLPS,
-  DMA_FAULT,
-  DMA_FN,
-  DMA_GENERATION,
-  DMA_LEFT,
-  DMA_LIFE,
-  DMA_LISTED,
-  DMA_PENDING,
-} from '../abi/function_state.ts';
-import { EV_DMA_COPIED, EV_DMA_DONE, PRIO_NORMAL } from '../abi/event_code.ts';
-import { C_COMPLETIONS_DROPPED, C_COMPLETION_TIMEOUTS } from '../abi/counter.ts';
-import { P_DOWN_LATENCY, P_HOST_READ, P_TLP_3DW, P_UP_LATENCY } from '../abi/timing_param.ts';
+} from '../abi/port.ts';
 import {
   TLP_CPL,
   TLP_CPLD,
@@ -73,6 +63,16 @@ import {
   TRACE_MASK_STATE,
   TRACE_MASK_TLP,
 } from '../abi/trace_kind.ts';
+import {
+  CPL_NEVER_LOG2,
+  READ_FAILED,
+  READ_FAULT_LOST,
+  READ_FAULT_POISONED,
+  READ_FAULT_UNSUPPORTED,
+} from '../abi/state_value.ts';
+import { EV_DMA_COPIED, EV_DMA_DONE, PRIO_NORMAL } from '../abi/event_code.ts';
+import { C_COMPLETIONS_DROPPED, C_COMPLETION_TIMEOUTS } from '../abi/counter.ts';
+import { P_DOWN_LATENCY, P_HOST_READ, P_TLP_3DW, P_UP_LATENCY } from '../abi/timing_param.ts';
 import { count, param } from '../mem/arena.ts';
 import { scheduleAt } from '../sim/scheduler.ts';
 import { isTracing } from '../sim/trace.ts';

@@ -7,17 +7,11 @@
 //   class  0 head u32 | 4 tail u32 (free-running entries) | 8 data units under way u32 | 16 cycle u64: all that was
 //          taken off the ring is back by then | 24 cycle u64 of an UpdateFC, a multiple of P_FC_INTERVAL
 //   entry  0 cycle u64 | 8 data units u32
-import {
-  CREDIT_CLASS_BYTES,
-  CREDIT_DOWN_P,
-  CREDIT_RING,
-  CREDIT_RING_BYTES,
-  CREDIT_RING_ENTRIES,
-  CREDITS,
-  CTL_NOW,
-} from '../abi/state_map.ts';
-import { P_DOWN_LATENCY, P_FC_INTERVAL, P_UP_LATENCY, P_UP_PH } from '../abi/timing_param.ts';
+import { CREDIT_DOWN_P, CREDIT_RING, CREDIT_RING_ENTRIES, CREDIT_UP_P } from '../abi/state_map.ts';
+import { CTL_NOW } from '../abi/control.ts';
+import { CREDIT_CLASS_BYTES, CREDIT_RING_BYTES } from '../abi/port.ts';
 import { CREDIT_DOWN, TRACE_CREDITS, TRACE_MASK_STATE, TRACE_NOBODY } from '../abi/trace_kind.ts';
+import { P_DOWN_LATENCY, P_FC_INTERVAL, P_UP_LATENCY, P_UP_PH } from '../abi/timing_param.ts';
 import { param } from '../mem/arena.ts';
 import { isTracing, record } from '../sim/trace.ts';
 
@@ -30,7 +24,7 @@ const ENTRY_BYTES = 16;
 const ENTRY_UNITS = 8;
 
 function indexOf(pool: usize): i32 {
-  return <i32>((pool - CREDITS) / CREDIT_CLASS_BYTES);
+  return <i32>((pool - CREDIT_UP_P) / CREDIT_CLASS_BYTES);
 }
 
 /** Index of the header parameter of a class, which stand in the order of the classes; that of the data is the next. */
@@ -105,7 +99,7 @@ function traceTaken(pool: usize, units: u32, back: u64): void {
 
 /** Credits of a class that are not back now: headers << 16 | data units. */
 export function creditsTaken(index: u32): u32 {
-  const pool: usize = CREDITS + index * CREDIT_CLASS_BYTES;
+  const pool: usize = CREDIT_UP_P + index * CREDIT_CLASS_BYTES;
   const time = load<u64>(CTL_NOW);
   const head = load<u32>(pool, HEAD);
   let tail = load<u32>(pool, TAIL);

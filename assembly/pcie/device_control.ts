@@ -8,17 +8,11 @@
 //   tags                                32; 256 with Extended Tag; more with 10-Bit Tag Requester Enable of all functions
 //                                       that are there, because one allocator serves them all
 //   time-out of a read                  the profile's, within the range that Completion Timeout Value names; none if disabled
-import {
-  CPL_NEVER_LOG2,
-  CTL_CPL_BYTES,
-  CTL_CPL_TIMEOUT,
-  CTL_MPS,
-  CTL_MRRS,
-  CTL_TAG_END,
-  FN_CONFIG,
-  TAG,
-  TAG_BYTES,
-} from '../abi/state_map.ts';
+import { TAG } from '../abi/state_map.ts';
+import { CTL_CPL_BYTES, CTL_CPL_TIMEOUT, CTL_MPS, CTL_MRRS, CTL_TAG_END } from '../abi/control.ts';
+import { FN_CONFIG } from '../abi/function.ts';
+import { TAG_BYTES } from '../abi/port.ts';
+import { CPL_NEVER_LOG2 } from '../abi/state_value.ts';
 import { CAP_EXP, EXT_CAP_SRIOV } from '../abi/config_layout.ts';
 import {
   PCI_EXP_DEVCTL,

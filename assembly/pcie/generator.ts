@@ -7,17 +7,16 @@
 import {
   CREDIT_DOWN_NP,
   CREDIT_DOWN_P,
-  CTL_NOW,
   GENERATOR,
   GENERATOR_BUFFER,
-  GENERATOR_CONTEXT_BYTES,
   GENERATOR_CONTEXTS,
   GENERATOR_SAMPLES,
   GENERATOR_SAMPLES_MAX,
 } from '../abi/state_map.ts';
-import { DMA_DONE_EVENT, DMA_FN } from '../abi/function_state.ts';
-import { EV_GENERATOR, EV_GENERATOR_DONE, PRIO_NORMAL } from '../abi/event_code.ts';
+import { CTL_NOW } from '../abi/control.ts';
+import { DMA_DONE_EVENT, DMA_FN } from '../abi/dma_context.ts';
 import {
+  GENERATOR_CONTEXT_BYTES,
   GEN_BYTES,
   GEN_DONE,
   GEN_FUNCTION,
@@ -33,12 +32,10 @@ import {
   GEN_WARM,
   GEN_WARM_AT,
   GEN_WINDOW,
-  GENERATE_READ,
-  GENERATE_SIMPLE_NIC,
-  GENERATE_WRITE,
-  GENERATE_WRITE_READ,
 } from '../abi/generator.ts';
 import { TLP_DOWN, TLP_MRD, TLP_MWR } from '../abi/trace_kind.ts';
+import { GENERATE_READ, GENERATE_SIMPLE_NIC, GENERATE_WRITE, GENERATE_WRITE_READ } from '../abi/state_value.ts';
+import { EV_GENERATOR, EV_GENERATOR_DONE, PRIO_NORMAL } from '../abi/event_code.ts';
 import { scheduleAt } from '../sim/scheduler.ts';
 import { receiveRequest, sendCompletion } from './completer.ts';
 import { postedWait, postWrite } from './posted.ts';

@@ -3,16 +3,9 @@
 // belongs to someone else (a virtual machine monitor's, say) is reached through two imported functions, the only ones
 // that the core has; everything else lies in linear memory. Such memory may answer a read later; it takes a write at once,
 // and says whether a read that follows has to come back before the write is known to be in effect.
-import { FN_LATE_MEMORY } from '../abi/function_state.ts';
-import {
-  CTL_LATE_READS,
-  IOMMU_READ,
-  IOMMU_WRITE,
-  MEMORY_DONE,
-  MEMORY_FAULT,
-  MEMORY_LATER,
-  READ_FAILED,
-} from '../abi/state_map.ts';
+import { CTL_LATE_READS } from '../abi/control.ts';
+import { FN_LATE_MEMORY } from '../abi/function.ts';
+import { IOMMU_READ, IOMMU_WRITE, MEMORY_DONE, MEMORY_FAULT, MEMORY_LATER, READ_FAILED } from '../abi/state_value.ts';
 import { copyBytes } from '../mem/arena.ts';
 import {
   foreignHandle,

@@ -4,8 +4,10 @@
 // in the order in which they are put on the link, which is the order in which they arrive.
 //
 //   IO-TLB entry  0 page u64 (address space << 52 | page number + 1, 0: empty) | 8 last use u64 | 16 ready u64
-import { CTL_POSTED_LAST, CTL_RNG, IOTLB, IOTLB_ENTRY_BYTES, WALKER_FREE } from '../abi/state_map.ts';
-import { FN_IOAS } from '../abi/function_state.ts';
+import { IOTLB, WALKER_FREE } from '../abi/state_map.ts';
+import { CTL_POSTED_LAST, CTL_RNG } from '../abi/control.ts';
+import { FN_IOAS } from '../abi/function.ts';
+import { IOTLB_ENTRY_BYTES } from '../abi/port.ts';
 import { C_IOTLB_HITS, C_IOTLB_MISSES } from '../abi/counter.ts';
 import {
   P_EXTRA_MAX,

@@ -2,43 +2,34 @@
 // Translation of DMA addresses: an address space (IOAS) is a sorted list of ranges that map I/O virtual addresses to the
 // guest window, or to foreign memory: bytes that only the host can reach, under a handle of its choice. A function is
 // bound to one address space, or to none, when every access faults. address_space.ts changes them.
+import { CTL_IOAS_BASE, CTL_NOW, CTL_RANGE, CTL_SPAN, CTL_WINDOW_BASE } from '../abi/control.ts';
 import {
-  CTL_IOAS_BASE,
-  CTL_NOW,
-  CTL_RANGE,
-  CTL_SPAN,
-  CTL_WINDOW_BASE,
+  FAULTS_MAX,
   FAULT_BYTES,
   FAULT_CYCLE,
   FAULT_IOAS,
   FAULT_IOVA,
   FAULT_IS_WRITE,
-  FAULTS_MAX,
   FN_FAULTS,
+  FN_FAULTS_LOST,
+  FN_FAULT_COUNT,
+  FN_IOAS,
+  FN_TLB_AT,
+  FN_TLB_BYTES,
+  FN_TLB_IOVA,
+} from '../abi/function.ts';
+import {
   IOAS_AT,
   IOAS_COUNT,
   IOAS_STRIDE,
-  IOMMU_FOREIGN,
-  IOMMU_PAGE_SHIFT,
-  IOMMU_READ,
-  IOMMU_TRACKED,
-  IOMMU_WRITE,
-  NONE,
   RANGE_BYTES,
   RANGE_DIRTY,
   RANGE_IOVA,
   RANGE_LENGTH,
   RANGE_OFFSET,
   RANGE_PERMISSIONS,
-} from '../abi/state_map.ts';
-import {
-  FN_FAULT_COUNT,
-  FN_FAULTS_LOST,
-  FN_IOAS,
-  FN_TLB_AT,
-  FN_TLB_BYTES,
-  FN_TLB_IOVA,
-} from '../abi/function_state.ts';
+} from '../abi/address_space.ts';
+import { IOMMU_FOREIGN, IOMMU_PAGE_SHIFT, IOMMU_READ, IOMMU_TRACKED, IOMMU_WRITE, NONE } from '../abi/state_value.ts';
 import { C_DMA_FAULTS } from '../abi/counter.ts';
 import { count } from '../mem/arena.ts';
 

@@ -6,16 +6,9 @@
 // ACK and flow-control DLLPs and ordered sets fall due in proportion to the bytes of TLPs sent. An idle wire sends them
 // for nothing; on a busy one each takes 8 bytes before the next TLP. That makes the rate of a busy wire the closed formula
 // (docs/timing_model.md) and leaves the latency of a lone TLP alone.
-import {
-  CTL_NOW,
-  LINK_BYTES,
-  LINK_DEBT,
-  LINK_DOWN,
-  LINK_FRACTION,
-  LINK_FREE,
-  LINK_TLPS,
-  LINK_UP,
-} from '../abi/state_map.ts';
+import { LINK_DOWN, LINK_UP } from '../abi/state_map.ts';
+import { CTL_NOW } from '../abi/control.ts';
+import { LINK_BYTES, LINK_DEBT, LINK_FRACTION, LINK_FREE, LINK_TLPS } from '../abi/port.ts';
 import { P_BYTE_DEN, P_BYTE_NUM, P_DLLP_BYTE, P_DLLP_DEBT, P_DOWN_LATENCY, P_UP_LATENCY } from '../abi/timing_param.ts';
 import { param } from '../mem/arena.ts';
 

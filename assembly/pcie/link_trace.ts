@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // TLPs as records of the trace ring. Called behind the link, when it is known when a TLP arrives.
-import { NONE, TRACE_CONTROL } from '../abi/state_map.ts';
-import { FN_INDEX, FN_PASID } from '../abi/function_state.ts';
-import { P_DOWN_LATENCY, P_UP_LATENCY } from '../abi/timing_param.ts';
+import { TRACE_CONTROL } from '../abi/state_map.ts';
+import { FN_INDEX, FN_PASID } from '../abi/function.ts';
 import { TLP_4DW, TLP_DOWN, TLP_MSG, TLP_MWR, TLP_PASID, TRACE_MASK_DATA, TRACE_TLP } from '../abi/trace_kind.ts';
+import { NONE } from '../abi/state_value.ts';
+import { P_DOWN_LATENCY, P_UP_LATENCY } from '../abi/timing_param.ts';
 import { param } from '../mem/arena.ts';
 import { isTracing, recordAt } from '../sim/trace.ts';
 import { wireCycles } from './link.ts';

@@ -4,7 +4,8 @@
 // rarely; nothing here is on the way of a request.
 //
 //   free block  0 bytes u32 | 4 next u32
-import { CTL_IOMMU_POOL, CTL_IOMMU_POOL_FREE, CTL_IOMMU_POOL_USED, IOMMU_POOL_BYTES } from '../abi/state_map.ts';
+import { IOMMU_POOL_BYTES } from '../abi/state_map.ts';
+import { CTL_IOMMU_POOL, CTL_IOMMU_POOL_FREE, CTL_IOMMU_POOL_USED } from '../abi/control.ts';
 
 const BYTES = 0;
 const NEXT = 4;

@@ -5,22 +5,15 @@
 //
 //   posted entry  0 effect u64 | 8 function u32 (0: gap at the end of the ring) | 12 length u32 | 16 iova u64 | 24 bytes,
 //                 padded to 8
-import {
-  CREDIT_UP_P,
-  CTL_NOW,
-  CTL_POSTED_HEAD,
-  CTL_POSTED_LAST,
-  CTL_POSTED_TAIL,
-  ENGINE_DMA_WRITE,
-  FN_MSIX_SENT,
-  POSTED,
-  POSTED_BYTES,
-} from '../abi/state_map.ts';
-import { DMA_FN, DMA_UP_BYTES, DMA_UP_TLPS, FN_INDEX, FN_IOAS } from '../abi/function_state.ts';
+import { CREDIT_UP_P, POSTED, POSTED_BYTES } from '../abi/state_map.ts';
+import { CTL_NOW, CTL_POSTED_HEAD, CTL_POSTED_LAST, CTL_POSTED_TAIL } from '../abi/control.ts';
+import { FN_INDEX, FN_IOAS, FN_MSIX_SENT } from '../abi/function.ts';
+import { DMA_FN, DMA_UP_BYTES, DMA_UP_TLPS } from '../abi/dma_context.ts';
+import { TLP_MWR, TRACE_MASK_TLP } from '../abi/trace_kind.ts';
+import { ENGINE_DMA_WRITE } from '../abi/state_value.ts';
 import { EV_INTX, EV_MSI, OUT_MSI, PRIO_POSTED } from '../abi/event_code.ts';
 import { C_DMA_WRITE_BYTES, C_DMA_WRITES, C_MSI_WRITES } from '../abi/counter.ts';
 import { P_DMA_WRITE_ENGINES, P_DMA_WRITE_INTERVAL, P_HOST_INTERRUPT, P_TLP_4DW } from '../abi/timing_param.ts';
-import { TLP_MWR, TRACE_MASK_TLP } from '../abi/trace_kind.ts';
 import { copyBytes, count, functionAt, param } from '../mem/arena.ts';
 import { occupyEngine } from '../sim/engine.ts';
 import { emit } from '../sim/output.ts';

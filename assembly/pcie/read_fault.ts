@@ -1,25 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads of the card that go wrong: what its registers and counters say then, the completions that the host asked to be
 // spoilt, and how a read fails in functional mode, where it is one request with one completion and takes no time.
-import {
-  CTL_CPL_TIMEOUT,
-  CTL_READ_FAULTS,
-  CTL_READ_FAULT_KIND,
-  CTL_TAGS_USED,
-  CTL_TAG_FREE,
-  COUNTER,
-  FN_CONFIG,
-  READ_FAULT_LOST,
-  READ_FAULT_POISONED,
-  TAG_BYTES,
-  TAG_CONTEXT,
-  TAG_FN,
-  TAG_GENERATION,
-  TAG_NEXT,
-  TAG_NUMBER,
-  TAG_STATUS,
-} from '../abi/state_map.ts';
-import { DMA_BYTES, DMA_FAULT, DMA_FN, DMA_GENERATION, DMA_LEFT, DMA_PENDING } from '../abi/function_state.ts';
+import { COUNTER } from '../abi/state_map.ts';
+import { CTL_CPL_TIMEOUT, CTL_READ_FAULTS, CTL_READ_FAULT_KIND, CTL_TAGS_USED, CTL_TAG_FREE } from '../abi/control.ts';
+import { FN_CONFIG } from '../abi/function.ts';
+import { DMA_BYTES, DMA_FAULT, DMA_FN, DMA_GENERATION, DMA_LEFT, DMA_PENDING } from '../abi/dma_context.ts';
+import { TAG_BYTES, TAG_CONTEXT, TAG_FN, TAG_GENERATION, TAG_NEXT, TAG_NUMBER, TAG_STATUS } from '../abi/port.ts';
+import { READ_FAULT_LOST, READ_FAULT_POISONED } from '../abi/state_value.ts';
 import { CAP_EXP } from '../abi/config_layout.ts';
 import { C_COMPLETION_POISONED, C_COMPLETION_TIMEOUTS, C_COMPLETION_UNSUPPORTED, C_DMA_READS } from '../abi/counter.ts';
 import {

@@ -1,19 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The life of DMA reads as records of the trace ring: who asked, and what became of each request.
-import {
-  FN_QUEUES,
-  FN_STRIDE,
-  FUNCTIONS,
-  JOB_STRIDE,
-  JOBS,
-  QUEUE_STRIDE,
-  TAG,
-  TAG_BYTES,
-  TAG_IOVA,
-  TAG_LENGTH,
-  TAG_NUMBER,
-} from '../abi/state_map.ts';
-import { DMA_BYTES, DMA_FN, DMA_SEGMENTS, FN_INDEX, Q_NOTIFY_CONTEXT } from '../abi/function_state.ts';
+import { FUNCTIONS, JOBS, TAG } from '../abi/state_map.ts';
+import { FN_INDEX, FN_QUEUES, FN_STRIDE } from '../abi/function.ts';
+import { QUEUE_STRIDE, Q_NOTIFY_CONTEXT } from '../abi/queue.ts';
+import { JOB_STRIDE } from '../abi/job.ts';
+import { DMA_BYTES, DMA_FN, DMA_SEGMENTS } from '../abi/dma_context.ts';
+import { TAG_BYTES, TAG_IOVA, TAG_LENGTH, TAG_NUMBER } from '../abi/port.ts';
 import { TRACE_DMA, TRACE_NOBODY, TRACE_OWNER_NOTIFY, TRACE_OWNER_QUEUE } from '../abi/trace_kind.ts';
 import { record } from '../sim/trace.ts';
 

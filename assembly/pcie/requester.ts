@@ -7,7 +7,7 @@
 //   startRead --setup--> EV_DMA_READY --tag, room, credit--> link --> EV_DMA_HOST --> link --> EV_DMA_DONE --> owner
 //
 // requests.ts has the way out, completions.ts the way back.
-import { CTL_NOW, CTL_READ_FAULTS, ENGINE_DMA_READ, READ_FAILED, READ_FAULT_UNSUPPORTED } from '../abi/state_map.ts';
+import { CTL_NOW, CTL_READ_FAULTS } from '../abi/control.ts';
 import {
   DMA_BYTES,
   DMA_CURSOR,
@@ -26,11 +26,12 @@ import {
   DMA_TARGET,
   SEGMENT_BYTES,
   SEGMENT_LENGTH,
-} from '../abi/function_state.ts';
+} from '../abi/dma_context.ts';
+import { TRACE_DMA_ASKED, TRACE_MASK_STATE } from '../abi/trace_kind.ts';
+import { ENGINE_DMA_READ, READ_FAILED, READ_FAULT_UNSUPPORTED } from '../abi/state_value.ts';
 import { EV_DMA_READY, PRIO_NORMAL } from '../abi/event_code.ts';
 import { C_DMA_READS, C_DMA_READ_BYTES } from '../abi/counter.ts';
 import { P_DMA_READ_ENGINES, P_DMA_READ_INTERVAL, P_DMA_SETUP } from '../abi/timing_param.ts';
-import { TRACE_DMA_ASKED, TRACE_MASK_STATE } from '../abi/trace_kind.ts';
 import { count, param } from '../mem/arena.ts';
 import { occupyEngine } from '../sim/engine.ts';
 import { scheduleAt } from '../sim/scheduler.ts';

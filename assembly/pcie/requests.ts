@@ -2,9 +2,8 @@
 // Memory read requests of the card: the contexts whose read is set up stand in a list, and the first of them sends its
 // requests as long as there are tags, room for the completions and credits. Who waits for credits is woken by EV_DMA_WAKE,
 // who waits for a tag or for room by the next completion. A function that may not send (bus mastering off) is parked.
+import { COUNTER, CREDIT_UP_NP, LINK_UP, TAG } from '../abi/state_map.ts';
 import {
-  COUNTER,
-  CREDIT_UP_NP,
   CTL_CPL_DATA,
   CTL_CPL_HEADERS,
   CTL_CPL_TIMEOUT,
@@ -15,8 +14,28 @@ import {
   CTL_READ_WAKE,
   CTL_TAGS_USED,
   CTL_TAG_FREE,
-  LINK_UP,
-  TAG,
+} from '../abi/control.ts';
+import { FN_BUS_MASTER } from '../abi/function.ts';
+import {
+  DMA_BYTES,
+  DMA_CURSOR,
+  DMA_CURSOR_DONE,
+  DMA_ENGINE_WAIT,
+  DMA_FN,
+  DMA_GENERATION,
+  DMA_LEFT,
+  DMA_LISTED,
+  DMA_NEXT,
+  DMA_PENDING,
+  DMA_READY,
+  DMA_SETUP,
+  DMA_TARGET,
+  DMA_UP_BYTES,
+  DMA_UP_TLPS,
+  SEGMENT_BYTES,
+  SEGMENT_LENGTH,
+} from '../abi/dma_context.ts';
+import {
   TAG_BYTES,
   TAG_CONTEXT,
   TAG_DEADLINE,
@@ -37,32 +56,7 @@ import {
   TAG_TARGET,
   TAG_TRANSLATION,
   TAG_UP,
-} from '../abi/state_map.ts';
-import {
-  DMA_BYTES,
-  DMA_CURSOR,
-  DMA_CURSOR_DONE,
-  DMA_ENGINE_WAIT,
-  DMA_FN,
-  DMA_GENERATION,
-  DMA_LEFT,
-  DMA_LISTED,
-  DMA_NEXT,
-  DMA_PARKED,
-  DMA_PENDING,
-  DMA_READY,
-  DMA_SETUP,
-  DMA_TARGET,
-  DMA_UP_BYTES,
-  DMA_UP_TLPS,
-  DMA_WAITING,
-  FN_BUS_MASTER,
-  SEGMENT_BYTES,
-  SEGMENT_LENGTH,
-} from '../abi/function_state.ts';
-import { EV_DMA_HOST, EV_DMA_WAKE, PRIO_NORMAL } from '../abi/event_code.ts';
-import { C_DMA_READ_REQUESTS } from '../abi/counter.ts';
-import { P_CPL_DATA, P_CPL_HEADERS, P_UP_LATENCY } from '../abi/timing_param.ts';
+} from '../abi/port.ts';
 import {
   TLP_MRD,
   TRACE_DMA_ISSUED,
@@ -71,6 +65,10 @@ import {
   TRACE_NOBODY,
   TRACE_TAGS,
 } from '../abi/trace_kind.ts';
+import { DMA_PARKED, DMA_WAITING } from '../abi/state_value.ts';
+import { EV_DMA_HOST, EV_DMA_WAKE, PRIO_NORMAL } from '../abi/event_code.ts';
+import { C_DMA_READ_REQUESTS } from '../abi/counter.ts';
+import { P_CPL_DATA, P_CPL_HEADERS, P_UP_LATENCY } from '../abi/timing_param.ts';
 import { count, param } from '../mem/arena.ts';
 import { scheduleAt } from '../sim/scheduler.ts';
 import { isTracing, record } from '../sim/trace.ts';

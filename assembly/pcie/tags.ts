@@ -2,8 +2,8 @@
 // The tags of the card's reads: a record each, in a free list while no request has it. One allocator serves all
 // functions, so that a tag tells a request from every other; how many may be in use, device_control.ts says. A request is
 // under way until its completion has come, its deadline passed, or a function level reset came over it.
+import { TAG } from '../abi/state_map.ts';
 import {
-  CPL_NEVER_LOG2,
   CTL_CPL_DATA,
   CTL_CPL_HEADERS,
   CTL_CPL_TIMEOUT,
@@ -11,8 +11,9 @@ import {
   CTL_TAGS_USED,
   CTL_TAG_END,
   CTL_TAG_FREE,
-  READ_FAULT_LOST,
-  TAG,
+} from '../abi/control.ts';
+import { FN_IOAS } from '../abi/function.ts';
+import {
   TAG_BYTES,
   TAG_DEADLINE,
   TAG_FN,
@@ -25,11 +26,11 @@ import {
   TAG_SENT,
   TAG_STATUS,
   TAG_UP,
-} from '../abi/state_map.ts';
-import { FN_IOAS } from '../abi/function_state.ts';
+} from '../abi/port.ts';
+import { TRACE_MASK_STATE, TRACE_NOBODY, TRACE_TAGS } from '../abi/trace_kind.ts';
+import { CPL_NEVER_LOG2, READ_FAULT_LOST } from '../abi/state_value.ts';
 import { EV_DMA_TIMEOUT, PRIO_NORMAL } from '../abi/event_code.ts';
 import { P_TAGS, P_UP_LATENCY } from '../abi/timing_param.ts';
-import { TRACE_MASK_STATE, TRACE_NOBODY, TRACE_TAGS } from '../abi/trace_kind.ts';
 import { param } from '../mem/arena.ts';
 import { scheduleAt } from '../sim/scheduler.ts';
 import { isTracing, record } from '../sim/trace.ts';

@@ -2,8 +2,9 @@
 // Sizes of TLPs, and where a request is cut (PCIe 6.0 §2.2.7, §2.3.1.1): nothing crosses 4 KiB, a read asks for MRRS at
 // most, a write carries MPS at most, completions end at multiples of the read completion boundary. Data travels in whole
 // dwords; what of the first and last one is meant, the byte enables say.
-import { CTL_CPL_BYTES, CTL_MPS, CTL_MRRS, NONE } from '../abi/state_map.ts';
-import { FN_PASID } from '../abi/function_state.ts';
+import { CTL_CPL_BYTES, CTL_MPS, CTL_MRRS } from '../abi/control.ts';
+import { FN_PASID } from '../abi/function.ts';
+import { NONE } from '../abi/state_value.ts';
 import { P_DMA_COPY, P_RCB, P_TLP_3DW, P_TLP_4DW } from '../abi/timing_param.ts';
 import { param } from '../mem/arena.ts';
 

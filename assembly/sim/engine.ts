@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Engines: units of one kind that take one piece of work at a time. Work goes to the unit that is free first, in the
 // order in which it is asked for; that is all there is to know, so a unit is the cycle from which it is free.
-import { CTL_NOW, ENGINE_FREE, ENGINES_MAX } from '../abi/state_map.ts';
+import { ENGINES_MAX, ENGINE_FREE } from '../abi/state_map.ts';
+import { CTL_NOW } from '../abi/control.ts';
 import { param } from '../mem/arena.ts';
 
 /**

@@ -1,24 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Output ring: what leaves the card for the host (interrupts, frames, trace records), each with its time. The host
 // takes records after every call; run() returns early while there is less than half of the ring left.
-import {
-  CTL_NOW,
-  CTL_OUT_HEAD,
-  CTL_OUT_TAIL,
-  CTL_WIRE_EMITTED,
-  CTL_WIRE_TAIL,
-  OUT_A,
-  OUT_B,
-  OUT_C,
-  OUT_D,
-  OUT_FUNCTION,
-  OUT_KIND,
-  OUT_RECORD_BYTES,
-  OUT_RECORDS,
-  OUT_RING,
-  OUT_TIME,
-  WIRE_RING_BYTES,
-} from '../abi/state_map.ts';
+import { OUT_RECORDS, OUT_RING, WIRE_RING_BYTES } from '../abi/state_map.ts';
+import { CTL_NOW, CTL_OUT_HEAD, CTL_OUT_TAIL, CTL_WIRE_EMITTED, CTL_WIRE_TAIL } from '../abi/control.ts';
+import { OUT_A, OUT_B, OUT_C, OUT_D, OUT_FUNCTION, OUT_KIND, OUT_RECORD_BYTES, OUT_TIME } from '../abi/record.ts';
 
 export function emit(kind: u32, fn: u32, a: u32, b: u32, c: u32, d: u32): void {
   const head = load<u32>(CTL_OUT_HEAD);

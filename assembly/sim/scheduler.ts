@@ -6,20 +6,9 @@
 //
 // Whenever `now` moves, all heap entries inside the new window move to the wheel before anything is dispatched, so an
 // event scheduled earlier stays ahead of a later one of the same time and priority.
-import {
-  CTL_EVENT_FREE,
-  CTL_EVENT_SEQ,
-  CTL_HEAP_COUNT,
-  CTL_NOW,
-  CTL_WHEEL_SUMMARY,
-  EVENT_HEAP,
-  EVENT_NODE,
-  EVENT_NODE_BYTES,
-  EVENT_NODES,
-  WHEEL,
-  WHEEL_BITS,
-  WHEEL_SLOTS,
-} from '../abi/state_map.ts';
+import { EVENT_HEAP, EVENT_NODE, EVENT_NODES, WHEEL, WHEEL_BITS, WHEEL_SLOTS } from '../abi/state_map.ts';
+import { CTL_EVENT_FREE, CTL_EVENT_SEQ, CTL_HEAP_COUNT, CTL_NOW, CTL_WHEEL_SUMMARY } from '../abi/control.ts';
+import { EVENT_NODE_BYTES } from '../abi/event_node.ts';
 
 const TIME = 0;
 const NEXT = 8;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The two modes. The clock itself is CTL_NOW: u64 core cycles since creation.
-import { CTL_LATE_READS } from '../abi/state_map.ts';
+import { CTL_LATE_READS } from '../abi/control.ts';
 import { P_FUNCTIONAL } from '../abi/timing_param.ts';
 import { param } from '../mem/arena.ts';
 

@@ -9,8 +9,8 @@ import {
   TRACE_RING_LOST,
   TRACE_RING_MASK,
   TRACE_RING_USED,
-} from '../abi/state_map.ts';
-import { TRACE_A, TRACE_C, TRACE_D, TRACE_KIND, TRACE_PAYLOAD, TRACE_TIME } from '../abi/trace_kind.ts';
+} from '../abi/control.ts';
+import { TRACE_A, TRACE_C, TRACE_D, TRACE_KIND, TRACE_PAYLOAD, TRACE_TIME } from '../abi/record.ts';
 import { copyBytes } from '../mem/arena.ts';
 
 /** Is any of the TRACE_MASK_* bits recorded? */

@@ -2,11 +2,8 @@
 // Walk of a descriptor chain (virtio 1.4 §2.7.5, §2.7.5.3): descriptors are fetched in blocks, every rule that a driver
 // can break is checked, and the result is a list of segments: readable ones first, then writable ones. The walk is
 // resumable: it returns WALK_PENDING while a block is fetched, and goes on where it stopped.
-import { NONE } from '../abi/state_map.ts';
+import { FN_INDIRECT } from '../abi/function.ts';
 import {
-  DMA_FAULT,
-  FN_INDIRECT,
-  DMA_FN,
   JOB_BLOCK,
   JOB_BLOCK_COUNT,
   JOB_BUDGET,
@@ -15,17 +12,17 @@ import {
   JOB_CONTEXT,
   JOB_DESC,
   JOB_INDIRECT,
-  JOB_READ_BYTES,
   JOB_READABLE,
+  JOB_READ_BYTES,
   JOB_SEGMENTS,
   JOB_TABLE,
   JOB_TABLE_SIZE,
   JOB_WRITABLE,
   JOB_WRITE_BYTES,
-  SEGMENT_BYTES,
-  SEGMENT_LENGTH,
   SEGMENTS_MAX,
-} from '../abi/function_state.ts';
+} from '../abi/job.ts';
+import { DMA_FAULT, DMA_FN, SEGMENT_BYTES, SEGMENT_LENGTH } from '../abi/dma_context.ts';
+import { NONE } from '../abi/state_value.ts';
 import {
   FC_BAD_DMA,
   FC_BAD_HEAD,

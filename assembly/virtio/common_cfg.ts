@@ -2,19 +2,8 @@
 // Writes to virtio_pci_common_cfg (virtio 1.4 §4.1.4.3). Reads are plain loads of the image. An access that covers
 // parts of fields is merged with the image and then written field by field. What the specification leaves open (a bad
 // size, a write after enable, an unaligned ring) is ignored and counted (AMB-39).
-import { FN_COMMON } from '../abi/state_map.ts';
-import {
-  FN_DRIVER_FEATURES,
-  FN_OFFERED,
-  FN_VECTORS,
-  Q_DESC,
-  Q_DEVICE,
-  Q_DRIVER,
-  Q_ENABLED,
-  Q_MAX_SIZE,
-  Q_SIZE,
-  Q_VECTOR,
-} from '../abi/function_state.ts';
+import { FN_COMMON, FN_DRIVER_FEATURES, FN_OFFERED, FN_VECTORS } from '../abi/function.ts';
+import { Q_DESC, Q_DEVICE, Q_DRIVER, Q_ENABLED, Q_MAX_SIZE, Q_SIZE, Q_VECTOR } from '../abi/queue.ts';
 import { FC_IGNORED_WRITES } from '../abi/counter.ts';
 import { STATUS_FEATURES_OK } from '../abi/device_status.ts';
 import { FEATURE_WORDS, VIRTIO_F_RING_RESET } from '../abi/virtio_features.ts';

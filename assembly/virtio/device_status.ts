@@ -6,37 +6,26 @@
 //
 // A driver cannot clear a bit except by reset; DRIVER_OK without FEATURES_OK is not taken (the legacy interface has its
 // own rules: virtio/legacy_window.ts).
-import {
-  CTL_MAC_DIRTY,
-  CTL_PROMISC_PORTS,
-  CTL_SELF_USED_LO,
-  CTL_SRIOV_USED_LO,
-  FN_COMMON,
-  FN_ISR,
-  FN_MSIX_PBA,
-  MSIX_VECTORS_MAX,
-  NONE,
-  PORT_ACTIVE,
-  PORT_PROMISC,
-} from '../abi/state_map.ts';
+import { PORT_ACTIVE, PORT_PROMISC } from '../abi/state_map.ts';
+import { CTL_MAC_DIRTY, CTL_PROMISC_PORTS, CTL_SELF_USED_LO, CTL_SRIOV_USED_LO } from '../abi/control.ts';
 import {
   FN_ADMIN_QUEUE,
+  FN_COMMON,
   FN_DRIVER_FEATURES,
   FN_FILTERS,
   FN_INDEX,
+  FN_ISR,
   FN_LEGACY,
   FN_LIVE,
+  FN_MSIX_PBA,
   FN_OFFERED,
   FN_QUEUE_COUNT,
   FN_RX_MODE,
-  Q_DESC,
-  Q_DEVICE,
-  Q_DRIVER,
-  Q_ENABLED,
-  Q_MAX_SIZE,
-  Q_SIZE,
-  Q_VECTOR,
-} from '../abi/function_state.ts';
+  MSIX_VECTORS_MAX,
+} from '../abi/function.ts';
+import { Q_DESC, Q_DEVICE, Q_DRIVER, Q_ENABLED, Q_MAX_SIZE, Q_SIZE, Q_VECTOR } from '../abi/queue.ts';
+import { TRACE_MASK_STATE } from '../abi/trace_kind.ts';
+import { NONE } from '../abi/state_value.ts';
 import { FC_RESETS, FC_RX_DROP_DISABLED } from '../abi/counter.ts';
 import {
   STATUS_DEVICE_NEEDS_RESET,
@@ -57,7 +46,6 @@ import {
   COMMON_SIZE,
   VIRTIO_MSI_NO_VECTOR,
 } from '../abi/virtio_pci_common.ts';
-import { TRACE_MASK_STATE } from '../abi/trace_kind.ts';
 import { countFn } from '../mem/arena.ts';
 import { isTracing } from '../sim/trace.ts';
 import { applyFeatures, isAcceptable } from './features.ts';

@@ -14,16 +14,12 @@ import {
   FN_MERGEABLE,
   FN_OFFERED,
   FN_PAIRS,
+  FN_PROFILE,
   FN_QUEUE_COUNT,
-  PROFILE_FEATURES,
-  Q_KIND,
-  QUEUE_ADMIN,
-  QUEUE_CTRL,
-  QUEUE_RX,
-  QUEUE_TX,
-  QUEUE_UNUSED,
-} from '../abi/function_state.ts';
-import { FN_PROFILE, NONE } from '../abi/state_map.ts';
+} from '../abi/function.ts';
+import { PROFILE_FEATURES } from '../abi/profile.ts';
+import { Q_KIND } from '../abi/queue.ts';
+import { NONE, QUEUE_ADMIN, QUEUE_CTRL, QUEUE_RX, QUEUE_TX, QUEUE_UNUSED } from '../abi/state_value.ts';
 import { CFG_FEATURES_MASK_0, CFG_FEATURES_MASK_1 } from '../abi/nic_config.ts';
 import {
   VIRTIO_F_ACCESS_PLATFORM,

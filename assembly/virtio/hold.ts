@@ -4,17 +4,11 @@
 // address spaces; a queue knows where its oldest one begins and how many bytes are in use.
 //
 //   entry  0 length u32 | 4 frame, up to a multiple of 4 bytes; what reaches the end of the ring goes on at its start
-import {
-  FN_INDEX,
-  FN_PAIRS,
-  DMA_FN,
-  Q_CONTEXT,
-  Q_HELD_AT,
-  Q_HELD_BYTES,
-  Q_INDEX,
-  Q_STALLED,
-} from '../abi/function_state.ts';
-import { CTL_IOMMU_POOL, IOMMU_POOL_BYTES } from '../abi/state_map.ts';
+import { IOMMU_POOL_BYTES } from '../abi/state_map.ts';
+import { CTL_IOMMU_POOL } from '../abi/control.ts';
+import { FN_INDEX, FN_PAIRS } from '../abi/function.ts';
+import { Q_CONTEXT, Q_HELD_AT, Q_HELD_BYTES, Q_INDEX, Q_STALLED } from '../abi/queue.ts';
+import { DMA_FN } from '../abi/dma_context.ts';
 import { CFG_RECEIVE_HOLD_BYTES } from '../abi/nic_config.ts';
 import { config } from '../mem/arena.ts';
 

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Notifications to the driver: used buffers and configuration changes, over MSI-X or, on the PF, INTx with the ISR
 // register (virtio 1.4 §4.1.4.5, §4.1.5.1.2, §4.1.5.3, §4.1.5.4).
-import { FN_COMMON, FN_CONFIG, FN_ISR } from '../abi/state_map.ts';
-import { FN_INDEX, FN_INTX_LEVEL, FN_MSIX_ENABLE, FN_VECTORS } from '../abi/function_state.ts';
+import { FN_COMMON, FN_CONFIG, FN_INDEX, FN_INTX_LEVEL, FN_ISR, FN_MSIX_ENABLE, FN_VECTORS } from '../abi/function.ts';
+import { TRACE_MASK_STATE, TRACE_NOBODY } from '../abi/trace_kind.ts';
 import { FC_INTERRUPTS } from '../abi/counter.ts';
 import { OUT_INTX } from '../abi/event_code.ts';
 import { PCI_COMMAND, PCI_COMMAND_INTX_DISABLE, PCI_STATUS, PCI_STATUS_INTERRUPT } from '../abi/pci_header.ts';
 import { COMMON_CONFIG_MSIX_VECTOR, ISR_STATUS_CONFIG, ISR_STATUS_QUEUE } from '../abi/virtio_pci_common.ts';
-import { TRACE_MASK_STATE, TRACE_NOBODY } from '../abi/trace_kind.ts';
 import { countFn } from '../mem/arena.ts';
 import { raiseVector } from '../pci/msix.ts';
 import { postIntx } from '../pcie/posted.ts';

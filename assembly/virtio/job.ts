@@ -1,52 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Jobs: one chain in work (transmit, control, admin) or one frame to be received. Two fixed pools, so that receiving
 // always goes on while transmitting is blocked. The jobs of a queue form a FIFO; only the oldest executes and retires.
+import { JOBS, JOB_POOL, RX_JOB_POOL } from '../abi/state_map.ts';
+import { CTL_JOB_FREE, CTL_NOW, CTL_RX_JOB_FREE, CTL_WAIT_HEAD, CTL_WAIT_TAIL } from '../abi/control.ts';
 import {
-  CTL_JOB_FREE,
-  CTL_NOW,
-  CTL_RX_JOB_FREE,
-  CTL_WAIT_HEAD,
-  CTL_WAIT_TAIL,
-  JOB_POOL,
-  JOB_STRIDE,
-  JOBS,
-  NONE,
-  RX_JOB_POOL,
-} from '../abi/state_map.ts';
-import {
-  DMA_DONE_EVENT,
-  DMA_DOWN_BYTES,
-  DMA_DOWN_TLPS,
-  DMA_FN,
-  DMA_GENERATION,
-  DMA_LIFE,
-  DMA_UP_BYTES,
-  DMA_UP_TLPS,
-  JOB_BLOCK,
-  JOB_BUDGET,
-  JOB_BUSY,
-  JOB_CONTEXT,
-  JOB_DESC,
-  JOB_FREE,
-  JOB_HEAD,
-  JOB_HEADS,
-  JOB_HELD,
-  JOB_INDIRECT,
-  JOB_LENGTH,
-  JOB_NEXT,
-  JOB_QUEUE,
-  JOB_QUEUE_TIMES,
-  JOB_READ_BYTES,
-  JOB_READABLE,
-  JOB_RESULT,
-  JOB_STARTED,
-  JOB_STATE,
-  JOB_STATUS,
-  JOB_TABLE,
-  JOB_TABLE_SIZE,
-  JOB_WALK,
-  JOB_WRITABLE,
-  JOB_WRITE_BYTES,
+  QUEUE_TIMES_BYTES,
   Q_CONTEXT,
   Q_DESC,
   Q_FIFO_HEAD,
@@ -57,12 +15,47 @@ import {
   Q_NEXT_WAITING,
   Q_SIZE,
   Q_WAITING,
-  QUEUE_ADMIN,
-  QUEUE_TIMES_BYTES,
-} from '../abi/function_state.ts';
+} from '../abi/queue.ts';
+import {
+  JOB_BLOCK,
+  JOB_BUDGET,
+  JOB_BUSY,
+  JOB_CONTEXT,
+  JOB_DESC,
+  JOB_HEAD,
+  JOB_HEADS,
+  JOB_HELD,
+  JOB_INDIRECT,
+  JOB_LENGTH,
+  JOB_NEXT,
+  JOB_QUEUE,
+  JOB_QUEUE_TIMES,
+  JOB_READABLE,
+  JOB_READ_BYTES,
+  JOB_RESULT,
+  JOB_STARTED,
+  JOB_STATE,
+  JOB_STATUS,
+  JOB_STRIDE,
+  JOB_TABLE,
+  JOB_TABLE_SIZE,
+  JOB_WRITABLE,
+  JOB_WRITE_BYTES,
+} from '../abi/job.ts';
+import {
+  DMA_DONE_EVENT,
+  DMA_DOWN_BYTES,
+  DMA_DOWN_TLPS,
+  DMA_FN,
+  DMA_GENERATION,
+  DMA_LIFE,
+  DMA_UP_BYTES,
+  DMA_UP_TLPS,
+} from '../abi/dma_context.ts';
+import { TRACE_MASK_STATE, TRACE_QUEUE_JOBS } from '../abi/trace_kind.ts';
+import { JOB_FREE, JOB_WALK, NONE, QUEUE_ADMIN } from '../abi/state_value.ts';
 import { EV_JOB_DONE, EV_JOB_STEP, PRIO_LATE, PRIO_NORMAL } from '../abi/event_code.ts';
 import { FC_CHAINS } from '../abi/counter.ts';
-import { TRACE_MASK_STATE, TRACE_QUEUE_JOBS } from '../abi/trace_kind.ts';
 import { countFn } from '../mem/arena.ts';
 import { cancelRead } from '../pcie/requester.ts';
 import { occupyEngine } from '../sim/engine.ts';

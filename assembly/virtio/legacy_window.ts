@@ -2,18 +2,9 @@
 // The legacy register layout (virtio 1.4 §4.1.4.10) of one function. No function of this card has an I/O BAR; the
 // administration commands of the owner are the only way here. Little-endian always. An access must lie inside one
 // field (ADM-LEG-03); parts of a field are allowed (AMB-38).
-import { CTL_NOW, FN_COMMON, FN_ISR } from '../abi/state_map.ts';
-import {
-  FN_DRIVER_FEATURES,
-  FN_LEGACY,
-  FN_MSIX_ENABLE,
-  Q_DESC,
-  Q_DEVICE,
-  Q_DRIVER,
-  Q_ENABLED,
-  Q_SIZE,
-  Q_VECTOR,
-} from '../abi/function_state.ts';
+import { CTL_NOW } from '../abi/control.ts';
+import { FN_COMMON, FN_DRIVER_FEATURES, FN_ISR, FN_LEGACY, FN_MSIX_ENABLE } from '../abi/function.ts';
+import { Q_DESC, Q_DEVICE, Q_DRIVER, Q_ENABLED, Q_SIZE, Q_VECTOR } from '../abi/queue.ts';
 import { FC_IGNORED_WRITES } from '../abi/counter.ts';
 import { STATUS_DEVICE_NEEDS_RESET, STATUS_DRIVER_OK, STATUS_FEATURES_OK } from '../abi/device_status.ts';
 import {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a driver's mistake does (virtio 1.4 §2.1.2): its queue stops, the device shows DEVICE_NEEDS_RESET, tells the
 // driver, counts the cause, and works for nobody until it is reset. Nothing else on the card notices.
-import { FN_COMMON, FN_QUEUES, QUEUE_STRIDE } from '../abi/state_map.ts';
-import { DMA_FN, FN_LIVE, FN_QUEUE_COUNT, Q_BROKEN, Q_CONTEXT, Q_JOBS } from '../abi/function_state.ts';
+import { FN_COMMON, FN_LIVE, FN_QUEUES, FN_QUEUE_COUNT } from '../abi/function.ts';
+import { QUEUE_STRIDE, Q_BROKEN, Q_CONTEXT, Q_JOBS } from '../abi/queue.ts';
+import { DMA_FN } from '../abi/dma_context.ts';
+import { TRACE_MASK_STATE } from '../abi/trace_kind.ts';
 import { STATUS_DEVICE_NEEDS_RESET, STATUS_DRIVER_OK } from '../abi/device_status.ts';
 import { COMMON_DEVICE_STATUS } from '../abi/virtio_pci_common.ts';
-import { TRACE_MASK_STATE } from '../abi/trace_kind.ts';
 import { countFn } from '../mem/arena.ts';
 import { isTracing } from '../sim/trace.ts';
 import { hasHeld } from './hold.ts';

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // virtio_net_config (virtio 1.4 §5.1.4) as an image, and its writes: read-only for modern drivers; a legacy driver may
 // write the six bytes of mac, which take effect at once.
-import { CTL_MAC_DIRTY, CTL_WIRE_LINK_UP, FN_COMMON, FN_DEVICE_CFG, FN_PROFILE } from '../abi/state_map.ts';
+import { CTL_MAC_DIRTY, CTL_WIRE_LINK_UP } from '../abi/control.ts';
 import {
+  FN_COMMON,
   FN_CONFIG_READ,
+  FN_DEVICE_CFG,
   FN_INDEX,
   FN_MAC,
   FN_MAX_FRAME,
   FN_PAIRS,
-  PROFILE_FLAGS,
-  PROFILE_MAC,
-  PROFILE_MTU,
-  PROFILE_TRUST,
-} from '../abi/function_state.ts';
+  FN_PROFILE,
+} from '../abi/function.ts';
+import { PROFILE_FLAGS, PROFILE_MAC, PROFILE_MTU } from '../abi/profile.ts';
+import { PROFILE_TRUST } from '../abi/state_value.ts';
 import { FC_IGNORED_WRITES } from '../abi/counter.ts';
 import { CFG_MAC_HI, CFG_MAC_LO } from '../abi/nic_config.ts';
 import {

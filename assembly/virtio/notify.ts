@@ -2,22 +2,12 @@
 // Available buffer notifications (virtio 1.4 §4.1.5.2): a doorbell names its queue by the 16-bit value written, the
 // address only has to lie in the notification structure. That makes the member-BAR address of LEGACY_NOTIFY_INFO
 // good for every queue.
-import { CTL_NOW } from '../abi/state_map.ts';
-import {
-  FN_INDEX,
-  FN_LIVE,
-  FN_QUEUE_COUNT,
-  Q_AVAIL_IDX,
-  Q_AVAIL_SEEN,
-  Q_ENABLED,
-  Q_KICK_ARRIVED,
-  Q_KICK_ISSUED,
-  Q_JOBS,
-  Q_KICKED,
-} from '../abi/function_state.ts';
+import { CTL_NOW } from '../abi/control.ts';
+import { FN_INDEX, FN_LIVE, FN_QUEUE_COUNT } from '../abi/function.ts';
+import { Q_AVAIL_IDX, Q_AVAIL_SEEN, Q_ENABLED, Q_JOBS, Q_KICKED, Q_KICK_ARRIVED, Q_KICK_ISSUED } from '../abi/queue.ts';
+import { TRACE_DOORBELL, TRACE_MASK_STATE } from '../abi/trace_kind.ts';
 import { FC_DOORBELLS, FC_DOORBELLS_IGNORED } from '../abi/counter.ts';
 import { P_DOORBELL } from '../abi/timing_param.ts';
-import { TRACE_DOORBELL, TRACE_MASK_STATE } from '../abi/trace_kind.ts';
 import { countFn, param } from '../mem/arena.ts';
 import { isTracing, record } from '../sim/trace.ts';
 import { hasHeld } from './hold.ts';

@@ -1,21 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // A split virtqueue as the device holds it (virtio 1.4 §2.7): where it lies, how far it is, and the fetch of available
 // heads. The available index and the ring entries are read by DMA into a small prefetch list; takeHead() hands them out.
-import { ADMIN_INDEX_LIFE, ADMIN_RING_LIFE, CTL_NOW, FN_QUEUES, LIFE_BYTES, QUEUE_STRIDE } from '../abi/state_map.ts';
+import { ADMIN_INDEX_LIFE, ADMIN_RING_LIFE } from '../abi/state_map.ts';
+import { CTL_NOW } from '../abi/control.ts';
+import { FN_BUS_MASTER, FN_EVENT_IDX, FN_LIVE, FN_QUEUES } from '../abi/function.ts';
 import {
-  DMA_BYTES,
-  DMA_DONE_EVENT,
-  DMA_FAULT,
-  DMA_FN,
-  DMA_LIFE,
-  FETCH_IDLE,
-  FETCH_IDX,
-  FETCH_RING,
-  FN_BUS_MASTER,
-  FN_EVENT_IDX,
-  FN_LIVE,
   HEADS_PREFETCHED,
-  NOTIFY_IDLE,
+  QUEUE_STRIDE,
   Q_AVAIL_FLAGS,
   Q_AVAIL_IDX,
   Q_AVAIL_SEEN,
@@ -29,15 +20,15 @@ import {
   Q_FETCH,
   Q_FIFO_HEAD,
   Q_FIFO_TAIL,
-  Q_HEAD_LIST,
   Q_HEADS,
   Q_HEADS_AT,
+  Q_HEAD_LIST,
   Q_IDX_READ,
-  Q_LINE,
-  Q_LINE_BYTES,
   Q_JOBS,
   Q_KICKED,
   Q_KIND,
+  Q_LINE,
+  Q_LINE_BYTES,
   Q_NOTIFY_CONTEXT,
   Q_NOTIFY_STATE,
   Q_RING_READ,
@@ -47,12 +38,8 @@ import {
   Q_USED_IDX,
   Q_USED_SHOWN,
   Q_VISITED,
-  QUEUE_ADMIN,
-} from '../abi/function_state.ts';
-import { EV_FE_DONE, EV_NOTIFY_DONE } from '../abi/event_code.ts';
-import { FC_BAD_AVAIL_IDX, FC_BAD_DMA } from '../abi/counter.ts';
-import { CFG_TRACE_ADMIN } from '../abi/nic_config.ts';
-import { P_FETCH_LINE } from '../abi/timing_param.ts';
+} from '../abi/queue.ts';
+import { DMA_BYTES, DMA_DONE_EVENT, DMA_FAULT, DMA_FN, DMA_LIFE, LIFE_BYTES } from '../abi/dma_context.ts';
 import {
   TRACE_MASK_STATE,
   TRACE_QUEUE_AVAIL_IDX,
@@ -60,6 +47,11 @@ import {
   TRACE_QUEUE_FETCH,
   TRACE_QUEUE_NOTIFY,
 } from '../abi/trace_kind.ts';
+import { FETCH_IDLE, FETCH_IDX, FETCH_RING, NOTIFY_IDLE, QUEUE_ADMIN } from '../abi/state_value.ts';
+import { EV_FE_DONE, EV_NOTIFY_DONE } from '../abi/event_code.ts';
+import { FC_BAD_AVAIL_IDX, FC_BAD_DMA } from '../abi/counter.ts';
+import { CFG_TRACE_ADMIN } from '../abi/nic_config.ts';
+import { P_FETCH_LINE } from '../abi/timing_param.ts';
 import { config, param } from '../mem/arena.ts';
 import {
   VIRTQ_AVAIL_FLAGS,

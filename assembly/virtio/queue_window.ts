@@ -1,20 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The registers of common configuration that follow queue_select: a window of 36 bytes that is filled when the
 // selection or the queue changes, so that every read is a plain load.
-import { FN_COMMON, NONE } from '../abi/state_map.ts';
-import {
-  FN_ADMIN_QUEUE,
-  FN_LEGACY,
-  FN_QUEUE_COUNT,
-  Q_DESC,
-  Q_DEVICE,
-  Q_DRIVER,
-  Q_ENABLED,
-  Q_KIND,
-  Q_SIZE,
-  Q_VECTOR,
-  QUEUE_UNUSED,
-} from '../abi/function_state.ts';
+import { FN_ADMIN_QUEUE, FN_COMMON, FN_LEGACY, FN_QUEUE_COUNT } from '../abi/function.ts';
+import { Q_DESC, Q_DEVICE, Q_DRIVER, Q_ENABLED, Q_KIND, Q_SIZE, Q_VECTOR } from '../abi/queue.ts';
+import { NONE, QUEUE_UNUSED } from '../abi/state_value.ts';
 import { STATUS_FEATURES_OK } from '../abi/device_status.ts';
 import {
   COMMON_DEVICE_STATUS,

@@ -1,22 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Registers, queues and jobs as records of the trace ring. Callers ask isTracing(TRACE_MASK_STATE) first.
-import { FN_COMMON, FN_MSIX_TABLE, JOB_STRIDE, JOBS } from '../abi/state_map.ts';
-import {
-  DMA_FN,
-  FN_INDEX,
-  JOB_BUFFER,
-  JOB_CONTEXT,
-  JOB_EXECUTE,
-  JOB_FREE,
-  JOB_HEAD,
-  JOB_QUALIFIER,
-  JOB_QUEUE,
-  Q_CONTEXT,
-  Q_INDEX,
-  Q_KIND,
-  QUEUE_ADMIN,
-} from '../abi/function_state.ts';
+import { JOBS } from '../abi/state_map.ts';
+import { FN_COMMON, FN_INDEX, FN_MSIX_TABLE } from '../abi/function.ts';
+import { Q_CONTEXT, Q_INDEX, Q_KIND } from '../abi/queue.ts';
+import { JOB_BUFFER, JOB_CONTEXT, JOB_HEAD, JOB_QUALIFIER, JOB_QUEUE, JOB_STRIDE } from '../abi/job.ts';
+import { DMA_FN } from '../abi/dma_context.ts';
 import { TRACE_JOB, TRACE_MSIX, TRACE_QUEUE, TRACE_REGISTER, TRACE_STATUS } from '../abi/trace_kind.ts';
+import { JOB_EXECUTE, JOB_FREE, QUEUE_ADMIN } from '../abi/state_value.ts';
 import { PCI_MSIX_ENTRY_DATA, PCI_MSIX_ENTRY_SIZE } from '../abi/pci_msix.ts';
 import { COMMON_DEVICE_STATUS } from '../abi/virtio_pci_common.ts';
 import { ADMIN_CMD_GROUP_MEMBER_ID, ADMIN_CMD_OPCODE } from '../abi/virtio_admin.ts';

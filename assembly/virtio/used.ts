@@ -4,18 +4,8 @@
 // that copy says "notify", the message goes at once. If it says "be silent", the words are read again after the used
 // index was written, because the driver may have changed its mind in between. They are read again too where writes are in
 // effect later than they are made: the answer tells that those before it are.
+import { FN_EVENT_IDX, FN_LATE_MEMORY } from '../abi/function.ts';
 import {
-  DMA_FAULT,
-  DMA_FN,
-  FN_EVENT_IDX,
-  FN_LATE_MEMORY,
-  JOB_CONTEXT,
-  JOB_READABLE,
-  JOB_SEGMENTS,
-  JOB_WRITABLE,
-  NOTIFY_AGAIN,
-  NOTIFY_IDLE,
-  NOTIFY_READING,
   Q_AVAIL_FLAGS,
   Q_CONTEXT,
   Q_DEVICE,
@@ -32,9 +22,11 @@ import {
   Q_USED_SHOWN,
   Q_USED_STAGE,
   Q_VECTOR,
-  SEGMENT_BYTES,
-  SEGMENT_LENGTH,
-} from '../abi/function_state.ts';
+} from '../abi/queue.ts';
+import { JOB_CONTEXT, JOB_READABLE, JOB_SEGMENTS, JOB_WRITABLE } from '../abi/job.ts';
+import { DMA_FAULT, DMA_FN, SEGMENT_BYTES, SEGMENT_LENGTH } from '../abi/dma_context.ts';
+import { TRACE_MASK_STATE, TRACE_QUEUE_NOTIFY, TRACE_QUEUE_USED_IDX } from '../abi/trace_kind.ts';
+import { NOTIFY_AGAIN, NOTIFY_IDLE, NOTIFY_READING } from '../abi/state_value.ts';
 import { FC_BAD_DMA, FC_INTERRUPTS_SUPPRESSED } from '../abi/counter.ts';
 import {
   VIRTQ_AVAIL_F_NO_INTERRUPT,
@@ -43,7 +35,6 @@ import {
   VIRTQ_USED_IDX,
   VIRTQ_USED_RING,
 } from '../abi/virtio_ring.ts';
-import { TRACE_MASK_STATE, TRACE_QUEUE_NOTIFY, TRACE_QUEUE_USED_IDX } from '../abi/trace_kind.ts';
 import { countFn } from '../mem/arena.ts';
 import { postWrite } from '../pcie/posted.ts';
 import { readInto } from '../pcie/requester.ts';

@@ -2,16 +2,10 @@
 // The scheduler: queues that want a visit wait in a list of their function, functions with such queues in a list of the
 // card. Every P_SCHEDULER cycles the first queue of the first function is picked, and the function goes to the end if it has
 // more: round robin over functions, and over the queues of each. A queue stands in the list once, whatever it wants.
-import { CTL_PICKING, CTL_READY_HEAD, CTL_READY_TAIL } from '../abi/state_map.ts';
-import {
-  DMA_FN,
-  FN_NEXT_READY,
-  FN_READY_HEAD,
-  FN_READY_TAIL,
-  Q_CONTEXT,
-  Q_NEXT_READY,
-  Q_SCHEDULED,
-} from '../abi/function_state.ts';
+import { CTL_PICKING, CTL_READY_HEAD, CTL_READY_TAIL } from '../abi/control.ts';
+import { FN_NEXT_READY, FN_READY_HEAD, FN_READY_TAIL } from '../abi/function.ts';
+import { Q_CONTEXT, Q_NEXT_READY, Q_SCHEDULED } from '../abi/queue.ts';
+import { DMA_FN } from '../abi/dma_context.ts';
 import { EV_PICK, EV_QUEUE, PRIO_LATE } from '../abi/event_code.ts';
 import { P_SCHEDULER } from '../abi/timing_param.ts';
 import { param } from '../mem/arena.ts';

@@ -4,20 +4,17 @@
 import type * as pins from '../../build/nic.d.ts';
 
 import { CARD_BYTES_MAX, FUZZ_MEMORY_BYTES } from '../../assembly/abi/fuzz_memory.ts';
+import { ARENA_BASE, CONFIG, PARAM } from '../../assembly/abi/state_map.ts';
 import {
-  ARENA_BASE,
-  ARENA_MAGIC,
-  ARENA_VERSION,
-  CONFIG,
   CTL_LATE_READS,
   CTL_LAYOUT_HASH,
   CTL_MAGIC,
   CTL_MEMORY_BYTES,
   CTL_VERSION,
-  PARAM,
   TRACE_RING_BASE,
   TRACE_RING_BYTES,
-} from '../../assembly/abi/state_map.ts';
+} from '../../assembly/abi/control.ts';
+import { ARENA_MAGIC, ARENA_VERSION } from '../../assembly/abi/state_value.ts';
 import { CFG_RECEIVE_HOLD_BYTES } from '../../assembly/abi/nic_config.ts';
 import { NicError } from '../util/errors.ts';
 import type { CoreModule } from './load.ts';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The life of one admin command as the core recorded it (assembly/admin/engine.ts has the layout).
-import * as L from '../../assembly/abi/state_map.ts';
+import * as L from '../../assembly/abi/dma_context.ts';
 import type { CoreInstance } from '../core/instance.ts';
 
 /** Where the time of a read goes, in cycles; the parts add up to the time from its start to its end. */

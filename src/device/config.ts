@@ -2,7 +2,7 @@
 // What a card is made of: options with defaults, checked all at once before anything is built.
 import * as C from '../../assembly/abi/nic_config.ts';
 import { VIRTIO_F_VERSION_1 } from '../../assembly/abi/virtio_features.ts';
-import { MSIX_VECTORS_MAX } from '../../assembly/abi/state_map.ts';
+import { MSIX_VECTORS_MAX } from '../../assembly/abi/function.ts';
 import { NicError } from '../util/errors.ts';
 import { macBytes } from '../util/mac.ts';
 import { unknownOptions, type OptionNames } from '../util/options.ts';

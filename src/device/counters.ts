@@ -1,16 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Counters of the card and of its functions, by name.
 import * as K from '../../assembly/abi/counter.ts';
-import {
-  COUNTER,
-  FN_COUNTER,
-  FN_STRIDE,
-  FUNCTIONS,
-  LINK_BYTES,
-  LINK_DOWN,
-  LINK_TLPS,
-  LINK_UP,
-} from '../../assembly/abi/state_map.ts';
+import { COUNTER, FUNCTIONS, LINK_DOWN, LINK_UP } from '../../assembly/abi/state_map.ts';
+import { FN_COUNTER, FN_STRIDE } from '../../assembly/abi/function.ts';
+import { LINK_BYTES, LINK_TLPS } from '../../assembly/abi/port.ts';
 import type { CoreInstance } from '../core/instance.ts';
 import type { LinkTraffic } from './outputs.ts';
 

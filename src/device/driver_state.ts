@@ -1,22 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // How far a function's driver has come, read from the images that the core keeps: no register is touched, so nothing
 // happens by looking.
+import { FUNCTIONS } from '../../assembly/abi/state_map.ts';
+import { CTL_SRIOV_USED_LO } from '../../assembly/abi/control.ts';
 import {
   FN_ADMIN_QUEUE,
+  FN_COMMON,
   FN_DRIVER_FEATURES,
   FN_LEGACY,
-  FN_QUEUE_COUNT,
-  Q_ENABLED,
-} from '../../assembly/abi/function_state.ts';
-import {
-  CTL_SRIOV_USED_LO,
-  FN_COMMON,
   FN_QUEUES,
+  FN_QUEUE_COUNT,
   FN_STRIDE,
-  FUNCTIONS,
-  NONE,
-  QUEUE_STRIDE,
-} from '../../assembly/abi/state_map.ts';
+} from '../../assembly/abi/function.ts';
+import { QUEUE_STRIDE, Q_ENABLED } from '../../assembly/abi/queue.ts';
+import { NONE } from '../../assembly/abi/state_value.ts';
 import { COMMON_DEVICE_STATUS } from '../../assembly/abi/virtio_pci_common.ts';
 import type { CoreInstance } from '../core/instance.ts';
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Memory that belongs to someone else, a virtual machine monitor for instance: the core asks for it by handle, in the
 // middle of its work, and gets an answer at once or later.
-import { MEMORY_DONE, MEMORY_FAULT, MEMORY_LATER } from '../../assembly/abi/state_map.ts';
+import { MEMORY_DONE, MEMORY_FAULT, MEMORY_LATER } from '../../assembly/abi/state_value.ts';
 import type { CoreInstance, ForeignAccess, ReadTicket } from '../core/instance.ts';
 import { NicError } from '../util/errors.ts';
 

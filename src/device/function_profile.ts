@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What one function is made as, and what is wrong with a description of that.
+import { MSIX_VECTORS_MAX } from '../../assembly/abi/function.ts';
 import {
   PROFILE_LEGACY,
   PROFILE_MIGRATION,
   PROFILE_SPOOF_CHECK,
   PROFILE_TRUST,
-} from '../../assembly/abi/function_state.ts';
-import { MSIX_VECTORS_MAX } from '../../assembly/abi/state_map.ts';
+} from '../../assembly/abi/state_value.ts';
 import { VIRTIO_F_VERSION_1 } from '../../assembly/abi/virtio_features.ts';
 import { macBytes } from '../util/mac.ts';
 import { unknownName } from '../util/names.ts';

@@ -2,6 +2,12 @@
 // The traffic generator on a card's port (assembly/pcie/generator.ts) as one call: what to do, how often, how many at a
 // time; then the simulated time it took. It runs as the PF, in an address space of its own, with nothing else going on.
 import {
+  GENERATOR,
+  GENERATOR_CONTEXTS_MAX,
+  GENERATOR_SAMPLES,
+  GENERATOR_SAMPLES_MAX,
+} from '../../assembly/abi/state_map.ts';
+import {
   GEN_BYTES,
   GEN_DONE,
   GEN_IOVA,
@@ -16,21 +22,17 @@ import {
   GEN_WARM,
   GEN_WARM_AT,
   GEN_WINDOW,
+} from '../../assembly/abi/generator.ts';
+import {
   GENERATE_READ,
   GENERATE_READ_WRITE,
   GENERATE_SIMPLE_NIC,
   GENERATE_WRITE,
   GENERATE_WRITE_READ,
-} from '../../assembly/abi/generator.ts';
-import { PCI_COMMAND, PCI_COMMAND_MASTER } from '../../assembly/abi/pci_header.ts';
-import {
-  GENERATOR,
-  GENERATOR_CONTEXTS_MAX,
-  GENERATOR_SAMPLES,
-  GENERATOR_SAMPLES_MAX,
   IOMMU_READ,
   IOMMU_WRITE,
-} from '../../assembly/abi/state_map.ts';
+} from '../../assembly/abi/state_value.ts';
+import { PCI_COMMAND, PCI_COMMAND_MASTER } from '../../assembly/abi/pci_header.ts';
 import { NicError } from '../util/errors.ts';
 import { checkOptions, type OptionNames } from '../util/options.ts';
 import type { Nic } from './nic.ts';

@@ -4,13 +4,10 @@ import {
   CTL_INJECT_COUNT,
   CTL_INJECT_OPCODE,
   CTL_INJECT_STATUS,
-  CTL_READ_FAULT_KIND,
   CTL_READ_FAULTS,
-  NONE,
-  READ_FAULT_LOST,
-  READ_FAULT_POISONED,
-  READ_FAULT_UNSUPPORTED,
-} from '../../assembly/abi/state_map.ts';
+  CTL_READ_FAULT_KIND,
+} from '../../assembly/abi/control.ts';
+import { NONE, READ_FAULT_LOST, READ_FAULT_POISONED, READ_FAULT_UNSUPPORTED } from '../../assembly/abi/state_value.ts';
 import type { CoreInstance } from '../core/instance.ts';
 import { NicError } from '../util/errors.ts';
 import { checkOptions, checkWhole, type OptionNames } from '../util/options.ts';

@@ -2,24 +2,21 @@
 // Address spaces in the state of the card: which are taken, which pages were written, and the requests that met an address
 // that is not mapped for their function. Each function has its own short list of those, so that nobody's faults hide those
 // of another.
+import { FUNCTIONS, IOAS_EXTRA } from '../../assembly/abi/state_map.ts';
+import { CTL_IOAS_BASE, CTL_IOMMU_POOL_USED } from '../../assembly/abi/control.ts';
 import {
-  CTL_IOAS_BASE,
-  CTL_IOMMU_POOL_USED,
   FAULT_BYTES,
   FAULT_CYCLE,
   FAULT_IOAS,
   FAULT_IOVA,
   FAULT_IS_WRITE,
   FN_FAULTS,
+  FN_FAULTS_LOST,
+  FN_FAULT_COUNT,
   FN_STRIDE,
-  FUNCTIONS,
-  IOAS_ALLOCATED,
-  IOAS_EXTRA,
-  IOAS_FLAGS,
-  IOAS_STRIDE,
-  NONE,
-} from '../../assembly/abi/state_map.ts';
-import { FN_FAULT_COUNT, FN_FAULTS_LOST } from '../../assembly/abi/function_state.ts';
+} from '../../assembly/abi/function.ts';
+import { IOAS_FLAGS, IOAS_STRIDE } from '../../assembly/abi/address_space.ts';
+import { IOAS_ALLOCATED, NONE } from '../../assembly/abi/state_value.ts';
 import type { CoreInstance } from '../core/instance.ts';
 import { NicError } from '../util/errors.ts';
 

@@ -2,23 +2,18 @@
 // The handle of a card: register access, time, address spaces, outputs, snapshots. Synchronous throughout. What comes
 // out of the card reaches its handlers before the call that caused it returns; in a handler, when it ends or advances time.
 import { RUN_EVENT, RUN_IDLE } from '../../assembly/abi/event_code.ts';
+import { FRAME_BYTES_MAX, FUNCTIONS, OUT_RECORDS, OUT_RING, WIRE_INPUT } from '../../assembly/abi/state_map.ts';
 import {
   CTL_DECODED_OFFSET,
   CTL_EVENTS_RUN,
   CTL_OUT_HEAD,
   CTL_OUT_TAIL,
   CTL_WIRE_IN_BYTES,
-  FN_STRIDE,
-  FRAME_BYTES_MAX,
-  FUNCTIONS,
-  IOAS_STRIDE,
-  NONE,
-  OUT_RECORD_BYTES,
-  OUT_RECORDS,
-  OUT_RING,
-  WIRE_INPUT,
-} from '../../assembly/abi/state_map.ts';
-import { FN_PRESENT, FN_ROUTING_ID } from '../../assembly/abi/function_state.ts';
+} from '../../assembly/abi/control.ts';
+import { FN_PRESENT, FN_ROUTING_ID, FN_STRIDE } from '../../assembly/abi/function.ts';
+import { IOAS_STRIDE } from '../../assembly/abi/address_space.ts';
+import { OUT_RECORD_BYTES } from '../../assembly/abi/record.ts';
+import { NONE } from '../../assembly/abi/state_value.ts';
 import { createInstance, putSnapshot, takeSnapshot, type CoreInstance, type Pins } from '../core/instance.ts';
 import { loadCore, type CoreBuild, type CoreModule } from '../core/load.ts';
 import { NicError } from '../util/errors.ts';

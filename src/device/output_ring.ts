@@ -1,17 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Records of the output ring, handed to whom they are for: interrupts, frames, records of administration commands.
 import { OUT_ADMIN, OUT_FRAME, OUT_INTX, OUT_MSI } from '../../assembly/abi/event_code.ts';
-import {
-  CTL_WIRE_TAIL,
-  MSIX_VECTORS_MAX,
-  OUT_A,
-  OUT_B,
-  OUT_C,
-  OUT_D,
-  OUT_FUNCTION,
-  OUT_KIND,
-  OUT_TIME,
-} from '../../assembly/abi/state_map.ts';
+import { CTL_WIRE_TAIL } from '../../assembly/abi/control.ts';
+import { MSIX_VECTORS_MAX } from '../../assembly/abi/function.ts';
+import { OUT_A, OUT_B, OUT_C, OUT_D, OUT_FUNCTION, OUT_KIND, OUT_TIME } from '../../assembly/abi/record.ts';
 import type { CoreInstance } from '../core/instance.ts';
 import { checkWhole } from '../util/options.ts';
 import { readAdminRecord, type AdminRecord } from './admin_record.ts';

@@ -7,7 +7,7 @@ import {
   TRACE_RING_LOST,
   TRACE_RING_MASK,
   TRACE_RING_USED,
-} from '../../assembly/abi/state_map.ts';
+} from '../../assembly/abi/control.ts';
 import { TRACE_MASK_DATA, TRACE_MASK_FRAMES, TRACE_MASK_STATE, TRACE_MASK_TLP } from '../../assembly/abi/trace_kind.ts';
 import type { CoreInstance } from '../core/instance.ts';
 import { NicError } from '../util/errors.ts';

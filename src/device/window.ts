@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The guest window is handed out from its start on, in pages; what has been handed out is part of the card's state.
-import { CTL_WINDOW_USED } from '../../assembly/abi/state_map.ts';
+import { CTL_WINDOW_USED } from '../../assembly/abi/control.ts';
 import type { CoreInstance } from '../core/instance.ts';
 import { NicError } from '../util/errors.ts';
 

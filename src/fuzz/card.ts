@@ -3,17 +3,10 @@
 // pins are called without the handle, which would deliver interrupts and frames to handlers that nobody has.
 import { DIRTY_COUNT, DIRTY_LIST, DIRTY_PAGE_SHIFT, FUEL } from '../../assembly/abi/fuzz_memory.ts';
 import { STATUS_DEVICE_NEEDS_RESET, STATUS_DRIVER_OK } from '../../assembly/abi/device_status.ts';
-import { FN_BUS_MASTER, FN_MEMORY } from '../../assembly/abi/function_state.ts';
-import {
-  CONTROL,
-  CTL_WIRE_IN_BYTES,
-  FN_COMMON,
-  FN_CONFIG,
-  FN_STRIDE,
-  FUNCTIONS as FUNCTION_BLOCKS,
-  IOMMU_READ,
-  IOMMU_WRITE,
-} from '../../assembly/abi/state_map.ts';
+import { CONTROL, FUNCTIONS as FUNCTION_BLOCKS } from '../../assembly/abi/state_map.ts';
+import { CTL_WIRE_IN_BYTES } from '../../assembly/abi/control.ts';
+import { FN_BUS_MASTER, FN_COMMON, FN_CONFIG, FN_MEMORY, FN_STRIDE } from '../../assembly/abi/function.ts';
+import { IOMMU_READ, IOMMU_WRITE } from '../../assembly/abi/state_value.ts';
 import { COMMON_DEVICE_STATUS } from '../../assembly/abi/virtio_pci_common.ts';
 import { isInstrumented, type InstrumentedPins } from '../core/instance.ts';
 import { enumerate, type BusLayout } from '../device/bus.ts';

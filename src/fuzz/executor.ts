@@ -13,25 +13,16 @@ import { VIRTIO_BAR } from '../../assembly/abi/config_layout.ts';
 import { PCI_COMMAND, PCI_COMMAND_MASTER } from '../../assembly/abi/pci_header.ts';
 import { PCI_EXP_DEVCTL, PCI_EXP_DEVCTL_BCR_FLR } from '../../assembly/abi/pci_express.ts';
 import { OUT_FRAME, OUT_MSI, RUN_EVENT } from '../../assembly/abi/event_code.ts';
+import { OUT_RECORDS, OUT_RING } from '../../assembly/abi/state_map.ts';
 import {
   CTL_OUT_HEAD,
   CTL_OUT_TAIL,
-  CTL_READ_FAULT_KIND,
   CTL_READ_FAULTS,
+  CTL_READ_FAULT_KIND,
   CTL_WIRE_TAIL,
-  IOMMU_FOREIGN,
-  IOMMU_READ,
-  IOMMU_WRITE,
-  NONE,
-  OUT_A,
-  OUT_B,
-  OUT_C,
-  OUT_FUNCTION,
-  OUT_KIND,
-  OUT_RECORD_BYTES,
-  OUT_RECORDS,
-  OUT_RING,
-} from '../../assembly/abi/state_map.ts';
+} from '../../assembly/abi/control.ts';
+import { OUT_A, OUT_B, OUT_C, OUT_FUNCTION, OUT_KIND, OUT_RECORD_BYTES } from '../../assembly/abi/record.ts';
+import { IOMMU_FOREIGN, IOMMU_READ, IOMMU_WRITE, NONE } from '../../assembly/abi/state_value.ts';
 import { COMMON_QUEUE_SELECT, COMMON_SIZE } from '../../assembly/abi/virtio_pci_common.ts';
 import { VIRTQ_DESC_F_WRITE } from '../../assembly/abi/virtio_ring.ts';
 import { NicError } from '../util/errors.ts';

@@ -3,7 +3,18 @@
 // each question is a few loads. The ids are those of docs/fuzzing.md.
 import { CAP_EXP, CAP_MSIX } from '../../assembly/abi/config_layout.ts';
 import { STATUS_DEVICE_NEEDS_RESET, STATUS_DRIVER_OK } from '../../assembly/abi/device_status.ts';
-import { FN_BUS_MASTER, FN_LIVE, FN_PRESENT } from '../../assembly/abi/function_state.ts';
+import { ARENA_BASE, FUNCTIONS as FUNCTION_BLOCKS } from '../../assembly/abi/state_map.ts';
+import { CTL_POSTED_HEAD, CTL_POSTED_TAIL, CTL_TAGS_USED } from '../../assembly/abi/control.ts';
+import {
+  FN_BUS_MASTER,
+  FN_COMMON,
+  FN_CONFIG,
+  FN_LIVE,
+  FN_MSIX_PBA,
+  FN_MSIX_TABLE,
+  FN_PRESENT,
+  FN_STRIDE,
+} from '../../assembly/abi/function.ts';
 import { PRISTINE } from '../../assembly/abi/fuzz_memory.ts';
 import { PCI_EXP_DEVCTL2, PCI_EXP_DEVCTL2_COMP_TMOUT_DIS } from '../../assembly/abi/pci_express.ts';
 import {
@@ -14,18 +25,6 @@ import {
   PCI_MSIX_FLAGS_ENABLE,
   PCI_MSIX_FLAGS_MASKALL,
 } from '../../assembly/abi/pci_msix.ts';
-import {
-  ARENA_BASE,
-  CTL_POSTED_HEAD,
-  CTL_POSTED_TAIL,
-  CTL_TAGS_USED,
-  FN_COMMON,
-  FN_CONFIG,
-  FN_MSIX_PBA,
-  FN_MSIX_TABLE,
-  FN_STRIDE,
-  FUNCTIONS as FUNCTION_BLOCKS,
-} from '../../assembly/abi/state_map.ts';
 import { COMMON_DEVICE_STATUS } from '../../assembly/abi/virtio_pci_common.ts';
 import { VIRTQ_USED_IDX, VIRTQ_USED_RING } from '../../assembly/abi/virtio_ring.ts';
 import { MESSAGE_VECTORS, MSIX_CLEARED, MSIX_TOUCHED } from './books.ts';

@@ -2,17 +2,13 @@
 // The questions that cost more than the run itself: is guest memory what it should be to the byte (O4), does the card do
 // the same again (O9), is it like new, and of use, after a reset (O6), and does it answer as the reference model (O8)?
 import { CAP_EXP, DEVICE_BAR_OFFSET, EXT_CAP_SRIOV } from '../../assembly/abi/config_layout.ts';
-import { JOB_NEXT } from '../../assembly/abi/function_state.ts';
+import { CREDIT_CLASSES } from '../../assembly/abi/state_map.ts';
+import { CTL_JOB_FREE, CTL_READ_FAULTS, CTL_RX_JOB_FREE } from '../../assembly/abi/control.ts';
+import { MSIX_VECTORS_MAX } from '../../assembly/abi/function.ts';
+import { JOB_NEXT } from '../../assembly/abi/job.ts';
 import { MSIX_BAR, MSIX_PBA_OFFSET, VIRTIO_BAR } from '../../assembly/abi/config_layout.ts';
 import { PCI_EXP_DEVCTL, PCI_EXP_DEVSTA, PCI_EXP_LNKCTL, PCI_EXP_LNKCTL2 } from '../../assembly/abi/pci_express.ts';
 import { PCI_SRIOV_CTRL } from '../../assembly/abi/pci_sriov.ts';
-import {
-  CREDIT_CLASSES,
-  CTL_JOB_FREE,
-  CTL_READ_FAULTS,
-  CTL_RX_JOB_FREE,
-  MSIX_VECTORS_MAX,
-} from '../../assembly/abi/state_map.ts';
 import { COMMON_CONFIG_GENERATION, COMMON_QUEUE_SELECT, COMMON_SIZE } from '../../assembly/abi/virtio_pci_common.ts';
 import { VIRTIO_NET_CFG_SIZE } from '../../assembly/abi/virtio_net.ts';
 import { Differential } from './differential.ts';

@@ -2,7 +2,7 @@
 // One address space of the card: what the DMA addresses of the functions bound to it mean. It is an I/O page table and no
 // more, enough for a driver of one device; IommufdContext builds the objects of iommufd on it. Mappings lead to the
 // guest window or to foreign memory. Errors carry the kernel's errno names.
-import { IOMMU_FOREIGN, IOMMU_READ, IOMMU_WRITE } from '../../assembly/abi/state_map.ts';
+import { IOMMU_FOREIGN, IOMMU_READ, IOMMU_WRITE } from '../../assembly/abi/state_value.ts';
 import type { Nic } from '../device/nic.ts';
 import { VfioError } from '../util/errors.ts';
 import { foreignFrom, PAGE_BYTES, type MemorySource } from './memory_source.ts';

@@ -14,7 +14,7 @@ import {
   JOB_RX_WALK,
   JOB_WALK,
   NOTIFY_IDLE,
-} from '../../assembly/abi/function_state.ts';
+} from '../../assembly/abi/state_value.ts';
 import * as T from '../../assembly/abi/trace_kind.ts';
 import * as ADMIN from '../../assembly/abi/virtio_admin.ts';
 import { openSlice, type OpenSlice, type Track } from './perfetto.ts';

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Records of the trace ring as the core writes them (assembly/abi/trace_kind.ts has the layout), and what the writers have
+// Records of the trace ring as the core writes them (assembly/abi/record.ts has the layout, trace_kind.ts what they say), and what the writers have
 // to know about the card that they come from.
+import * as R from '../../assembly/abi/record.ts';
 import * as T from '../../assembly/abi/trace_kind.ts';
 import { NicError } from '../util/errors.ts';
 
@@ -64,23 +65,23 @@ class Cursor implements TraceRecord {
   /** Reads the record at `offset`; returns where the next one begins. */
   read(chunk: Uint8Array, view: DataView, offset: number): number {
     const left = chunk.length - offset;
-    const bytes = left < T.TRACE_PAYLOAD ? 0 : view.getUint16(offset + T.TRACE_BYTES, true);
-    if (bytes < T.TRACE_PAYLOAD || bytes % ALIGNMENT !== 0 || bytes > left) {
+    const bytes = left < R.TRACE_PAYLOAD ? 0 : view.getUint16(offset + R.TRACE_BYTES, true);
+    if (bytes < R.TRACE_PAYLOAD || bytes % ALIGNMENT !== 0 || bytes > left) {
       throw new NicError('TRACE', `trace byte ${offset}: no whole record of ${bytes} bytes in ${left}; take it again`);
     }
     this.chunk = chunk;
-    this.time = view.getUint32(offset + T.TRACE_TIME, true) + view.getUint32(offset + T.TRACE_TIME + 4, true) * HIGH;
-    this.kind = view.getUint16(offset + T.TRACE_KIND, true);
-    this.fn = view.getUint16(offset + T.TRACE_FUNCTION, true);
-    this.sub = view.getUint16(offset + T.TRACE_SUB, true);
-    this.a = view.getUint32(offset + T.TRACE_A, true);
-    this.b = view.getUint32(offset + T.TRACE_B, true);
-    this.cLow = view.getUint32(offset + T.TRACE_C, true);
-    this.cHigh = view.getUint32(offset + T.TRACE_C + 4, true);
+    this.time = view.getUint32(offset + R.TRACE_TIME, true) + view.getUint32(offset + R.TRACE_TIME + 4, true) * HIGH;
+    this.kind = view.getUint16(offset + R.TRACE_KIND, true);
+    this.fn = view.getUint16(offset + R.TRACE_FUNCTION, true);
+    this.sub = view.getUint16(offset + R.TRACE_SUB, true);
+    this.a = view.getUint32(offset + R.TRACE_A, true);
+    this.b = view.getUint32(offset + R.TRACE_B, true);
+    this.cLow = view.getUint32(offset + R.TRACE_C, true);
+    this.cHigh = view.getUint32(offset + R.TRACE_C + 4, true);
     this.c = this.cLow + this.cHigh * HIGH;
-    this.d = view.getUint32(offset + T.TRACE_D, true);
-    this.e = view.getUint32(offset + T.TRACE_E, true);
-    this.payloadAt = offset + T.TRACE_PAYLOAD;
+    this.d = view.getUint32(offset + R.TRACE_D, true);
+    this.e = view.getUint32(offset + R.TRACE_E, true);
+    this.payloadAt = offset + R.TRACE_PAYLOAD;
     this.end = offset + bytes;
     return this.end;
   }

@@ -2,7 +2,9 @@
 // The oracles of the card's targets can fail: each is shown a card that broke its rule, or an executor that lies about it.
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 
-import { CTL_TAGS_USED, FN_MSIX_PBA, FN_STRIDE, FUNCTIONS } from '../../assembly/abi/state_map.ts';
+import { FUNCTIONS } from '../../assembly/abi/state_map.ts';
+import { CTL_TAGS_USED } from '../../assembly/abi/control.ts';
+import { FN_MSIX_PBA, FN_STRIDE } from '../../assembly/abi/function.ts';
 import { bootExecutor } from '../../src/fuzz/card_target.ts';
 import type { Executor } from '../../src/fuzz/executor.ts';
 import { checkRun } from '../../src/fuzz/oracles.ts';

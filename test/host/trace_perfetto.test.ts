@@ -11,7 +11,7 @@ import { joined, traceBytes, TRACED_CARD, type TraceFields } from '../support/tr
 const [TLP, TAGS, CREDITS, STATUS, QUEUE, JOB, DMA, DOORBELL, MSIX, FRAME, REGISTER] = [
   1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11,
 ] as const;
-// states of a job: assembly/abi/function_state.ts
+// states of a job: assembly/abi/state_value.ts
 const [FREE, WALK, GATHER, READY, EXECUTE, RETIRE, RX_HEAD, RX_WALK] = [0, 1, 2, 3, 4, 5, 6, 7] as const;
 const ADMIN_QUEUE = 3; // of TRACED_CARD
 const COMMANDS = `virtfn/pf/queue ${ADMIN_QUEUE}/commands`;

@@ -4,8 +4,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { GEN_LEFT } from '../../assembly/abi/generator.ts';
 import { GENERATOR, GENERATOR_BUFFER } from '../../assembly/abi/state_map.ts';
+import { GEN_LEFT } from '../../assembly/abi/generator.ts';
 import { DEFAULT_IOVA_BASE } from '../../src/iommufd/dma_buffer.ts';
 import { RX, TX } from '../conformance/ring/support/buffers.ts';
 import { BROADCAST, frame, macOf, packet } from '../conformance/ring/support/frames.ts';

@@ -3,8 +3,9 @@
 // returns, nothing comes after it, nothing leaks.
 import { describe, expect, it } from 'vitest';
 
+import { GENERATOR, GENERATOR_BUFFER } from '../../assembly/abi/state_map.ts';
+import { CTL_TAGS_USED } from '../../assembly/abi/control.ts';
 import { GEN_LEFT } from '../../assembly/abi/generator.ts';
-import { CTL_TAGS_USED, GENERATOR, GENERATOR_BUFFER } from '../../assembly/abi/state_map.ts';
 import type { ProfileOverrides } from '../../src/device/profile.ts';
 import type { NicError } from '../../src/util/errors.ts';
 import { IommufdBench, PAGE } from './support/bench.ts';

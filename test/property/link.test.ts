@@ -5,7 +5,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import * as G from '../../assembly/abi/generator.ts';
-import { CTL_CPL_DATA, CTL_CPL_HEADERS, CTL_TAGS_USED, GENERATOR } from '../../assembly/abi/state_map.ts';
+import { GENERATOR } from '../../assembly/abi/state_map.ts';
+import { CTL_CPL_DATA, CTL_CPL_HEADERS, CTL_TAGS_USED } from '../../assembly/abi/control.ts';
 import { enumerate } from '../../src/device/bus.ts';
 import { generateTraffic, type GeneratorOperation, type GeneratorRun } from '../../src/device/generator.ts';
 import { createNic, type Nic } from '../../src/device/nic.ts';

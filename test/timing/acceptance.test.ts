@@ -4,7 +4,7 @@
 // there; everything measured here is simulated transfer by transfer.
 import { describe, expect, it } from 'vitest';
 
-import { CTL_CPL_DATA, CTL_CPL_HEADERS, CTL_TAGS_USED } from '../../assembly/abi/state_map.ts';
+import { CTL_CPL_DATA, CTL_CPL_HEADERS, CTL_TAGS_USED } from '../../assembly/abi/control.ts';
 import { runDmaBench, type DmaRow } from '../../src/bench/dma.ts';
 import { runPcieBench } from '../../src/bench/pcie.ts';
 import { enumerate } from '../../src/device/bus.ts';

@@ -6,7 +6,7 @@
 // served 97 cycles later; each read is asked for when the one before is back, 137 cycles for index and ring, 139 for descriptors.
 import { describe, expect, it } from 'vitest';
 
-import { CTL_CPL_DATA, CTL_CPL_HEADERS, CTL_TAGS_USED } from '../../../assembly/abi/state_map.ts';
+import { CTL_CPL_DATA, CTL_CPL_HEADERS, CTL_TAGS_USED } from '../../../assembly/abi/control.ts';
 import type { ProfileOverrides } from '../../../src/device/profile.ts';
 import { TX } from '../ring/support/buffers.ts';
 import { frame, macOf, packet, STRANGER } from '../ring/support/frames.ts';

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A card with VFs, an iommufd context, and a way to make a function read and write wherever a test wants: the traffic
 // generator of the port, one operation at a time, by the same way as every other request.
-import { GEN_BYTES, GEN_IOVA, GEN_LEFT, GEN_OPERATION, GEN_WINDOW } from '../../../assembly/abi/generator.ts';
 import { GENERATOR, GENERATOR_BUFFER } from '../../../assembly/abi/state_map.ts';
+import { GEN_BYTES, GEN_IOVA, GEN_LEFT, GEN_OPERATION, GEN_WINDOW } from '../../../assembly/abi/generator.ts';
 import type { NicConfig } from '../../../src/device/config.ts';
 import type { Nic } from '../../../src/device/nic.ts';
 import { IommufdContext } from '../../../src/iommufd/context.ts';

@@ -3,8 +3,9 @@
 // functions of the on-demand interface, and memory for drivers that is used again and again.
 import assert from 'node:assert/strict';
 
-import { FN_IOAS } from '../../../assembly/abi/function_state.ts';
-import { CTL_TAGS_USED, FN_STRIDE, FUNCTIONS } from '../../../assembly/abi/state_map.ts';
+import { FUNCTIONS } from '../../../assembly/abi/state_map.ts';
+import { CTL_TAGS_USED } from '../../../assembly/abi/control.ts';
+import { FN_IOAS, FN_STRIDE } from '../../../assembly/abi/function.ts';
 import { VirtioModern } from '../../../src/guest/virtio_modern.ts';
 import { VirtioNet } from '../../../src/guest/virtio_net.ts';
 import type { DmaMemory } from '../../../src/guest/platform.ts';

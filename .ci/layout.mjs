@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writes what is made of the layout table: `npm run layout`, after a change of layout/. Tests refuse what is out of date.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { build } from 'esbuild';
+
+process.chdir(join(dirname(fileURLToPath(import.meta.url)), '..'));
+
+const { outputFiles } = await build({
+  stdin: {
+    contents: `export { generatedFiles } from './layout/generate.ts'; export { TABLE } from './layout/table.ts';`,
+    resolveDir: '.',
+  },
+  bundle: true,
+  format: 'esm',
+  write: false,
+});
+const { generatedFiles, TABLE } = await import(`data:text/javascript,${encodeURIComponent(outputFiles[0].text)}`);
+
+for (const [file, text] of generatedFiles(TABLE)) {
+  if (readIfThere(file) === text) continue;
+  writeFileSync(file, text);
+  console.log(`layout: ${file}`);
+}
+
+function readIfThere(file) {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// Generated from layout/ by `npm run layout`.
+
+// A queue
+export const HEADS_PREFETCHED = 16;
+export const QUEUE_TIMES_BYTES = 40; // the five times from Q_KICK_ISSUED on
+export const QUEUE_STRIDE = 504;
+export const Q_CONTEXT = 0; // dma_context: of the ring fetch
+export const Q_NOTIFY_CONTEXT = 120; // dma_context: of the suppression words
+export const Q_DESC = 240; // u64
+export const Q_DRIVER = 248; // u64
+export const Q_DEVICE = 256; // u64
+export const Q_SIZE = 264; // u16
+export const Q_MAX_SIZE = 266; // u16
+export const Q_VECTOR = 268; // u16
+export const Q_ENABLED = 270; // u8
+export const Q_BROKEN = 271; // u8: stopped by a driver's mistake until reset
+export const Q_INDEX = 272; // u32
+export const Q_KIND = 276; // u8: QUEUE_*
+export const Q_KICKED = 277; // u8: doorbell not yet looked at
+export const Q_FETCH = 278; // u8: FETCH_*: ring fetch under way
+export const Q_SCHEDULED = 279; // u8: a visit is on the wheel
+export const Q_AVAIL_IDX = 280; // u16: next available entry to take
+export const Q_AVAIL_SEEN = 282; // u16: driver's index as last read
+export const Q_USED_IDX = 284; // u16: next used entry to write
+export const Q_EVENT_WRITTEN = 286; // u16: avail_event as last written
+export const Q_HEADS_AT = 288; // u16: available index of the first prefetched head
+export const Q_HEADS = 290; // u16: prefetched heads
+export const Q_NOTIFY_STATE = 292; // u8: NOTIFY_*
+export const Q_WAITING = 293; // u8: on the list of queues that wait for a job
+export const Q_AVAIL_FLAGS = 294; // u16: driver's flags as last read
+export const Q_USED_EVENT = 296; // u16: driver's used_event as last read
+export const Q_SIGNALLED = 298; // u16: used index at the last interrupt decision
+export const Q_EVENT_ARMED = 300; // u8: avail_event has been written since reset
+export const Q_STALLED = 301; // u8: the oldest frame held back found no buffer; only a doorbell or a new frame helps
+export const Q_JOBS = 304; // u32: jobs in work
+export const Q_FIFO_HEAD = 308; // u32: oldest job
+export const Q_FIFO_TAIL = 312; // u32
+export const Q_NEXT_WAITING = 316; // u32
+export const Q_HEAD_LIST = 320; // u16[HEADS_PREFETCHED]: prefetched heads
+export const Q_HELD_AT = 352; // u32: where the oldest frame held back begins, see virtio/hold.ts
+export const Q_HELD_BYTES = 356; // u32: bytes of them all
+export const Q_KICK_ISSUED = 360; // u64: doorbell written by the host
+export const Q_KICK_ARRIVED = 368; // u64
+export const Q_IDX_READ = 376; // u64: index back
+export const Q_RING_READ = 384; // u64: ring entries back
+export const Q_VISITED = 392; // u64: fetch started
+export const Q_NOTIFY_WORDS = 400; // u8[8]
+export const Q_USED_STAGE = 408; // u8[8]: used element on its way out
+export const Q_USED_SHOWN = 416; // u16: used index as last written to the driver
+export const Q_SHOWN_BEFORE = 418; // u16: used index that the driver had when its words were asked for
+export const Q_NEXT_READY = 420; // u32: next queue of the function that waits for a visit
+export const Q_LINE_BYTES = 424; // u16: of the available ring as last read, flags and index first
+export const Q_LINE = 432; // u8[72]: those, and used_event behind them

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+// Blocks of the card's port and of the host's side of it: link, credits, tags, IO-TLB, address spaces, writes under way.
+import type { Table } from './rows.ts';
+
+export const PORT_BLOCKS: Table = [
+  {
+    name: 'link',
+    title: 'One direction of the link',
+    file: 'port',
+    by: 'pcie',
+    bytes: 0x40,
+    rows: [
+      ['LINK_FREE', 'u64', 'cycle in which the wire is free again ...'],
+      ['LINK_FRACTION', 'u64', '... and the part of it, in 1/P_BYTE_DEN'],
+      ['LINK_DEBT', 'u64', 'DLLPs and ordered sets that are due'],
+      ['LINK_TLPS', 'u64', ''],
+      ['LINK_BYTES', 'u64', ''],
+    ],
+  },
+
+  {
+    name: 'credit_class',
+    title: 'Credits of a class that its sender has not back',
+    file: 'port',
+    by: 'pcie',
+    sizeName: 'CREDIT_CLASS_BYTES',
+    rows: [
+      ['CREDIT_HEAD', 'u32', 'free-running entries of the ring'],
+      ['CREDIT_TAIL', 'u32', ''],
+      ['CREDIT_DATA', 'u32', 'data units under way'],
+      ['CREDIT_BACK', 'u64', 'cycle: all that was taken off the ring is back by then'],
+      ['CREDIT_UPDATE', 'u64', 'cycle of an UpdateFC, a multiple of P_FC_INTERVAL'],
+    ],
+  },
+
+  {
+    name: 'credit_entry',
+    title: 'Credits that were taken and are not back yet',
+    file: 'port',
+    by: 'pcie',
+    sizeName: 'CREDIT_ENTRY_BYTES',
+    rows: [
+      ['CREDIT_ENTRY_CYCLE', 'u64', 'in which they are back'],
+      ['CREDIT_ENTRY_UNITS', 'u32', 'of data'],
+    ],
+  },
+
+  {
+    name: 'credit_ring',
+    title: 'Ring of a credit class',
+    file: 'port',
+    by: 'pcie',
+    sizeName: 'CREDIT_RING_BYTES',
+    rows: [['CREDIT_RING_ENTRY', 'credit_entry[CREDIT_RING_ENTRIES]', 'sorted by cycle']],
+  },
+
+  {
+    name: 'tag',
+    title: 'A read request under way',
+    file: 'port',
+    by: 'pcie',
+    sizeName: 'TAG_BYTES',
+    rows: [
+      ['TAG_CONTEXT', 'u32', 'DMA context that it is for'],
+      ['TAG_GENERATION', 'u32', ''],
+      ['TAG_IOVA', 'u64', ''],
+      ['TAG_LENGTH', 'u32', ''],
+      ['TAG_TARGET', 'u32', ''],
+      ['TAG_STATUS', 'u32', 'READ_FAULT_* or 0'],
+      ['TAG_NEXT', 'u32', 'free list'],
+      ['TAG_FN', 'u32', 'function block'],
+      ['TAG_HEADERS', 'u32', 'room for completions that is reserved'],
+      ['TAG_NUMBER', 'u32', 'requests since creation, this one included'],
+      ['TAG_ENGINE_WAIT', 'u32', 'its life in cycles, from here on; what it waited for stands between'],
+      ['TAG_SETUP', 'u32', ''],
+      ['TAG_READY', 'u32', 'low word of the cycle in which it was set up'],
+      ['TAG_SENT', 'u32', 'likewise, put on the link'],
+      ['TAG_UP', 'u32', 'until its last symbol was out'],
+      ['TAG_TRANSLATION', 'u32', 'in the IO-TLB'],
+      ['TAG_HOST', 'u32', 'in the host, translation included'],
+      ['TAG_DOWN', 'u32', 'until the last symbol of its completions was out'],
+      ['TAG_FORGOTTEN', 'u32', '1: given up, or a function level reset came over it'],
+      ['TAG_DEADLINE', 'u64', 'the cycle in which the request is given up'],
+      ['TAG_LATE', 'u32', 'pieces of it that the host has not answered yet'],
+    ],
+  },
+
+  {
+    name: 'inbound_slot',
+    title: 'A host write on its way to the device',
+    file: 'port',
+    by: 'nic',
+    sizeName: 'INBOUND_SLOT_BYTES',
+    rows: [
+      ['INBOUND_ISSUED', 'u64', 'cycle'],
+      ['INBOUND_FUNCTION', 'u32', ''],
+      ['INBOUND_BAR', 'u32', ''],
+      ['INBOUND_OFFSET', 'u32', ''],
+      ['INBOUND_SIZE', 'u32', ''],
+      ['INBOUND_VALUE', 'u32', ''],
+    ],
+  },
+
+  {
+    name: 'posted_entry',
+    title: 'A device write on its way to host memory; its bytes follow, padded to 8',
+    file: 'port',
+    by: 'pcie',
+    sizeName: 'POSTED_ENTRY_BYTES',
+    rows: [
+      ['POSTED_EFFECT', 'u64', 'cycle in which it takes effect'],
+      ['POSTED_FN', 'u32', 'function block, 0: gap at the end of the ring'],
+      ['POSTED_LENGTH', 'u32', ''],
+      ['POSTED_IOVA', 'u64', ''],
+    ],
+  },
+
+  {
+    name: 'iotlb_entry',
+    title: 'A way of the IO-TLB',
+    file: 'port',
+    by: 'pcie',
+    sizeName: 'IOTLB_ENTRY_BYTES',
+    rows: [
+      ['IOTLB_PAGE', 'u64', 'address space << 52 | page number + 1, 0: empty'],
+      ['IOTLB_USED', 'u64', 'cycle of its last use'],
+      ['IOTLB_READY', 'u64', 'cycle in which the walk is over'],
+    ],
+  },
+
+  {
+    name: 'address_space',
+    title: 'An I/O address space: that of function n is n by default',
+    file: 'address_space',
+    by: 'pcie',
+    sizeName: 'IOAS_STRIDE',
+    numbers: [['IOAS_RANGES_OWN', 7, '']],
+    rows: [
+      ['IOAS_COUNT', 'u32', 'ranges in use'],
+      ['IOAS_FLAGS', 'u32', 'IOAS_ALLOCATED, IOAS_TRACKED', { by: 'pcie host' }],
+      ['IOAS_AT', 'u32', 'address of the ranges: IOAS_RANGES, or a block of the pool'],
+      ['IOAS_CAPACITY', 'u32', 'ranges for which there is room'],
+      ['IOAS_RANGES', 'range[IOAS_RANGES_OWN]', 'the first few, sorted by iova', { at: 32 }],
+    ],
+  },
+
+  {
+    name: 'range',
+    title: 'A mapped range',
+    file: 'address_space',
+    by: 'pcie',
+    sizeName: 'RANGE_BYTES',
+    rows: [
+      ['RANGE_IOVA', 'u64', ''],
+      ['RANGE_LENGTH', 'u64', ''],
+      ['RANGE_OFFSET', 'u32', 'window offset, or handle of foreign memory'],
+      ['RANGE_PERMISSIONS', 'u32', 'IOMMU_*'],
+      ['RANGE_DIRTY', 'u32', 'address of a bitmap with one bit a page, with IOMMU_TRACKED'],
+    ],
+  },
+
+  {
+    name: 'pool_block',
+    title: 'A free block of the pool of the address spaces',
+    file: 'address_space',
+    by: 'pcie',
+    rows: [
+      ['POOL_BYTES', 'u32', ''],
+      ['POOL_NEXT', 'u32', 'free block, in the order of addresses'],
+    ],
+  },
+];
