@@ -10,16 +10,21 @@ process.chdir(join(dirname(fileURLToPath(import.meta.url)), '..'));
 
 const { outputFiles } = await build({
   stdin: {
-    contents: `export { generatedFiles } from './layout/generate.ts'; export { TABLE } from './layout/table.ts';`,
+    contents: `
+      export { generatedFiles } from './layout/generate.ts';
+      export { STORED_VALUES } from './layout/hash.ts';
+      export { TABLE } from './layout/table.ts';`,
     resolveDir: '.',
   },
   bundle: true,
   format: 'esm',
   write: false,
 });
-const { generatedFiles, TABLE } = await import(`data:text/javascript,${encodeURIComponent(outputFiles[0].text)}`);
+const { generatedFiles, STORED_VALUES, TABLE } = await import(
+  `data:text/javascript,${encodeURIComponent(outputFiles[0].text)}`
+);
 
-for (const [file, text] of generatedFiles(TABLE)) {
+for (const [file, text] of generatedFiles(TABLE, STORED_VALUES)) {
   if (readIfThere(file) === text) continue;
   writeFileSync(file, text);
   console.log(`layout: ${file}`);

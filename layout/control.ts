@@ -11,12 +11,13 @@ export const CONTROL_BLOCKS: Table = [
     title: 'Control words',
     file: 'control',
     within: 'CONTROL',
+    sizeName: 'CTL_BYTES',
     by: '',
     bytes: 0x180,
     rows: [
       ['CTL_MAGIC', 'u32', 'ARENA_MAGIC', { by: 'nic' }],
       ['CTL_VERSION', 'u32', 'ARENA_VERSION', { by: 'nic' }],
-      ['CTL_LAYOUT_HASH', 'u32', 'of layout and configuration', { by: 'nic' }],
+      ['CTL_LAYOUT_HASH', 'u32', 'LAYOUT_HASH', { by: 'nic' }],
       ['CTL_MEMORY_BYTES', 'u32', 'to the end of the guest window', { by: 'nic' }],
       ['CTL_NOW', 'u64', 'cycles', { by: 'sim' }],
       ['CTL_EVENT_SEQ', 'u64', 'order of far events of equal time and priority', { by: 'sim' }],
@@ -91,6 +92,7 @@ export const CONTROL_BLOCKS: Table = [
       ['CTL_CPL_BYTES', 'u32', 'bytes of data in a completion', { by: 'pcie' }],
       ['CTL_TAG_END', 'u32', 'end of the tag records that may be taken', { by: 'pcie' }],
       ['CTL_LATE_READS', 'u32', 'pieces of memory that the host has not answered yet', { by: 'pcie' }],
+      ['CTL_CONFIG_HASH', 'u32', 'of what the configuration says of the size of things', { by: 'nic' }],
     ],
   },
 

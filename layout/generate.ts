@@ -1,28 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 // The files that are made of the layout table: constants for both compilers. Offsets in large blocks are written in hex.
+import { layoutHash, type StoredValues } from './hash.ts';
 import { baseOf, place, type PlacedBlock } from './resolve.ts';
 import type { Table } from './rows.ts';
 
+const HEAD = '// SPDX-License-Identifier: Apache-2.0\n// Generated from layout/ by `npm run layout`.';
 const HEX_FROM = 0x1000;
 
 /** Text of each generated file, by its path. */
-export function generatedFiles(table: Table): Map<string, string> {
+export function generatedFiles(table: Table, values: StoredValues): Map<string, string> {
   const blocks = place(table);
   const names = [...new Set(table.map(({ file }) => file))];
-  return new Map(
-    names.map((file) => [
-      `assembly/abi/${file}.ts`,
-      constantsFile(
-        blocks.filter(({ block }) => block.file === file),
-        blocks,
-      ),
-    ]),
-  );
+  const files = names.map((file): [string, string] => [
+    `assembly/abi/${file}.ts`,
+    constantsFile(
+      blocks.filter(({ block }) => block.file === file).map((block) => constants(block, baseOf(block, blocks))),
+    ),
+  ]);
+  return new Map([...files, ['assembly/abi/layout_hash.ts', hashFile(layoutHash(table, values))]]);
 }
 
-function constantsFile(blocks: readonly PlacedBlock[], all: readonly PlacedBlock[]): string {
-  const head = ['// SPDX-License-Identifier: Apache-2.0', '// Generated from layout/ by `npm run layout`.'];
-  return [head.join('\n'), ...blocks.map((block) => constants(block, baseOf(block, all)))].join('\n\n') + '\n';
+function constantsFile(parts: readonly string[]): string {
+  return [HEAD, ...parts].join('\n\n') + '\n';
+}
+
+/** A file of its own: two changes of the table always meet in it, and are made one by making it again. */
+function hashFile(hash: number): string {
+  const what = 'over the whole layout and the values in it: a snapshot of another build has another';
+  return constantsFile([constant('LAYOUT_HASH', hash, true, what)]);
 }
 
 function constants({ block, fields, bytes }: PlacedBlock, base: number): string {

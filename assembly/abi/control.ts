@@ -2,9 +2,10 @@
 // Generated from layout/ by `npm run layout`.
 
 // Control words
+export const CTL_BYTES = 384;
 export const CTL_MAGIC = 0x10000; // u32: ARENA_MAGIC
 export const CTL_VERSION = 0x10004; // u32: ARENA_VERSION
-export const CTL_LAYOUT_HASH = 0x10008; // u32: of layout and configuration
+export const CTL_LAYOUT_HASH = 0x10008; // u32: LAYOUT_HASH
 export const CTL_MEMORY_BYTES = 0x1000c; // u32: to the end of the guest window
 export const CTL_NOW = 0x10010; // u64: cycles
 export const CTL_EVENT_SEQ = 0x10018; // u64: order of far events of equal time and priority
@@ -73,6 +74,7 @@ export const CTL_MRRS = 0x10164; // u32: bytes that a read request asks for
 export const CTL_CPL_BYTES = 0x10168; // u32: bytes of data in a completion
 export const CTL_TAG_END = 0x1016c; // u32: end of the tag records that may be taken
 export const CTL_LATE_READS = 0x10170; // u32: pieces of memory that the host has not answered yet
+export const CTL_CONFIG_HASH = 0x10174; // u32: of what the configuration says of the size of things
 
 // Control words of the trace ring
 export const TRACE_RING_MASK = 0xffc0; // u32: what is recorded, TRACE_MASK_*

@@ -2,6 +2,7 @@
 // Creation: lays the arena out by the configuration, numbers the functions, puts everything into its power-on state.
 import { FUNCTIONS, IOAS_EXTRA, IOMMU_POOL_BYTES } from '../abi/state_map.ts';
 import {
+  CTL_CONFIG_HASH,
   CTL_FUNCTIONS,
   CTL_IOAS_BASE,
   CTL_LAYOUT_HASH,
@@ -14,8 +15,7 @@ import {
   CTL_WIRE_LINK_UP,
 } from '../abi/control.ts';
 import { FN_INDEX, FN_IOAS, FN_KIND, FN_PASID, FN_PRESENT, FN_ROUTING_ID, FN_STRIDE } from '../abi/function.ts';
-import { QUEUE_STRIDE } from '../abi/queue.ts';
-import { JOB_STRIDE } from '../abi/job.ts';
+import { LAYOUT_HASH } from '../abi/layout_hash.ts';
 import { IOAS_STRIDE } from '../abi/address_space.ts';
 import {
   ARENA_MAGIC,
@@ -66,7 +66,8 @@ export function createCard(): bool {
   const ioasBase = FUNCTIONS + functions * FN_STRIDE;
   store<u32>(CTL_MAGIC, ARENA_MAGIC);
   store<u32>(CTL_VERSION, ARENA_VERSION);
-  store<u32>(CTL_LAYOUT_HASH, layoutHash());
+  store<u32>(CTL_LAYOUT_HASH, LAYOUT_HASH);
+  store<u32>(CTL_CONFIG_HASH, configHash());
   store<u32>(CTL_MEMORY_BYTES, total);
   store<u32>(CTL_FUNCTIONS, functions);
   store<u32>(CTL_IOAS_BASE, ioasBase);
@@ -83,18 +84,13 @@ export function createCard(): bool {
   return true;
 }
 
-/** Differs whenever the layout of the arena differs, so that a snapshot cannot be taken for one of another layout. */
-function layoutHash(): u32 {
+/** Differs where the configuration makes a card of another size, so that a snapshot is not put into such a card. */
+function configHash(): u32 {
   let hash: u32 = 0x811c9dc5;
-  hash = (hash ^ FUNCTIONS) * 0x01000193;
-  hash = (hash ^ FN_STRIDE) * 0x01000193;
-  hash = (hash ^ QUEUE_STRIDE) * 0x01000193;
-  hash = (hash ^ JOB_STRIDE) * 0x01000193;
   hash = (hash ^ config(CFG_TOTAL_VFS)) * 0x01000193;
   hash = (hash ^ config(CFG_ON_DEMAND_FUNCTIONS)) * 0x01000193;
   hash = (hash ^ config(CFG_WINDOW_BYTES)) * 0x01000193;
-  const holdBytes = config(CFG_RECEIVE_HOLD_BYTES);
-  return holdBytes == 0 ? hash : (hash ^ holdBytes) * 0x01000193;
+  return (hash ^ config(CFG_RECEIVE_HOLD_BYTES)) * 0x01000193;
 }
 
 function initFunction(fn: u32): void {

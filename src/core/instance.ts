@@ -6,6 +6,8 @@ import type * as pins from '../../build/nic.d.ts';
 import { CARD_BYTES_MAX, FUZZ_MEMORY_BYTES } from '../../assembly/abi/fuzz_memory.ts';
 import { ARENA_BASE, CONFIG, PARAM } from '../../assembly/abi/state_map.ts';
 import {
+  CTL_BYTES,
+  CTL_CONFIG_HASH,
   CTL_LATE_READS,
   CTL_LAYOUT_HASH,
   CTL_MAGIC,
@@ -14,7 +16,6 @@ import {
   TRACE_RING_BASE,
   TRACE_RING_BYTES,
 } from '../../assembly/abi/control.ts';
-import { ARENA_MAGIC, ARENA_VERSION } from '../../assembly/abi/state_value.ts';
 import { CFG_RECEIVE_HOLD_BYTES } from '../../assembly/abi/nic_config.ts';
 import { NicError } from '../util/errors.ts';
 import type { CoreModule } from './load.ts';
@@ -174,19 +175,27 @@ export function takeSnapshot(core: CoreInstance): Uint8Array {
   return core.u8.slice(ARENA_BASE, core.u32[CTL_MEMORY_BYTES / 4]);
 }
 
-/** Puts a snapshot back. Throws NicError SNAPSHOT if it is of another version, layout or configuration. */
+/** Puts a snapshot back. Throws NicError SNAPSHOT if it is of another build or configuration, or not whole. */
 export function putSnapshot(core: CoreInstance, snapshot: Uint8Array): void {
   const header = new DataView(snapshot.buffer, snapshot.byteOffset, snapshot.byteLength);
   const word = (address: number): number => header.getUint32(address - ARENA_BASE, true);
-  const isWhole = snapshot.byteLength === core.u32[CTL_MEMORY_BYTES / 4]! - ARENA_BASE;
-  if (!isWhole || word(CTL_MAGIC) !== ARENA_MAGIC || word(CTL_VERSION) !== ARENA_VERSION) {
-    throw new NicError(
-      'SNAPSHOT',
-      `${snapshot.byteLength} bytes are no snapshot of this card; take one from this card`,
+  const isOther = (address: number): boolean => word(address) !== core.u32[address / 4];
+  const refuse = (why: string): never => {
+    throw new NicError('SNAPSHOT', why);
+  };
+  const length = snapshot.byteLength;
+  if (length < CTL_BYTES || isOther(CTL_MAGIC)) {
+    refuse(`${length} bytes are no snapshot of a card; give what snapshot() returned`);
+  }
+  if (isOther(CTL_VERSION) || isOther(CTL_LAYOUT_HASH)) {
+    refuse(
+      'the snapshot is of another build of the core, whose state is laid out otherwise; restore it with that build',
     );
   }
-  if (word(CTL_LAYOUT_HASH) !== core.u32[CTL_LAYOUT_HASH / 4]) {
-    throw new NicError('SNAPSHOT', 'the snapshot is of a card of another configuration; restore it into an equal card');
+  if (isOther(CTL_CONFIG_HASH)) {
+    refuse('the snapshot is of a card of another configuration; restore it into an equal card');
   }
+  const whole = core.u32[CTL_MEMORY_BYTES / 4]! - ARENA_BASE;
+  if (length !== whole) refuse(`the snapshot has ${length} bytes of ${whole}; give all of it`);
   core.u8.set(snapshot, ARENA_BASE);
 }

@@ -4,6 +4,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { generatedFiles } from '../../layout/generate.ts';
+import { layoutHash, STORED_VALUES } from '../../layout/hash.ts';
 import { layoutFaults, place } from '../../layout/resolve.ts';
 import type { Row, Table } from '../../layout/rows.ts';
 import { TABLE } from '../../layout/table.ts';
@@ -15,7 +16,7 @@ function withRow(name: string, change: (row: Row) => Row): Table {
 }
 
 describe('files made of the layout table', () => {
-  const files = generatedFiles(TABLE);
+  const files = generatedFiles(TABLE, STORED_VALUES);
 
   it.each([...files.keys()])('%s is up to date; `npm run layout` writes it', (file) => {
     expect(readRepoFile(file)).toBe(files.get(file));
@@ -93,10 +94,39 @@ describe('a layout', () => {
   });
 
   it('is written as constants, those of a block that is there once as addresses', () => {
-    const text = generatedFiles(small).get('assembly/abi/x.ts');
+    const text = generatedFiles(small, {}).get('assembly/abi/x.ts');
 
     expect(text).toContain('export const O_PAIRS = 3;\nexport const O_BYTES = 88;\nexport const O_BYTE = 0; // u8\n');
     expect(text).toContain('export const I_WORD = 16; // u32\n');
+  });
+});
+
+describe('layoutHash', () => {
+  const hash = layoutHash(TABLE, STORED_VALUES);
+
+  it.each<[string, Table]>([
+    ['type', withRow('Q_NOTIFY_WORDS', ([name, , what]) => [name, 'u64', what])],
+    ['name', withRow('Q_NOTIFY_WORDS', ([, ...rest]) => ['Q_WORDS', ...rest])],
+    ['offset', withRow('FN_FAULT_COUNT', ([name, type, what]) => [name, type, what, { at: 0xec }])],
+    [
+      'number',
+      TABLE.map((block) => ({ ...block, numbers: block.numbers?.map(([name, , what]) => [name, 8, what]) ?? [] })),
+    ],
+  ])('changes with a %s', (_, table) => {
+    expect(layoutHash(table, STORED_VALUES)).not.toBe(hash);
+  });
+
+  it('changes with a value that is stored', () => {
+    expect(layoutHash(TABLE, { ...STORED_VALUES, JOB_RETIRE: 9 })).not.toBe(hash);
+    expect(Object.keys(STORED_VALUES)).toEqual(
+      expect.arrayContaining(['EV_QUEUE', 'JOB_RETIRE', 'P_SEED', 'CFG_MTU', 'C_FLOOD_FRAMES', 'CAP_EXP']),
+    );
+  });
+
+  it('does not change with what a field is said to be, or who writes it', () => {
+    const table = withRow('Q_SIZE', ([name, type]) => [name, type, 'a size', { by: 'nic' }]);
+
+    expect(layoutHash(table, STORED_VALUES)).toBe(hash);
   });
 });
 
@@ -146,6 +176,6 @@ describe('layoutFaults', () => {
     ['a number that nobody knows', withRow('Q_LINE', ([name, , what]) => [name, 'u8[MANY]', what]), 'no number MANY'],
     ['a place that is not there', withRow('CONTROL', ([, ...rest]) => ['ELSEWHERE', ...rest]), 'no row CONTROL'],
   ])('cannot go on with %s', (_, table, message) => {
-    expect(() => generatedFiles(table)).toThrow(message);
+    expect(() => generatedFiles(table, {})).toThrow(message);
   });
 });
