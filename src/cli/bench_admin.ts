@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // `virtfn bench admin`: what a legacy register access costs when it is an administration command, in simulated time. The
-// measuring is done by src/bench; here are the options, and where the report goes.
+// measuring is done by src/measure; here are the options, and where the report goes.
 import { Command, Option } from 'commander';
 
-import { ADMIN_SCHEMA, runAdminBench, type AdminBenchOptions, type AdminBenchReport } from '../bench/admin_report.ts';
-import { MOST_IN_FLIGHT } from '../bench/closed_loop.ts';
+import { ADMIN_SCHEMA, runAdminBench, type AdminBenchOptions, type AdminBenchReport } from '../measure/admin_report.ts';
+import { MOST_IN_FLIGHT } from '../measure/closed_loop.ts';
 import type { ProfileOverrides } from '../device/profile.ts';
 import { DEFAULT_PROFILE } from '../device/profiles.ts';
 import { adminBenchText } from './bench_admin_text.ts';

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The report of `virtfn bench admin` as tables for a terminal: what it comes to first, then command by command, register by
 // register, and the sweeps. Times are simulated.
-import type { AdminBenchReport, Ratio } from '../bench/admin_report.ts';
-import { byParameter } from '../bench/accounts.ts';
-import { VARIANTS_IN_FLIGHT, VARIANTS_QUEUE_SIZE } from '../bench/variants.ts';
-import { VF_SWEEP_IN_FLIGHT } from '../bench/sweeps.ts';
-import type { LoadedAccess } from '../bench/load.ts';
-import type { LoopResult } from '../bench/closed_loop.ts';
-import type { AccessKind, RegisterRow } from '../bench/single.ts';
-import { toNs, type Spread, type Summary } from '../bench/summary.ts';
+import type { AdminBenchReport, Ratio } from '../measure/admin_report.ts';
+import { byParameter } from '../measure/accounts.ts';
+import { VARIANTS_IN_FLIGHT, VARIANTS_QUEUE_SIZE } from '../measure/variants.ts';
+import { VF_SWEEP_IN_FLIGHT } from '../measure/sweeps.ts';
+import type { LoadedAccess } from '../measure/load.ts';
+import type { LoopResult } from '../measure/closed_loop.ts';
+import type { AccessKind, RegisterRow } from '../measure/single.ts';
+import { toNs, type Spread, type Summary } from '../measure/summary.ts';
 import { changeTexts, grouped } from './output.ts';
 import { tableText, wrapped } from './table.ts';
 

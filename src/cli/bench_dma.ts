@@ -3,7 +3,7 @@
 // many of them the card gets through.
 import { Command, InvalidArgumentError, Option } from 'commander';
 
-import { DMA_PROFILE, DMA_SCHEMA, runDmaBench, type DmaBenchOptions, type DmaRow } from '../bench/dma.ts';
+import { DMA_PROFILE, DMA_SCHEMA, runDmaBench, type DmaBenchOptions, type DmaRow } from '../measure/dma.ts';
 import type { ProfileOverrides } from '../device/profile.ts';
 import { jsonOption } from './json_option.ts';
 import { numberList, setOption, wholeNumber } from './options.ts';

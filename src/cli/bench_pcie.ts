@@ -2,7 +2,7 @@
 // `virtfn bench pcie`: rates of the link, simulated, beside the closed formulas.
 import { Command, Option } from 'commander';
 
-import { PCIE_SCHEMA, runPcieBench, type PcieRow } from '../bench/pcie.ts';
+import { PCIE_SCHEMA, runPcieBench, type PcieRow } from '../measure/pcie.ts';
 import type { GeneratorOperation } from '../device/generator.ts';
 import type { ProfileOverrides } from '../device/profile.ts';
 import { jsonOption } from './json_option.ts';

@@ -2,8 +2,8 @@
 // The figures of docs/bench_pcie.md: DMA read latency as measured and as simulated, and rates over their closed formulas.
 import * as Plot from '@observablehq/plot';
 
-import type { DmaRow } from '../bench/dma.ts';
-import type { PcieRow } from '../bench/pcie.ts';
+import type { DmaRow } from '../measure/dma.ts';
+import type { PcieRow } from '../measure/pcie.ts';
 import { drawSvg } from './svg_chart.ts';
 
 /** Median latency of DMA reads in ns: pcie-bench, NFP-6000 in a Broadwell server, warm cache, window of 8 KiB. */

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The report of `virtfn bench admin` as one page that needs nothing else: no script, no font, no picture from anywhere.
 import manifest from '../../package.json' with { type: 'json' };
-import { byParameter } from '../bench/accounts.ts';
-import type { AdminBenchReport, Ratio } from '../bench/admin_report.ts';
-import { VARIANTS_IN_FLIGHT, VARIANTS_QUEUE_SIZE } from '../bench/variants.ts';
-import type { RegisterRow } from '../bench/single.ts';
-import type { Spread } from '../bench/summary.ts';
-import { VF_SWEEP_IN_FLIGHT } from '../bench/sweeps.ts';
-import { FRAMES_ON_THE_WAY } from '../bench/data_traffic.ts';
+import { byParameter } from '../measure/accounts.ts';
+import type { AdminBenchReport, Ratio } from '../measure/admin_report.ts';
+import { VARIANTS_IN_FLIGHT, VARIANTS_QUEUE_SIZE } from '../measure/variants.ts';
+import type { RegisterRow } from '../measure/single.ts';
+import type { Spread } from '../measure/summary.ts';
+import { VF_SWEEP_IN_FLIGHT } from '../measure/sweeps.ts';
+import { FRAMES_ON_THE_WAY } from '../measure/data_traffic.ts';
 import { isAssumption, profileParameters, resolveProfile } from '../device/profile.ts';
 import { PROFILES } from '../device/profiles.ts';
 import * as boot from './html_report_boot.ts';

@@ -2,9 +2,9 @@
 // The charts of the report page about bring-up: both drivers on one scale, and the legacy one access by access.
 import * as Plot from '@observablehq/plot';
 
-import type { AdminBenchReport } from '../bench/admin_report.ts';
-import type { Boot, BootAccessKind } from '../bench/boot.ts';
-import { toNs } from '../bench/summary.ts';
+import type { AdminBenchReport } from '../measure/admin_report.ts';
+import type { Boot, BootAccessKind } from '../measure/boot.ts';
+import { toNs } from '../measure/summary.ts';
 import { cyclesText, draw, number, US, type Chart, type LegendEntry } from './html_report_charts.ts';
 import { kindColor } from './html_report_style.ts';
 

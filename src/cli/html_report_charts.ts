@@ -4,11 +4,11 @@
 import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
 
-import type { AdminBenchReport } from '../bench/admin_report.ts';
-import { byParameter, type Account } from '../bench/accounts.ts';
-import type { ProbeKind } from '../bench/load.ts';
-import { PHASES, type Phases } from '../bench/phases.ts';
-import { toNs, type Spread } from '../bench/summary.ts';
+import type { AdminBenchReport } from '../measure/admin_report.ts';
+import { byParameter, type Account } from '../measure/accounts.ts';
+import type { ProbeKind } from '../measure/load.ts';
+import { PHASES, type Phases } from '../measure/phases.ts';
+import { toNs, type Spread } from '../measure/summary.ts';
 import { ACCOUNT_COLORS, OTHER_COLORS, phaseFill, phaseInk, seriesColor, type Colors } from './html_report_style.ts';
 import { counted } from './output.ts';
 

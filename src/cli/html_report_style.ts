@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How the report page looks: colours of phases and series, for light and dark, and the style sheet. Charts name colours as
 // CSS variables, so one drawing serves both schemes. Series differ by marker and dash as well, never by colour alone.
-import type { PhaseKey } from '../bench/phases.ts';
+import type { PhaseKey } from '../measure/phases.ts';
 
 /** Fill of a phase, and the ink that is readable on it. Reads over the link are greens, the link itself is blue. */
 const PHASE_COLORS: Readonly<Record<PhaseKey, readonly [fill: string, ink: string]>> = {

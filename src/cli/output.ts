@@ -5,7 +5,7 @@ import { statSync } from 'node:fs';
 
 import { Format, SingleBar } from 'cli-progress';
 
-import type { StepHandler } from '../bench/steps.ts';
+import type { StepHandler } from '../measure/steps.ts';
 import type { ProfileOverrides } from '../device/profile.ts';
 
 const PROGRESS_AFTER_MS = 2000;

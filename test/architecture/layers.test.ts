@@ -126,7 +126,7 @@ describe('src/', () => {
       'provisioning',
       'fuzz',
       'villain',
-      'bench',
+      'measure',
       'cli',
     ]);
     const lines = hostImports.filter((line) => isNodeModule(line) && !nodeFolders.has(line.from.split('/')[1] ?? ''));

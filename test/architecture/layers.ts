@@ -28,7 +28,7 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['iommufd', 'vfio', 'trace'],
     ['variant', 'guest', 'vfio_user', 'wire'],
     ['machine'],
-    ['provisioning', 'fuzz', 'villain', 'bench'],
+    ['provisioning', 'fuzz', 'villain', 'measure'],
     ['cli'],
     ['index.ts'],
   ],

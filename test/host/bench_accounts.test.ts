@@ -4,14 +4,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { OTHER_ACCOUNTS, type Accounts } from '../../src/bench/accounts.ts';
-import { runAdminBench, type AdminBenchReport } from '../../src/bench/admin_report.ts';
-import type { PhaseKey, Phases } from '../../src/bench/phases.ts';
+import { OTHER_ACCOUNTS, type Accounts } from '../../src/measure/accounts.ts';
+import { runAdminBench, type AdminBenchReport } from '../../src/measure/admin_report.ts';
+import type { PhaseKey, Phases } from '../../src/measure/phases.ts';
 import { Random } from '../../src/util/random.ts';
-import { measureSingle } from '../../src/bench/single.ts';
-import type { Summary } from '../../src/bench/summary.ts';
-import { IN_FLIGHT_SERIES, measureInFlight } from '../../src/bench/sweeps.ts';
-import { measureVariant, VARIANTS } from '../../src/bench/variants.ts';
+import { measureSingle } from '../../src/measure/single.ts';
+import type { Summary } from '../../src/measure/summary.ts';
+import { IN_FLIGHT_SERIES, measureInFlight } from '../../src/measure/sweeps.ts';
+import { measureVariant, VARIANTS } from '../../src/measure/variants.ts';
 import { profileParameters } from '../../src/device/profile.ts';
 import { PLAIN_PROFILE } from '../support/plain_profile.ts';
 

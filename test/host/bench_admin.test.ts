@@ -3,10 +3,10 @@
 // arithmetic from the profile, and equal seeds give equal reports.
 import { describe, expect, it } from 'vitest';
 
-import { runAdminBench, type AdminBenchReport } from '../../src/bench/admin_report.ts';
-import type { Phases } from '../../src/bench/phases.ts';
+import { runAdminBench, type AdminBenchReport } from '../../src/measure/admin_report.ts';
+import type { Phases } from '../../src/measure/phases.ts';
 import { Random } from '../../src/util/random.ts';
-import { summarize } from '../../src/bench/summary.ts';
+import { summarize } from '../../src/measure/summary.ts';
 import { PLAIN_PROFILE } from '../support/plain_profile.ts';
 
 const SMALL = { quick: true, vfs: [1, 64], inFlight: [1, 8] } as const;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import type { DmaRow } from '../../src/bench/dma.ts';
+import type { DmaRow } from '../../src/measure/dma.ts';
 import { CliProgram } from '../support/cli_program.ts';
 
 interface Report {

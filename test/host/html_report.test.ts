@@ -2,8 +2,8 @@
 // How the page of `virtfn bench admin` looks: whatever is drawn side by side can be told apart, and paper has room for it.
 import { describe, expect, it } from 'vitest';
 
-import type { AdminBenchReport } from '../../src/bench/admin_report.ts';
-import { PHASES } from '../../src/bench/phases.ts';
+import type { AdminBenchReport } from '../../src/measure/admin_report.ts';
+import { PHASES } from '../../src/measure/phases.ts';
 import { accountLegend } from '../../src/cli/html_report_charts.ts';
 import { phaseFill, STYLE } from '../../src/cli/html_report_style.ts';
 

@@ -9,7 +9,7 @@ import { describe, expect, it } from 'vitest';
 import { enumerate } from '../../src/device/bus.ts';
 import { NicClock } from '../../src/device/clock.ts';
 import { createNic, type Nic } from '../../src/device/nic.ts';
-import { Recorder, type RecordedAccess } from '../../src/bench/recorder.ts';
+import { Recorder, type RecordedAccess } from '../../src/measure/recorder.ts';
 import { PfDriver } from '../../src/guest/pf_driver.ts';
 import { VirtioModern } from '../../src/guest/virtio_modern.ts';
 import { VirtioNet } from '../../src/guest/virtio_net.ts';

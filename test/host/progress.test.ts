@@ -4,8 +4,8 @@ import { PassThrough } from 'node:stream';
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import { runAdminBench } from '../../src/bench/admin_report.ts';
-import { Steps } from '../../src/bench/steps.ts';
+import { runAdminBench } from '../../src/measure/admin_report.ts';
+import { Steps } from '../../src/measure/steps.ts';
 import { Progress } from '../../src/cli/output.ts';
 
 describe('a bar', () => {

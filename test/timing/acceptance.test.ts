@@ -5,8 +5,8 @@
 import { describe, expect, it } from 'vitest';
 
 import { CTL_CPL_DATA, CTL_CPL_HEADERS, CTL_TAGS_USED } from '../../assembly/abi/control.ts';
-import { runDmaBench, type DmaRow } from '../../src/bench/dma.ts';
-import { runPcieBench } from '../../src/bench/pcie.ts';
+import { runDmaBench, type DmaRow } from '../../src/measure/dma.ts';
+import { runPcieBench } from '../../src/measure/pcie.ts';
 import { enumerate } from '../../src/device/bus.ts';
 import { generateTraffic } from '../../src/device/generator.ts';
 import { createNic, type Nic } from '../../src/device/nic.ts';
