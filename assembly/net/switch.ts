@@ -49,7 +49,8 @@ export const PORT_WIRE: u32 = 0xfffe;
 /** Room in a receive job's buffer in front of the frame, for the header. */
 export const FRAME_OFFSET: u32 = 64;
 
-const WIRE_OVERHEAD = 24; // preamble, FCS, inter-frame gap
+/** Preamble, FCS, inter-frame gap. */
+export const WIRE_OVERHEAD: u32 = 24;
 const ENTRY_BYTES: u32 = 8;
 
 // progress of a frame through the switch

@@ -1,22 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Requests that reach the card: which register of which function, and what the access does. Functions, BARs and offsets
 // come decoded from the host's region API, or are found here from an address or a routing id.
-import { CTL_DECODED_OFFSET, CTL_NUM_VFS } from '../abi/control.ts';
-import {
-  FN_COMMON,
-  FN_CONFIG,
-  FN_CONFIG_READ,
-  FN_DEVICE_CFG,
-  FN_INDEX,
-  FN_ISR,
-  FN_MEMORY,
-  FN_PRESENT,
-  FN_PROFILE,
-  FN_ROUTING_ID,
-} from '../abi/function.ts';
-import { PROFILE_NOTIFY } from '../abi/profile.ts';
-import { NONE } from '../abi/state_value.ts';
-import { CFG_TOTAL_VFS } from '../abi/nic_config.ts';
 import {
   CAP_EXP,
   CAP_VIRTIO_PCI_CFG,
@@ -36,10 +20,31 @@ import {
   VIRTIO_BAR,
   VIRTIO_BAR_BYTES,
 } from '../abi/config_layout.ts';
+import { CTL_DECODED_OFFSET, CTL_INBOUND_TAIL, CTL_NUM_VFS } from '../abi/control.ts';
 import { C_UNSUPPORTED_REQUEST, FC_IGNORED_WRITES } from '../abi/counter.ts';
+import {
+  FN_COMMON,
+  FN_CONFIG,
+  FN_CONFIG_READ,
+  FN_DEVICE_CFG,
+  FN_INDEX,
+  FN_ISR,
+  FN_MEMORY,
+  FN_PRESENT,
+  FN_PROFILE,
+  FN_ROUTING_ID,
+} from '../abi/function.ts';
+import { CFG_TOTAL_VFS } from '../abi/nic_config.ts';
 import { PCI_EXP_DEVSTA, PCI_EXP_DEVSTA_CED, PCI_EXP_DEVSTA_NFED, PCI_EXP_DEVSTA_URD } from '../abi/pci_express.ts';
 import { PCI_BASE_ADDRESS_0 } from '../abi/pci_header.ts';
 import { PCI_SRIOV_BAR, PCI_SRIOV_SYS_PGSIZE } from '../abi/pci_sriov.ts';
+import { INBOUND_SLOT_BYTES } from '../abi/port.ts';
+import { PROFILE_NOTIFY } from '../abi/profile.ts';
+import { INBOUND } from '../abi/state_map.ts';
+import { NONE } from '../abi/state_value.ts';
+import { TRACE_MASK_STATE } from '../abi/trace_kind.ts';
+import { VIRTIO_ADMIN_CMD_NOTIFY_INFO_FLAGS_OWNER_DEV } from '../abi/virtio_admin.ts';
+import { VIRTIO_NET_CFG_SIZE } from '../abi/virtio_net.ts';
 import {
   VIRTIO_PCI_CAP_BAR,
   VIRTIO_PCI_CAP_LENGTH,
@@ -47,9 +52,9 @@ import {
   VIRTIO_PCI_CAP_PCI_CFG_DATA,
 } from '../abi/virtio_pci_cap.ts';
 import { COMMON_SIZE } from '../abi/virtio_pci_common.ts';
-import { VIRTIO_ADMIN_CMD_NOTIFY_INFO_FLAGS_OWNER_DEV } from '../abi/virtio_admin.ts';
-import { VIRTIO_NET_CFG_SIZE } from '../abi/virtio_net.ts';
 import { config, count, countFn, functionAt, loadSized } from '../mem/arena.ts';
+import { isTracing } from '../sim/trace.ts';
+import { traceRegister } from '../virtio/state_trace.ts';
 import { isConfigAccess, readConfig, writeConfig } from '../pci/config_space.ts';
 import { flushPending, readMsixBar, writeMsixBar } from '../pci/msix.ts';
 import { resumeReads } from '../pcie/requests.ts';
@@ -128,6 +133,17 @@ function kickMember(f: usize, offset: u32, size: u32, value: u32, issued: u64): 
   if (load<u8>(vf, FN_PROFILE + PROFILE_NOTIFY) != VIRTIO_ADMIN_CMD_NOTIFY_INFO_FLAGS_OWNER_DEV) return false;
   kick(vf, value, issued);
   return true;
+}
+
+/** A posted host write reaches its register. */
+export function arriveWrite(slot: u32): void {
+  const at: usize = INBOUND + slot * INBOUND_SLOT_BYTES;
+  store<u32>(CTL_INBOUND_TAIL, load<u32>(CTL_INBOUND_TAIL) + 1);
+  const f = functionAt(load<u32>(at, 8));
+  if (isTracing(TRACE_MASK_STATE)) {
+    traceRegister(f, load<u32>(at, 12), load<u32>(at, 16), load<u32>(at, 20), load<u32>(at, 24), true);
+  }
+  writeMemoryRegister(f, load<u32>(at, 12), load<u32>(at, 16), load<u32>(at, 20), load<u32>(at, 24), load<u64>(at));
 }
 
 /** Configuration read; all ones if no such function is there. */

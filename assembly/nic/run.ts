@@ -1,37 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Time goes on: the event loop, and host requests as transactions on the link. A posted write travels and arrives; a
 // read or a configuration access keeps its caller until the completion is back, while the rest of the card works on.
-import { CREDIT_DOWN_NP, CREDIT_DOWN_P, FRAME_BYTES_MAX, INBOUND, INBOUND_SLOTS } from '../abi/state_map.ts';
-import {
-  CTL_INBOUND_HEAD,
-  CTL_INBOUND_TAIL,
-  CTL_NOW,
-  CTL_POSTED_LAST,
-  CTL_WIRE_IN_BYTES,
-  CTL_WIRE_IN_FREE,
-  CTL_WIRE_IN_PROGRESS,
-} from '../abi/control.ts';
+import { CTL_INBOUND_HEAD, CTL_INBOUND_TAIL, CTL_NOW, CTL_POSTED_LAST, CTL_WIRE_IN_BYTES } from '../abi/control.ts';
+import { EV_INBOUND, PRIO_POSTED, RUN_EVENT, RUN_IDLE, RUN_REACHED } from '../abi/event_code.ts';
 import { INBOUND_SLOT_BYTES } from '../abi/port.ts';
+import { CREDIT_DOWN_NP, CREDIT_DOWN_P, INBOUND, INBOUND_SLOTS } from '../abi/state_map.ts';
+import { P_CONFIG_ACCESS, P_HOST_INTERRUPT, P_REGISTER, P_TLP_3DW } from '../abi/timing_param.ts';
 import { TLP_CFGRD, TLP_CFGWR, TLP_DOWN, TLP_MRD, TLP_MWR, TRACE_MASK_STATE } from '../abi/trace_kind.ts';
-import {
-  EV_INBOUND,
-  EV_WIRE_RX,
-  PRIO_NORMAL,
-  PRIO_POSTED,
-  RUN_EVENT,
-  RUN_IDLE,
-  RUN_REACHED,
-} from '../abi/event_code.ts';
-import { C_WIRE_RX_BAD_LENGTH, C_WIRE_RX_BYTES, C_WIRE_RX_FRAMES } from '../abi/counter.ts';
-import {
-  P_CONFIG_ACCESS,
-  P_HOST_INTERRUPT,
-  P_REGISTER,
-  P_TLP_3DW,
-  P_WIRE_BYTE_COST,
-  P_WIRE_LATENCY,
-} from '../abi/timing_param.ts';
-import { count, functionAt, param } from '../mem/arena.ts';
+import { functionAt, param } from '../mem/arena.ts';
 import { completionReady, receiveRequest, sendCompletion } from '../pcie/completer.ts';
 import { deliverPosted, lastPostedArrival, lastWriteOf, nextPostedArrival } from '../pcie/posted.ts';
 import { readAnswered } from '../pcie/completions.ts';
@@ -42,7 +18,7 @@ import { isFunctional } from '../sim/time.ts';
 import { hasTraceRoom, isTracing } from '../sim/trace.ts';
 import { requestBytes } from '../pcie/tlp.ts';
 import { traceRegister, TRACE_SPACE_CONFIG } from '../virtio/state_trace.ts';
-import { FORWARD_BEGIN } from '../net/switch.ts';
+import { receiveFrame } from '../net/wire.ts';
 import { dispatch, readDone } from './dispatch.ts';
 import { createOnDemand, forgetOnDemand, leave } from './lifecycle.ts';
 import {
@@ -225,26 +201,9 @@ export function hostDestroyFunction(fn: u32): void {
   forgetOnDemand(f);
 }
 
-/** A frame of `bytes` in WIRE_INPUT arrives at the wire port; false while the one before is still under way. */
+/** See receiveFrame(). */
 export function wireReceive(bytes: u32): bool {
-  if (load<u32>(CTL_WIRE_IN_BYTES) != 0) return false;
-  if (bytes < 14 || bytes > <u32>FRAME_BYTES_MAX) {
-    count(C_WIRE_RX_BAD_LENGTH);
-    return true;
-  }
-  count(C_WIRE_RX_FRAMES);
-  count(C_WIRE_RX_BYTES, bytes);
-  store<u32>(CTL_WIRE_IN_BYTES, bytes);
-  store<u32>(CTL_WIRE_IN_PROGRESS, FORWARD_BEGIN);
-  if (isFunctional()) {
-    scheduleAt(load<u64>(CTL_NOW), EV_WIRE_RX, PRIO_NORMAL, 0, 0);
-    runNow();
-    return true;
-  }
-  const free = load<u64>(CTL_WIRE_IN_FREE);
-  const now = load<u64>(CTL_NOW) << 16;
-  const end = (free > now ? free : now) + <u64>(bytes + 24) * param(P_WIRE_BYTE_COST);
-  store<u64>(CTL_WIRE_IN_FREE, end);
-  scheduleAt(((end + 0xffff) >> 16) + param(P_WIRE_LATENCY), EV_WIRE_RX, PRIO_NORMAL, 0, 0);
+  if (!receiveFrame(bytes)) return false;
+  if (isFunctional() && load<u32>(CTL_WIRE_IN_BYTES) != 0) runNow();
   return true;
 }

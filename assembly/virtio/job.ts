@@ -1,21 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // Jobs: one chain in work (transmit, control, admin) or one frame to be received. Two fixed pools, so that receiving
 // always goes on while transmitting is blocked. The jobs of a queue form a FIFO; only the oldest executes and retires.
-import { JOBS, JOB_POOL, RX_JOB_POOL } from '../abi/state_map.ts';
 import { CTL_JOB_FREE, CTL_NOW, CTL_RX_JOB_FREE, CTL_WAIT_HEAD, CTL_WAIT_TAIL } from '../abi/control.ts';
+import { FC_CHAINS } from '../abi/counter.ts';
 import {
-  QUEUE_TIMES_BYTES,
-  Q_CONTEXT,
-  Q_DESC,
-  Q_FIFO_HEAD,
-  Q_FIFO_TAIL,
-  Q_JOBS,
-  Q_KICK_ISSUED,
-  Q_KIND,
-  Q_NEXT_WAITING,
-  Q_SIZE,
-  Q_WAITING,
-} from '../abi/queue.ts';
+  DMA_DONE_EVENT,
+  DMA_DOWN_BYTES,
+  DMA_DOWN_TLPS,
+  DMA_FN,
+  DMA_GENERATION,
+  DMA_LIFE,
+  DMA_UP_BYTES,
+  DMA_UP_TLPS,
+} from '../abi/dma_context.ts';
+import { EV_JOB_DONE, EV_JOB_STEP, PRIO_LATE, PRIO_NORMAL } from '../abi/event_code.ts';
 import {
   JOB_BLOCK,
   JOB_BUDGET,
@@ -43,25 +41,27 @@ import {
   JOB_WRITE_BYTES,
 } from '../abi/job.ts';
 import {
-  DMA_DONE_EVENT,
-  DMA_DOWN_BYTES,
-  DMA_DOWN_TLPS,
-  DMA_FN,
-  DMA_GENERATION,
-  DMA_LIFE,
-  DMA_UP_BYTES,
-  DMA_UP_TLPS,
-} from '../abi/dma_context.ts';
+  QUEUE_TIMES_BYTES,
+  Q_CONTEXT,
+  Q_DESC,
+  Q_FIFO_HEAD,
+  Q_FIFO_TAIL,
+  Q_JOBS,
+  Q_KICK_ISSUED,
+  Q_NEXT_WAITING,
+  Q_SIZE,
+  Q_WAITING,
+} from '../abi/queue.ts';
+import { JOBS, JOB_POOL, RX_JOB_POOL } from '../abi/state_map.ts';
+import { JOB_FREE, JOB_WALK, NONE } from '../abi/state_value.ts';
 import { TRACE_MASK_STATE, TRACE_QUEUE_JOBS } from '../abi/trace_kind.ts';
-import { JOB_FREE, JOB_WALK, NONE, QUEUE_ADMIN } from '../abi/state_value.ts';
-import { EV_JOB_DONE, EV_JOB_STEP, PRIO_LATE, PRIO_NORMAL } from '../abi/event_code.ts';
-import { FC_CHAINS } from '../abi/counter.ts';
 import { countFn } from '../mem/arena.ts';
 import { cancelRead } from '../pcie/requester.ts';
 import { occupyEngine } from '../sim/engine.ts';
 import { schedule, scheduleAt } from '../sim/scheduler.ts';
 import { retryDelay } from '../sim/time.ts';
 import { isTracing } from '../sim/trace.ts';
+import { KIND_COMMANDS, kindOf } from './queue_kind.ts';
 import { traceJob, traceQueue } from './state_trace.ts';
 import { scheduleVisit } from './visit.ts';
 
@@ -85,7 +85,7 @@ export function startJob(q: usize, head: u32): usize {
   store<u8>(job, JOB_WALK, JOB_STATE);
   store<u64>(job, load<u64>(CTL_NOW), JOB_STARTED);
   if (isTracing(TRACE_MASK_STATE)) traceJob(job, JOB_WALK);
-  if (load<u8>(q, Q_KIND) == QUEUE_ADMIN) memory.copy(job + JOB_QUEUE_TIMES, q + Q_KICK_ISSUED, QUEUE_TIMES_BYTES);
+  if ((kindOf(q) & KIND_COMMANDS) != 0) memory.copy(job + JOB_QUEUE_TIMES, q + Q_KICK_ISSUED, QUEUE_TIMES_BYTES);
   return job;
 }
 

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // A split virtqueue as the device holds it (virtio 1.4 §2.7): where it lies, how far it is, and the fetch of available
 // heads. The available index and the ring entries are read by DMA into a small prefetch list; takeHead() hands them out.
-import { ADMIN_INDEX_LIFE, ADMIN_RING_LIFE } from '../abi/state_map.ts';
 import { CTL_NOW } from '../abi/control.ts';
+import { FC_BAD_AVAIL_IDX, FC_BAD_DMA } from '../abi/counter.ts';
+import { DMA_BYTES, DMA_DONE_EVENT, DMA_FAULT, DMA_FN, DMA_LIFE, LIFE_BYTES } from '../abi/dma_context.ts';
+import { EV_FE_DONE, EV_NOTIFY_DONE } from '../abi/event_code.ts';
 import { FN_BUS_MASTER, FN_EVENT_IDX, FN_LIVE, FN_QUEUES } from '../abi/function.ts';
+import { CFG_TRACE_ADMIN } from '../abi/nic_config.ts';
 import {
   HEADS_PREFETCHED,
   QUEUE_STRIDE,
@@ -26,7 +29,6 @@ import {
   Q_IDX_READ,
   Q_JOBS,
   Q_KICKED,
-  Q_KIND,
   Q_LINE,
   Q_LINE_BYTES,
   Q_NOTIFY_CONTEXT,
@@ -39,7 +41,9 @@ import {
   Q_USED_SHOWN,
   Q_VISITED,
 } from '../abi/queue.ts';
-import { DMA_BYTES, DMA_DONE_EVENT, DMA_FAULT, DMA_FN, DMA_LIFE, LIFE_BYTES } from '../abi/dma_context.ts';
+import { ADMIN_INDEX_LIFE, ADMIN_RING_LIFE } from '../abi/state_map.ts';
+import { FETCH_IDLE, FETCH_IDX, FETCH_RING, NOTIFY_IDLE } from '../abi/state_value.ts';
+import { P_FETCH_LINE } from '../abi/timing_param.ts';
 import {
   TRACE_MASK_STATE,
   TRACE_QUEUE_AVAIL_IDX,
@@ -47,22 +51,18 @@ import {
   TRACE_QUEUE_FETCH,
   TRACE_QUEUE_NOTIFY,
 } from '../abi/trace_kind.ts';
-import { FETCH_IDLE, FETCH_IDX, FETCH_RING, NOTIFY_IDLE, QUEUE_ADMIN } from '../abi/state_value.ts';
-import { EV_FE_DONE, EV_NOTIFY_DONE } from '../abi/event_code.ts';
-import { FC_BAD_AVAIL_IDX, FC_BAD_DMA } from '../abi/counter.ts';
-import { CFG_TRACE_ADMIN } from '../abi/nic_config.ts';
-import { P_FETCH_LINE } from '../abi/timing_param.ts';
-import { config, param } from '../mem/arena.ts';
 import {
   VIRTQ_AVAIL_FLAGS,
   VIRTQ_AVAIL_IDX,
   VIRTQ_AVAIL_RING,
-  VIRTQ_USED_RING,
   VIRTQ_USED_ELEM_SIZE,
+  VIRTQ_USED_RING,
 } from '../abi/virtio_ring.ts';
+import { config, param } from '../mem/arena.ts';
 import { postWrite } from '../pcie/posted.ts';
 import { appendRead, cancelRead, prepareRead, readInto, startRead } from '../pcie/requester.ts';
 import { isTracing } from '../sim/trace.ts';
+import { KIND_COMMANDS, kindOf } from './queue_kind.ts';
 import { breakQueue } from './needs_reset.ts';
 import { traceQueue } from './state_trace.ts';
 
@@ -182,7 +182,7 @@ function fetchIdx(q: usize): bool {
 
 /** The life of the next fetch is kept for the commands that come with it, if it is the admin queue's. */
 function keepLife(q: usize, life: usize): void {
-  if (config(CFG_TRACE_ADMIN) == 0 || load<u8>(q, Q_KIND) != QUEUE_ADMIN) return;
+  if (config(CFG_TRACE_ADMIN) == 0 || (kindOf(q) & KIND_COMMANDS) == 0) return;
   memory.fill(life, 0, LIFE_BYTES);
   store<u32>(q, <u32>life, Q_CONTEXT + DMA_LIFE);
 }

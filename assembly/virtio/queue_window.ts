@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The registers of common configuration that follow queue_select: a window of 36 bytes that is filled when the
 // selection or the queue changes, so that every read is a plain load.
-import { FN_ADMIN_QUEUE, FN_COMMON, FN_LEGACY, FN_QUEUE_COUNT } from '../abi/function.ts';
-import { Q_DESC, Q_DEVICE, Q_DRIVER, Q_ENABLED, Q_KIND, Q_SIZE, Q_VECTOR } from '../abi/queue.ts';
-import { NONE, QUEUE_UNUSED } from '../abi/state_value.ts';
 import { STATUS_FEATURES_OK } from '../abi/device_status.ts';
+import { FN_ADMIN_QUEUE, FN_COMMON, FN_LEGACY, FN_QUEUE_COUNT } from '../abi/function.ts';
+import { Q_DESC, Q_DEVICE, Q_DRIVER, Q_ENABLED, Q_SIZE, Q_VECTOR } from '../abi/queue.ts';
+import { NONE } from '../abi/state_value.ts';
 import {
   COMMON_DEVICE_STATUS,
   COMMON_QUEUE_DESC,
@@ -12,13 +12,14 @@ import {
   COMMON_QUEUE_DRIVER,
   COMMON_QUEUE_ENABLE,
   COMMON_QUEUE_MSIX_VECTOR,
-  COMMON_QUEUE_NOTIF_CONFIG_DATA,
   COMMON_QUEUE_NOTIFY_OFF,
+  COMMON_QUEUE_NOTIF_CONFIG_DATA,
   COMMON_QUEUE_RESET,
   COMMON_QUEUE_SELECT,
   COMMON_QUEUE_SIZE,
   VIRTIO_MSI_NO_VECTOR,
 } from '../abi/virtio_pci_common.ts';
+import { KIND_IDLE, kindOf } from './queue_kind.ts';
 import { queueAt } from './queue.ts';
 
 /** The queue with this index, 0 if the function has none. */
@@ -34,7 +35,7 @@ export function findQueue(f: usize, index: u32): usize {
  */
 export function selectedQueue(f: usize): usize {
   const q = findQueue(f, load<u16>(f, FN_COMMON + COMMON_QUEUE_SELECT));
-  if (q == 0 || load<u8>(q, Q_KIND) != QUEUE_UNUSED) return q;
+  if (q == 0 || (kindOf(q) & KIND_IDLE) == 0) return q;
   const status = load<u8>(f, FN_COMMON + COMMON_DEVICE_STATUS);
   const isNegotiated = (status & STATUS_FEATURES_OK) != 0 || load<u8>(f, FN_LEGACY) != 0;
   return isNegotiated ? 0 : q;

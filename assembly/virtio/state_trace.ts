@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Registers, queues and jobs as records of the trace ring. Callers ask isTracing(TRACE_MASK_STATE) first.
-import { JOBS } from '../abi/state_map.ts';
-import { FN_COMMON, FN_INDEX, FN_MSIX_TABLE } from '../abi/function.ts';
-import { Q_CONTEXT, Q_INDEX, Q_KIND } from '../abi/queue.ts';
-import { JOB_BUFFER, JOB_CONTEXT, JOB_HEAD, JOB_QUALIFIER, JOB_QUEUE, JOB_STRIDE } from '../abi/job.ts';
 import { DMA_FN } from '../abi/dma_context.ts';
-import { TRACE_JOB, TRACE_MSIX, TRACE_QUEUE, TRACE_REGISTER, TRACE_STATUS } from '../abi/trace_kind.ts';
-import { JOB_EXECUTE, JOB_FREE, QUEUE_ADMIN } from '../abi/state_value.ts';
+import { FN_COMMON, FN_INDEX, FN_MSIX_TABLE } from '../abi/function.ts';
+import { JOB_BUFFER, JOB_CONTEXT, JOB_HEAD, JOB_QUALIFIER, JOB_QUEUE, JOB_STRIDE } from '../abi/job.ts';
 import { PCI_MSIX_ENTRY_DATA, PCI_MSIX_ENTRY_SIZE } from '../abi/pci_msix.ts';
-import { COMMON_DEVICE_STATUS } from '../abi/virtio_pci_common.ts';
+import { Q_CONTEXT, Q_INDEX } from '../abi/queue.ts';
+import { JOBS } from '../abi/state_map.ts';
+import { JOB_EXECUTE, JOB_FREE } from '../abi/state_value.ts';
+import { TRACE_JOB, TRACE_MSIX, TRACE_QUEUE, TRACE_REGISTER, TRACE_STATUS } from '../abi/trace_kind.ts';
 import { ADMIN_CMD_GROUP_MEMBER_ID, ADMIN_CMD_OPCODE } from '../abi/virtio_admin.ts';
+import { COMMON_DEVICE_STATUS } from '../abi/virtio_pci_common.ts';
 import { record } from '../sim/trace.ts';
+import { KIND_COMMANDS, kindOf } from './queue_kind.ts';
 
 /** In the place of a BAR. */
 export const TRACE_SPACE_CONFIG: u32 = 7;
@@ -41,13 +42,13 @@ export function traceQueue(q: usize, what: u32, value: u32): void {
 export function traceJob(job: usize, state: u32): void {
   const q: usize = load<u32>(job, JOB_QUEUE);
   const f: usize = load<u32>(job, JOB_CONTEXT + DMA_FN);
-  const isAdmin = load<u8>(q, Q_KIND) == QUEUE_ADMIN;
+  const isCommand = (kindOf(q) & KIND_COMMANDS) != 0;
   let what = <u64>load<u16>(job, JOB_HEAD);
-  if (isAdmin && state == JOB_EXECUTE) {
+  if (isCommand && state == JOB_EXECUTE) {
     const command = job + JOB_BUFFER;
     what = (load<u64>(command, ADMIN_CMD_GROUP_MEMBER_ID) << 32) | load<u16>(command, ADMIN_CMD_OPCODE);
   }
-  const answer = isAdmin && state == JOB_FREE ? load<u32>(job, JOB_QUALIFIER) : 0;
+  const answer = isCommand && state == JOB_FREE ? load<u32>(job, JOB_QUALIFIER) : 0;
   const number = <u32>((job - JOBS) / JOB_STRIDE);
   record(TRACE_JOB, load<u32>(f, FN_INDEX), load<u32>(q, Q_INDEX), number, state, what, answer);
 }
