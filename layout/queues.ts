@@ -209,9 +209,10 @@ export const QUEUE_BLOCKS: Table = [
     title: 'A buffer of a mergeable receive',
     file: 'job',
     by: 'net',
+    sizeName: 'MERGED_BYTES',
     rows: [
       ['MERGED_HEAD', 'u16', ''],
-      ['MERGED_BYTES', 'u32', ''],
+      ['MERGED_ROOM', 'u32', 'in this buffer and those before it'],
     ],
   },
 ];

@@ -50,5 +50,6 @@ export const JOB_QUALIFIER = 0x4200; // u32: status | qualifier << 16
 export const JOB_ENGINE_WAIT = 0x4204; // u32: admin: cycles until an engine took it
 
 // A buffer of a mergeable receive
+export const MERGED_BYTES = 8;
 export const MERGED_HEAD = 0; // u16
-export const MERGED_BYTES = 4; // u32
+export const MERGED_ROOM = 4; // u32: in this buffer and those before it

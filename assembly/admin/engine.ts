@@ -1,13 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The administration queue's engine: what happens to a gathered command until it is used. Commands of the queue execute
-// in order (AMB-21); fetching the next ones goes on meanwhile. With CFG_TRACE_ADMIN each command leaves a record of its
-// life, one time for each step:
-//
-//   0 opcode u16, group u16 | 4 member u32 | 8 status u16, qualifier u16 | 12 head u32 | 16 doorbell issued u64 |
-//   24 doorbell arrived | 32 visited | 40 index read | 48 ring read | 56 started | 64 descriptors known | 72 data known |
-//   80 executing | 88 executed | 96 written back | 104 notified (arrival, 0 if none) | 112 TLPs up, down u16[2] |
-//   116 bytes up u32 | 120 bytes down u32 | 124 queue's jobs u32 | 128 lives of its reads, LIFE_* of dma_context.ts: index,
-//   ring, descriptors, data | 336 cycles until an engine took it u32 | 340 bytes of the command u32 | 344 the first 40 of them
+// in order (AMB-21); fetching the next ones goes on meanwhile. With CFG_TRACE_ADMIN each command leaves
+// a record of its life, one time for each step (record.ts).
 import { ADMIN_TRACE, ADMIN_TRACE_RECORDS } from '../abi/state_map.ts';
 import { CTL_NOW, CTL_TRACE_HEAD } from '../abi/control.ts';
 import { Q_CONTEXT, Q_IDX_READ, Q_JOBS, Q_KICK_ARRIVED, Q_KICK_ISSUED, Q_RING_READ, Q_VISITED } from '../abi/queue.ts';
@@ -35,7 +29,35 @@ import {
   JOB_WRITE_BYTES,
 } from '../abi/job.ts';
 import { DMA_DOWN_BYTES, DMA_DOWN_TLPS, DMA_UP_BYTES, DMA_UP_TLPS, LIFE_BYTES } from '../abi/dma_context.ts';
-import { ADMIN_TRACE_BYTES } from '../abi/record.ts';
+import {
+  ADMIN_TRACE_BYTES,
+  ADMIN_TRACE_CHAIN,
+  ADMIN_TRACE_COMMAND,
+  ADMIN_TRACE_COMMAND_BYTES,
+  ADMIN_TRACE_DOWN_BYTES,
+  ADMIN_TRACE_DOWN_TLPS,
+  ADMIN_TRACE_ENGINE_WAIT,
+  ADMIN_TRACE_EXECUTED,
+  ADMIN_TRACE_EXECUTING,
+  ADMIN_TRACE_GATHERED,
+  ADMIN_TRACE_IDX_READ,
+  ADMIN_TRACE_JOBS,
+  ADMIN_TRACE_KICK_ARRIVED,
+  ADMIN_TRACE_KICK_ISSUED,
+  ADMIN_TRACE_LENGTH,
+  ADMIN_TRACE_LIVES,
+  ADMIN_TRACE_MEMBER,
+  ADMIN_TRACE_NOTIFIED,
+  ADMIN_TRACE_OPCODE,
+  ADMIN_TRACE_RETIRED,
+  ADMIN_TRACE_RING_READ,
+  ADMIN_TRACE_STARTED,
+  ADMIN_TRACE_STATUS,
+  ADMIN_TRACE_UP_BYTES,
+  ADMIN_TRACE_UP_TLPS,
+  ADMIN_TRACE_VISITED,
+  ADMIN_TRACE_WALKED,
+} from '../abi/record.ts';
 import { ENGINE_ADMIN } from '../abi/state_value.ts';
 import { CFG_TRACE_ADMIN } from '../abi/nic_config.ts';
 import { FC_BAD_CHAIN } from '../abi/counter.ts';
@@ -49,9 +71,6 @@ import { delayJob, occupyJob } from '../virtio/job.ts';
 import { breakQueue } from '../virtio/needs_reset.ts';
 import { flushUsed, postUsedElement, scatter } from '../virtio/used.ts';
 import { executeCommand, executionCycles, padHeader } from './command.ts';
-
-/** Header and 16 bytes of data, in the record of a command. */
-const COMMAND_KEPT: u32 = 40;
 
 const STEP_BEGIN = 0;
 const STEP_EXECUTED = 1;
@@ -100,34 +119,38 @@ function trace(job: usize, q: usize, notified: u64): void {
   store<u32>(CTL_TRACE_HEAD, head + 1);
   const record: usize = ADMIN_TRACE + (head & (ADMIN_TRACE_RECORDS - 1)) * ADMIN_TRACE_BYTES;
   const times = job + JOB_QUEUE_TIMES - Q_KICK_ISSUED; // laid out as in the queue
-  store<u32>(record, load<u32>(job, JOB_OPCODE));
-  store<u32>(record, load<u32>(job, JOB_MEMBER), 4);
-  store<u32>(record, load<u32>(job, JOB_QUALIFIER), 8);
-  store<u32>(record, load<u16>(job, JOB_HEAD), 12);
-  store<u64>(record, load<u64>(times, Q_KICK_ISSUED), 16);
-  store<u64>(record, load<u64>(times, Q_KICK_ARRIVED), 24);
-  store<u64>(record, load<u64>(times, Q_VISITED), 32);
-  store<u64>(record, load<u64>(times, Q_IDX_READ), 40);
-  store<u64>(record, load<u64>(times, Q_RING_READ), 48);
-  store<u64>(record, load<u64>(job, JOB_STARTED), 56);
-  store<u64>(record, load<u64>(job, JOB_WALKED), 64);
-  store<u64>(record, load<u64>(job, JOB_GATHERED), 72);
-  store<u64>(record, load<u64>(job, JOB_EXECUTING), 80);
-  store<u64>(record, load<u64>(job, JOB_EXECUTED), 88);
-  store<u64>(record, load<u64>(job, JOB_RETIRED), 96);
-  store<u64>(record, notified, 104);
+  store<u32>(record, load<u32>(job, JOB_OPCODE), ADMIN_TRACE_OPCODE); // and the group type
+  store<u32>(record, load<u32>(job, JOB_MEMBER), ADMIN_TRACE_MEMBER);
+  store<u32>(record, load<u32>(job, JOB_QUALIFIER), ADMIN_TRACE_STATUS); // and the qualifier
+  store<u32>(record, load<u16>(job, JOB_HEAD), ADMIN_TRACE_CHAIN);
+  store<u64>(record, load<u64>(times, Q_KICK_ISSUED), ADMIN_TRACE_KICK_ISSUED);
+  store<u64>(record, load<u64>(times, Q_KICK_ARRIVED), ADMIN_TRACE_KICK_ARRIVED);
+  store<u64>(record, load<u64>(times, Q_VISITED), ADMIN_TRACE_VISITED);
+  store<u64>(record, load<u64>(times, Q_IDX_READ), ADMIN_TRACE_IDX_READ);
+  store<u64>(record, load<u64>(times, Q_RING_READ), ADMIN_TRACE_RING_READ);
+  store<u64>(record, load<u64>(job, JOB_STARTED), ADMIN_TRACE_STARTED);
+  store<u64>(record, load<u64>(job, JOB_WALKED), ADMIN_TRACE_WALKED);
+  store<u64>(record, load<u64>(job, JOB_GATHERED), ADMIN_TRACE_GATHERED);
+  store<u64>(record, load<u64>(job, JOB_EXECUTING), ADMIN_TRACE_EXECUTING);
+  store<u64>(record, load<u64>(job, JOB_EXECUTED), ADMIN_TRACE_EXECUTED);
+  store<u64>(record, load<u64>(job, JOB_RETIRED), ADMIN_TRACE_RETIRED);
+  store<u64>(record, notified, ADMIN_TRACE_NOTIFIED);
   // the ring fetches since the last record are this command's
   const ring = q + Q_CONTEXT;
-  store<u16>(record, <u16>(load<u32>(job, DMA_UP_TLPS) + load<u32>(ring, DMA_UP_TLPS)), 112);
-  store<u16>(record, <u16>(load<u32>(job, DMA_DOWN_TLPS) + load<u32>(ring, DMA_DOWN_TLPS)), 114);
-  store<u32>(record, load<u32>(job, DMA_UP_BYTES) + load<u32>(ring, DMA_UP_BYTES), 116);
-  store<u32>(record, load<u32>(job, DMA_DOWN_BYTES) + load<u32>(ring, DMA_DOWN_BYTES), 120);
-  store<u32>(record, load<u32>(q, Q_JOBS), 124);
-  memory.copy(record + 128, job + JOB_LIVES, 4 * LIFE_BYTES);
-  store<u32>(record, load<u32>(job, JOB_ENGINE_WAIT), 336);
-  store<u32>(record, load<u32>(job, JOB_LENGTH), 340);
-  memory.fill(record + 344, 0, COMMAND_KEPT);
-  memory.copy(record + 344, job + JOB_BUFFER, min<u32>(load<u32>(job, JOB_LENGTH), COMMAND_KEPT));
+  store<u16>(record, <u16>(load<u32>(job, DMA_UP_TLPS) + load<u32>(ring, DMA_UP_TLPS)), ADMIN_TRACE_UP_TLPS);
+  store<u16>(record, <u16>(load<u32>(job, DMA_DOWN_TLPS) + load<u32>(ring, DMA_DOWN_TLPS)), ADMIN_TRACE_DOWN_TLPS);
+  store<u32>(record, load<u32>(job, DMA_UP_BYTES) + load<u32>(ring, DMA_UP_BYTES), ADMIN_TRACE_UP_BYTES);
+  store<u32>(record, load<u32>(job, DMA_DOWN_BYTES) + load<u32>(ring, DMA_DOWN_BYTES), ADMIN_TRACE_DOWN_BYTES);
+  store<u32>(record, load<u32>(q, Q_JOBS), ADMIN_TRACE_JOBS);
+  memory.copy(record + ADMIN_TRACE_LIVES, job + JOB_LIVES, 4 * LIFE_BYTES);
+  store<u32>(record, load<u32>(job, JOB_ENGINE_WAIT), ADMIN_TRACE_ENGINE_WAIT);
+  store<u32>(record, load<u32>(job, JOB_LENGTH), ADMIN_TRACE_LENGTH);
+  memory.fill(record + ADMIN_TRACE_COMMAND, 0, ADMIN_TRACE_COMMAND_BYTES);
+  memory.copy(
+    record + ADMIN_TRACE_COMMAND,
+    job + JOB_BUFFER,
+    min<u32>(load<u32>(job, JOB_LENGTH), ADMIN_TRACE_COMMAND_BYTES),
+  );
   memory.fill(ring + DMA_UP_TLPS, 0, 16);
   emit(OUT_ADMIN, 0, <u32>record, 0, 0, 0);
 }

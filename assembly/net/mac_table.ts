@@ -4,7 +4,7 @@
 import { MAC_TABLE, MAC_TABLE_SLOTS } from '../abi/state_map.ts';
 import { CTL_MAC_DIRTY } from '../abi/control.ts';
 import { FN_FILTER, FN_FILTERS, FN_LIVE, FN_MAC } from '../abi/function.ts';
-import { MAC_TABLE_SLOT_BYTES } from '../abi/switch_state.ts';
+import { MAC_SLOT_FUNCTION, MAC_SLOT_KEY, MAC_TABLE_SLOT_BYTES } from '../abi/switch_state.ts';
 import { NONE } from '../abi/state_value.ts';
 import { functionAt, functionCount } from '../mem/arena.ts';
 
@@ -22,8 +22,8 @@ export function findMac(mac: u64): u32 {
   let slot = slotOf(key);
   while (true) {
     const entry: usize = MAC_TABLE + slot * MAC_TABLE_SLOT_BYTES;
-    const found = load<u64>(entry);
-    if (found == key) return load<u32>(entry, 8);
+    const found = load<u64>(entry, MAC_SLOT_KEY);
+    if (found == key) return load<u32>(entry, MAC_SLOT_FUNCTION);
     if (found == 0) return NONE;
     slot = (slot + 1) & MASK;
   }
@@ -36,11 +36,11 @@ function insert(mac: u64, fn: u32, room: u32): u32 {
   let slot = slotOf(key);
   while (true) {
     const entry: usize = MAC_TABLE + slot * MAC_TABLE_SLOT_BYTES;
-    const found = load<u64>(entry);
+    const found = load<u64>(entry, MAC_SLOT_KEY);
     if (found == key) return room;
     if (found == 0) {
-      store<u64>(entry, key);
-      store<u32>(entry, fn, 8);
+      store<u64>(entry, key, MAC_SLOT_KEY);
+      store<u32>(entry, fn, MAC_SLOT_FUNCTION);
       return room - 1;
     }
     slot = (slot + 1) & MASK;

@@ -19,6 +19,9 @@ import {
   JOB_STATUS,
   JOB_WRITABLE,
   JOB_WRITE_BYTES,
+  MERGED_BYTES,
+  MERGED_HEAD,
+  MERGED_ROOM,
   MERGE_MAX,
 } from '../abi/job.ts';
 import { DMA_FN } from '../abi/dma_context.ts';
@@ -68,7 +71,7 @@ export function stepReceive(job: usize): bool {
       if (head < 0) return holdOrDrop(job, q, f);
       if (heads == 0) store<u16>(job, before, JOB_FIRST_IDX);
       beginWalk(job, q, <u32>head);
-      store<u16>(job + JOB_MERGE + (heads << 3), <u16>head);
+      store<u16>(job + JOB_MERGE + heads * MERGED_BYTES, <u16>head, MERGED_HEAD);
       store<u32>(job, heads + 1, JOB_HEADS);
       store<u8>(job, JOB_RX_WALK, JOB_STATE);
     } else if (state == JOB_RX_WALK) {
@@ -79,7 +82,7 @@ export function stepReceive(job: usize): bool {
         return false;
       }
       const room = load<u32>(job, JOB_WRITE_BYTES);
-      store<u32>(job + JOB_MERGE + ((load<u32>(job, JOB_HEADS) - 1) << 3), room, 4);
+      store<u32>(job + JOB_MERGE + (load<u32>(job, JOB_HEADS) - 1) * MERGED_BYTES, room, MERGED_ROOM);
       if (room >= need) {
         store<u8>(job, JOB_RETIRE, JOB_STATE);
         if (!isFunctional()) {
@@ -155,9 +158,9 @@ function write(job: usize, q: usize, f: usize, header: u32, need: u32): bool {
   scatter(job, 0, start, need);
   let written: u32 = 0;
   for (let i: u32 = 0; i < heads; i++) {
-    const merge = job + JOB_MERGE + (i << 3);
-    const end = min(load<u32>(merge, 4), need);
-    postUsedElement(q, job, load<u16>(merge), end - written);
+    const merged = job + JOB_MERGE + i * MERGED_BYTES;
+    const end = min(load<u32>(merged, MERGED_ROOM), need);
+    postUsedElement(q, job, load<u16>(merged, MERGED_HEAD), end - written);
     written = end;
   }
   if (load<u8>(job, JOB_HELD) != 0) releaseOldest(q);

@@ -5,6 +5,7 @@
 // nobody else, as a switch sends nothing out of the port that it came in by. Forwarding is resumable: a flood that finds
 // no receive job stops and goes on later, so nothing is lost inside the card.
 import { PORT_ACTIVE, PORT_PROMISC, WIRE_RING, WIRE_RING_BYTES } from '../abi/state_map.ts';
+import { WIRE_END, WIRE_ENTRY_BYTES, WIRE_LENGTH } from '../abi/record.ts';
 import {
   CTL_NOW,
   CTL_PROMISC_PORTS,
@@ -51,7 +52,6 @@ export const FRAME_OFFSET: u32 = 64;
 
 /** Preamble, FCS, inter-frame gap. */
 export const WIRE_OVERHEAD: u32 = 24;
-const ENTRY_BYTES: u32 = 8;
 
 // progress of a frame through the switch
 export const FORWARD_BEGIN: u32 = 0xffffffff;
@@ -194,7 +194,7 @@ function wireEntryStart(size: u32): u32 {
 }
 
 function wireEntryBytes(length: u32): u32 {
-  return ENTRY_BYTES + ((length + 7) & ~7);
+  return WIRE_ENTRY_BYTES + ((length + 7) & ~7);
 }
 
 /** False while the host has not taken enough of the frames that left for this one to fit. */
@@ -217,13 +217,13 @@ function sendToWire(source: u32, seen: usize): void {
   const start = wireEntryStart(size);
   const entry: usize = WIRE_RING + (start & (WIRE_RING_BYTES - 1));
   if (isTracing(TRACE_MASK_FRAMES)) traceFrame(TRACE_NOBODY, FRAME_OUT, seen);
-  store<u32>(entry, start + size); // the host moves its tail here
-  store<u32>(entry, length, 4);
-  copyBytes(entry + ENTRY_BYTES, load<u32>(seen, PACKET_FRAME), length);
+  store<u32>(entry, start + size, WIRE_END);
+  store<u32>(entry, length, WIRE_LENGTH);
+  copyBytes(entry + WIRE_ENTRY_BYTES, load<u32>(seen, PACKET_FRAME), length);
   store<u32>(CTL_WIRE_HEAD, start + size);
   count(C_WIRE_TX_FRAMES);
   count(C_WIRE_TX_BYTES, length);
-  const at = <u32>entry + ENTRY_BYTES;
+  const at = <u32>entry + WIRE_ENTRY_BYTES;
   if (isFunctional()) {
     frameSent(at, (length << 11) | source);
     return;
@@ -247,6 +247,6 @@ function traceFrame(port: u32, direction: u32, packet: usize): void {
 
 /** EV_WIRE_TX: the frame is on the wire. */
 export function frameSent(at: u32, lengthAndSource: u32): void {
-  store<u32>(CTL_WIRE_EMITTED, load<u32>(at - ENTRY_BYTES));
+  store<u32>(CTL_WIRE_EMITTED, load<u32>(at - WIRE_ENTRY_BYTES, WIRE_END));
   emit(OUT_FRAME, lengthAndSource & 0x7ff, at, lengthAndSource >> 11, 0, 0);
 }

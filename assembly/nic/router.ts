@@ -38,7 +38,15 @@ import { CFG_TOTAL_VFS } from '../abi/nic_config.ts';
 import { PCI_EXP_DEVSTA, PCI_EXP_DEVSTA_CED, PCI_EXP_DEVSTA_NFED, PCI_EXP_DEVSTA_URD } from '../abi/pci_express.ts';
 import { PCI_BASE_ADDRESS_0 } from '../abi/pci_header.ts';
 import { PCI_SRIOV_BAR, PCI_SRIOV_SYS_PGSIZE } from '../abi/pci_sriov.ts';
-import { INBOUND_SLOT_BYTES } from '../abi/port.ts';
+import {
+  INBOUND_BAR,
+  INBOUND_FUNCTION,
+  INBOUND_ISSUED,
+  INBOUND_OFFSET,
+  INBOUND_SIZE,
+  INBOUND_SLOT_BYTES,
+  INBOUND_VALUE,
+} from '../abi/port.ts';
 import { PROFILE_NOTIFY } from '../abi/profile.ts';
 import { INBOUND } from '../abi/state_map.ts';
 import { NONE } from '../abi/state_value.ts';
@@ -139,11 +147,13 @@ function kickMember(f: usize, offset: u32, size: u32, value: u32, issued: u64): 
 export function arriveWrite(slot: u32): void {
   const at: usize = INBOUND + slot * INBOUND_SLOT_BYTES;
   store<u32>(CTL_INBOUND_TAIL, load<u32>(CTL_INBOUND_TAIL) + 1);
-  const f = functionAt(load<u32>(at, 8));
-  if (isTracing(TRACE_MASK_STATE)) {
-    traceRegister(f, load<u32>(at, 12), load<u32>(at, 16), load<u32>(at, 20), load<u32>(at, 24), true);
-  }
-  writeMemoryRegister(f, load<u32>(at, 12), load<u32>(at, 16), load<u32>(at, 20), load<u32>(at, 24), load<u64>(at));
+  const f = functionAt(load<u32>(at, INBOUND_FUNCTION));
+  const bar = load<u32>(at, INBOUND_BAR);
+  const offset = load<u32>(at, INBOUND_OFFSET);
+  const size = load<u32>(at, INBOUND_SIZE);
+  const value = load<u32>(at, INBOUND_VALUE);
+  if (isTracing(TRACE_MASK_STATE)) traceRegister(f, bar, offset, size, value, true);
+  writeMemoryRegister(f, bar, offset, size, value, load<u64>(at, INBOUND_ISSUED));
 }
 
 /** Configuration read; all ones if no such function is there. */

@@ -3,7 +3,15 @@
 // read or a configuration access keeps its caller until the completion is back, while the rest of the card works on.
 import { CTL_INBOUND_HEAD, CTL_INBOUND_TAIL, CTL_NOW, CTL_POSTED_LAST, CTL_WIRE_IN_BYTES } from '../abi/control.ts';
 import { EV_INBOUND, PRIO_POSTED, RUN_EVENT, RUN_IDLE, RUN_REACHED } from '../abi/event_code.ts';
-import { INBOUND_SLOT_BYTES } from '../abi/port.ts';
+import {
+  INBOUND_BAR,
+  INBOUND_FUNCTION,
+  INBOUND_ISSUED,
+  INBOUND_OFFSET,
+  INBOUND_SIZE,
+  INBOUND_SLOT_BYTES,
+  INBOUND_VALUE,
+} from '../abi/port.ts';
 import { CREDIT_DOWN_NP, CREDIT_DOWN_P, INBOUND, INBOUND_SLOTS } from '../abi/state_map.ts';
 import { P_CONFIG_ACCESS, P_HOST_INTERRUPT, P_REGISTER, P_TLP_3DW } from '../abi/timing_param.ts';
 import { TLP_CFGRD, TLP_CFGWR, TLP_DOWN, TLP_MRD, TLP_MWR, TRACE_MASK_STATE } from '../abi/trace_kind.ts';
@@ -138,12 +146,12 @@ export function hostWrite(fn: u32, bar: u32, offset: u32, size: u32, value: u32)
   while (head - load<u32>(CTL_INBOUND_TAIL) == INBOUND_SLOTS) runThrough(nextEventTime()); // no room on the way: the host waits
   const slot = head & (INBOUND_SLOTS - 1);
   const at: usize = INBOUND + slot * INBOUND_SLOT_BYTES;
-  store<u64>(at, now);
-  store<u32>(at, fn, 8);
-  store<u32>(at, bar, 12);
-  store<u32>(at, offset, 16);
-  store<u32>(at, size, 20);
-  store<u32>(at, value, 24);
+  store<u64>(at, now, INBOUND_ISSUED);
+  store<u32>(at, fn, INBOUND_FUNCTION);
+  store<u32>(at, bar, INBOUND_BAR);
+  store<u32>(at, offset, INBOUND_OFFSET);
+  store<u32>(at, size, INBOUND_SIZE);
+  store<u32>(at, value, INBOUND_VALUE);
   store<u32>(CTL_INBOUND_HEAD, head + 1);
   const address = barAddress(f, bar) + offset;
   const bytes = requestBytes(address) + DWORD;

@@ -3,25 +3,24 @@
 // takes one and as many as its data need, and they come back when the receiver has made room and its next UpdateFC has
 // arrived. All that is needed is a ring of what was taken, sorted by the cycle in which it is back: who needs more than
 // is there waits for the first to come.
-//
-//   class  0 head u32 | 4 tail u32 (free-running entries) | 8 data units under way u32 | 16 cycle u64: all that was
-//          taken off the ring is back by then | 24 cycle u64 of an UpdateFC, a multiple of P_FC_INTERVAL
-//   entry  0 cycle u64 | 8 data units u32
 import { CREDIT_DOWN_P, CREDIT_RING, CREDIT_RING_ENTRIES, CREDIT_UP_P } from '../abi/state_map.ts';
 import { CTL_NOW } from '../abi/control.ts';
-import { CREDIT_CLASS_BYTES, CREDIT_RING_BYTES } from '../abi/port.ts';
+import {
+  CREDIT_BACK,
+  CREDIT_CLASS_BYTES,
+  CREDIT_DATA,
+  CREDIT_ENTRY_BYTES,
+  CREDIT_ENTRY_CYCLE,
+  CREDIT_ENTRY_UNITS,
+  CREDIT_HEAD,
+  CREDIT_RING_BYTES,
+  CREDIT_TAIL,
+  CREDIT_UPDATE,
+} from '../abi/port.ts';
 import { CREDIT_DOWN, TRACE_CREDITS, TRACE_MASK_STATE, TRACE_NOBODY } from '../abi/trace_kind.ts';
 import { P_DOWN_LATENCY, P_FC_INTERVAL, P_UP_LATENCY, P_UP_PH } from '../abi/timing_param.ts';
 import { param } from '../mem/arena.ts';
 import { isTracing, record } from '../sim/trace.ts';
-
-const HEAD = 0;
-const TAIL = 4;
-const DATA = 8;
-const BACK = 16;
-const UPDATE = 24;
-const ENTRY_BYTES = 16;
-const ENTRY_UNITS = 8;
 
 function indexOf(pool: usize): i32 {
   return <i32>((pool - CREDIT_UP_P) / CREDIT_CLASS_BYTES);
@@ -33,7 +32,7 @@ function limitsOf(pool: usize): i32 {
 }
 
 function entryOf(pool: usize, at: u32): usize {
-  return CREDIT_RING + indexOf(pool) * CREDIT_RING_BYTES + (at & (CREDIT_RING_ENTRIES - 1)) * ENTRY_BYTES;
+  return CREDIT_RING + indexOf(pool) * CREDIT_RING_BYTES + (at & (CREDIT_RING_ENTRIES - 1)) * CREDIT_ENTRY_BYTES;
 }
 
 /** Cycle from which on the class has a header credit and `units` data credits; in the past if it has them already. */
@@ -42,19 +41,19 @@ export function creditTime(pool: usize, units: u32): u64 {
   const headers = param(limits);
   const data = param(limits + 1);
   if ((headers | data) == 0) return 0;
-  const head = load<u32>(pool, HEAD);
-  let tail = load<u32>(pool, TAIL);
-  let used = load<u32>(pool, DATA);
+  const head = load<u32>(pool, CREDIT_HEAD);
+  let tail = load<u32>(pool, CREDIT_TAIL);
+  let used = load<u32>(pool, CREDIT_DATA);
   const mostHeaders = headers == 0 ? U32.MAX_VALUE : headers - 1;
   const mostData = data == 0 ? U32.MAX_VALUE : data;
   while (tail != head && (head - tail > mostHeaders || used + units > mostData)) {
     const entry = entryOf(pool, tail++);
-    used -= load<u32>(entry, ENTRY_UNITS);
-    store<u64>(pool, load<u64>(entry), BACK);
+    used -= load<u32>(entry, CREDIT_ENTRY_UNITS);
+    store<u64>(pool, load<u64>(entry, CREDIT_ENTRY_CYCLE), CREDIT_BACK);
   }
-  store<u32>(pool, tail, TAIL);
-  store<u32>(pool, used, DATA);
-  return load<u64>(pool, BACK);
+  store<u32>(pool, tail, CREDIT_TAIL);
+  store<u32>(pool, used, CREDIT_DATA);
+  return load<u64>(pool, CREDIT_BACK);
 }
 
 /** Takes the credits of one TLP, whose place the receiver has free again in cycle `drained`. */
@@ -63,18 +62,18 @@ export function takeCredits(pool: usize, units: u32, drained: u64): void {
   if ((param(limits) | param(limits + 1)) == 0) return;
   const back = updateAfter(pool, drained) + param(pool >= <usize>CREDIT_DOWN_P ? P_UP_LATENCY : P_DOWN_LATENCY);
   // reads are not answered in the order in which they were sent
-  let at = load<u32>(pool, HEAD);
-  store<u32>(pool, at + 1, HEAD);
-  store<u32>(pool, load<u32>(pool, DATA) + units, DATA);
-  while (at != load<u32>(pool, TAIL) && load<u64>(entryOf(pool, at - 1)) > back) {
+  let at = load<u32>(pool, CREDIT_HEAD);
+  store<u32>(pool, at + 1, CREDIT_HEAD);
+  store<u32>(pool, load<u32>(pool, CREDIT_DATA) + units, CREDIT_DATA);
+  while (at != load<u32>(pool, CREDIT_TAIL) && load<u64>(entryOf(pool, at - 1), CREDIT_ENTRY_CYCLE) > back) {
     const before = entryOf(pool, at - 1);
     const entry = entryOf(pool, at);
-    store<u64>(entry, load<u64>(before));
-    store<u32>(entry, load<u32>(before, ENTRY_UNITS), ENTRY_UNITS);
+    store<u64>(entry, load<u64>(before, CREDIT_ENTRY_CYCLE), CREDIT_ENTRY_CYCLE);
+    store<u32>(entry, load<u32>(before, CREDIT_ENTRY_UNITS), CREDIT_ENTRY_UNITS);
     at--;
   }
-  store<u64>(entryOf(pool, at), back);
-  store<u32>(entryOf(pool, at), units, ENTRY_UNITS);
+  store<u64>(entryOf(pool, at), back, CREDIT_ENTRY_CYCLE);
+  store<u32>(entryOf(pool, at), units, CREDIT_ENTRY_UNITS);
   if (isTracing(TRACE_MASK_STATE)) traceTaken(pool, units, back);
 }
 
@@ -82,10 +81,10 @@ export function takeCredits(pool: usize, units: u32, drained: u64): void {
 function updateAfter(pool: usize, drained: u64): u64 {
   const interval = <u64>param(P_FC_INTERVAL);
   if (interval == 0) return drained;
-  let update = load<u64>(pool, UPDATE);
+  let update = load<u64>(pool, CREDIT_UPDATE);
   if (drained > update && drained - update <= interval) update += interval;
   else if (drained > update || update - drained >= interval) update = ((drained + interval - 1) / interval) * interval;
-  store<u64>(pool, update, UPDATE);
+  store<u64>(pool, update, CREDIT_UPDATE);
   return update;
 }
 
@@ -101,9 +100,10 @@ function traceTaken(pool: usize, units: u32, back: u64): void {
 export function creditsTaken(index: u32): u32 {
   const pool: usize = CREDIT_UP_P + index * CREDIT_CLASS_BYTES;
   const time = load<u64>(CTL_NOW);
-  const head = load<u32>(pool, HEAD);
-  let tail = load<u32>(pool, TAIL);
-  let data = load<u32>(pool, DATA);
-  while (tail != head && load<u64>(entryOf(pool, tail)) <= time) data -= load<u32>(entryOf(pool, tail++), ENTRY_UNITS);
+  const head = load<u32>(pool, CREDIT_HEAD);
+  let tail = load<u32>(pool, CREDIT_TAIL);
+  let data = load<u32>(pool, CREDIT_DATA);
+  while (tail != head && load<u64>(entryOf(pool, tail), CREDIT_ENTRY_CYCLE) <= time)
+    data -= load<u32>(entryOf(pool, tail++), CREDIT_ENTRY_UNITS);
   return ((head - tail) << 16) | data;
 }

@@ -2,12 +2,10 @@
 // How long the host takes: translation in an IO-TLB with a bounded number of page walkers, memory latency with seeded
 // tails, and the rule that a read does not overtake writes that came before it (PCIe 6.0 §2.4.1). Requests are looked at
 // in the order in which they are put on the link, which is the order in which they arrive.
-//
-//   IO-TLB entry  0 page u64 (address space << 52 | page number + 1, 0: empty) | 8 last use u64 | 16 ready u64
 import { IOTLB, WALKER_FREE } from '../abi/state_map.ts';
 import { CTL_POSTED_LAST, CTL_RNG } from '../abi/control.ts';
 import { FN_IOAS } from '../abi/function.ts';
-import { IOTLB_ENTRY_BYTES } from '../abi/port.ts';
+import { IOTLB_ENTRY_BYTES, IOTLB_PAGE, IOTLB_READY, IOTLB_USED } from '../abi/port.ts';
 import { C_IOTLB_HITS, C_IOTLB_MISSES } from '../abi/counter.ts';
 import {
   P_EXTRA_MAX,
@@ -23,9 +21,6 @@ import {
 } from '../abi/timing_param.ts';
 import { count, param } from '../mem/arena.ts';
 
-const PAGE = 0;
-const USED = 8;
-const READY = 16;
 const SPACE_SHIFT: u64 = 52;
 
 /** Cycle in which memory answers a read whose address is translated in cycle `translated`. */
@@ -83,18 +78,18 @@ export function translationDone(f: usize, iova: u64, arrival: u64): u64 {
   const set: usize = IOTLB + ((<u32>page) & (sets - 1)) * ways * IOTLB_ENTRY_BYTES;
   let victim = set;
   for (let way: u32 = 0, entry = set; way < ways; way++, entry += IOTLB_ENTRY_BYTES) {
-    if (load<u64>(entry, PAGE) == key) {
+    if (load<u64>(entry, IOTLB_PAGE) == key) {
       count(C_IOTLB_HITS);
-      store<u64>(entry, arrival, USED);
-      return max(arrival, load<u64>(entry, READY)); // the walk may still be under way
+      store<u64>(entry, arrival, IOTLB_USED);
+      return max(arrival, load<u64>(entry, IOTLB_READY)); // the walk may still be under way
     }
-    if (load<u64>(entry, USED) < load<u64>(victim, USED)) victim = entry;
+    if (load<u64>(entry, IOTLB_USED) < load<u64>(victim, IOTLB_USED)) victim = entry;
   }
   count(C_IOTLB_MISSES);
   const done = walk(arrival);
-  store<u64>(victim, key, PAGE);
-  store<u64>(victim, arrival, USED);
-  store<u64>(victim, done, READY);
+  store<u64>(victim, key, IOTLB_PAGE);
+  store<u64>(victim, arrival, IOTLB_USED);
+  store<u64>(victim, done, IOTLB_READY);
   return done;
 }
 
@@ -114,6 +109,6 @@ function walk(arrival: u64): u64 {
 export function invalidateIotlb(ioas: u32): void {
   const end: usize = IOTLB + param(P_IOTLB_SETS) * param(P_IOTLB_WAYS) * IOTLB_ENTRY_BYTES;
   for (let entry: usize = IOTLB; entry < end; entry += IOTLB_ENTRY_BYTES) {
-    if (load<u64>(entry, PAGE) >> SPACE_SHIFT == ioas) memory.fill(entry, 0, IOTLB_ENTRY_BYTES);
+    if (load<u64>(entry, IOTLB_PAGE) >> SPACE_SHIFT == ioas) memory.fill(entry, 0, IOTLB_ENTRY_BYTES);
   }
 }

@@ -2,20 +2,17 @@
 // Memory for what address spaces have beyond their own block: longer lists of ranges, and dirty bitmaps. Free blocks are a
 // list in the order of addresses, neighbours joined, so that what is given back is one block again. Mappings change
 // rarely; nothing here is on the way of a request.
-//
-//   free block  0 bytes u32 | 4 next u32
 import { IOMMU_POOL_BYTES } from '../abi/state_map.ts';
+import { POOL_BYTES, POOL_NEXT } from '../abi/address_space.ts';
 import { CTL_IOMMU_POOL, CTL_IOMMU_POOL_FREE, CTL_IOMMU_POOL_USED } from '../abi/control.ts';
 
-const BYTES = 0;
-const NEXT = 4;
 const GRAIN_MASK: u32 = 31;
 
 /** Makes the pool one free block at `base`. */
 export function initPool(base: u32): void {
   store<u32>(CTL_IOMMU_POOL, base);
   store<u32>(CTL_IOMMU_POOL_FREE, base);
-  store<u32>(base, IOMMU_POOL_BYTES, BYTES);
+  store<u32>(base, IOMMU_POOL_BYTES, POOL_BYTES);
 }
 
 /** Zeroed block of at least `bytes`, 0 if there is none. */
@@ -23,18 +20,18 @@ export function takeBlock(bytes: u32): usize {
   const size = (bytes + GRAIN_MASK) & ~GRAIN_MASK;
   let link: usize = CTL_IOMMU_POOL_FREE;
   let block: usize = load<u32>(link);
-  while (block != 0 && load<u32>(block, BYTES) < size) {
-    link = block + NEXT;
+  while (block != 0 && load<u32>(block, POOL_BYTES) < size) {
+    link = block + POOL_NEXT;
     block = load<u32>(link);
   }
   if (block == 0) return 0;
-  const rest = load<u32>(block, BYTES) - size;
+  const rest = load<u32>(block, POOL_BYTES) - size;
   if (rest == 0) {
-    store<u32>(link, load<u32>(block, NEXT));
+    store<u32>(link, load<u32>(block, POOL_NEXT));
   } else {
     const remainder = block + size;
-    store<u32>(remainder, rest, BYTES);
-    store<u32>(remainder, load<u32>(block, NEXT), NEXT);
+    store<u32>(remainder, rest, POOL_BYTES);
+    store<u32>(remainder, load<u32>(block, POOL_NEXT), POOL_NEXT);
     store<u32>(link, <u32>remainder);
   }
   store<u32>(CTL_IOMMU_POOL_USED, load<u32>(CTL_IOMMU_POOL_USED) + size);
@@ -50,20 +47,20 @@ export function giveBlock(block: usize, bytes: u32): void {
   let after: usize = load<u32>(CTL_IOMMU_POOL_FREE);
   while (after != 0 && after < block) {
     before = after;
-    after = load<u32>(after, NEXT);
+    after = load<u32>(after, POOL_NEXT);
   }
-  store<u32>(block, size, BYTES);
-  store<u32>(block, <u32>after, NEXT);
+  store<u32>(block, size, POOL_BYTES);
+  store<u32>(block, <u32>after, POOL_NEXT);
   if (before == 0) store<u32>(CTL_IOMMU_POOL_FREE, <u32>block);
-  else store<u32>(before, <u32>block, NEXT);
+  else store<u32>(before, <u32>block, POOL_NEXT);
   join(block);
   if (before != 0) join(before);
 }
 
 /** Makes a free block and the next one of the list one block if they are neighbours. */
 function join(block: usize): void {
-  const next: usize = load<u32>(block, NEXT);
-  if (next == 0 || block + load<u32>(block, BYTES) != next) return;
-  store<u32>(block, load<u32>(block, BYTES) + load<u32>(next, BYTES), BYTES);
-  store<u32>(block, load<u32>(next, NEXT), NEXT);
+  const next: usize = load<u32>(block, POOL_NEXT);
+  if (next == 0 || block + load<u32>(block, POOL_BYTES) != next) return;
+  store<u32>(block, load<u32>(block, POOL_BYTES) + load<u32>(next, POOL_BYTES), POOL_BYTES);
+  store<u32>(block, load<u32>(next, POOL_NEXT), POOL_NEXT);
 }

@@ -2,10 +2,8 @@
 // Posted writes of the card: DMA writes and MSI-X messages, in one order. A write is cut into TLPs and put on the link at
 // once, so when it takes effect is known. Until then it waits in a FIFO; what is due is put into memory when somebody
 // looks: a read being served, a message, or the end of a run. Nobody can tell the difference, and a write costs no event.
-//
-//   posted entry  0 effect u64 | 8 function u32 (0: gap at the end of the ring) | 12 length u32 | 16 iova u64 | 24 bytes,
-//                 padded to 8
 import { CREDIT_UP_P, POSTED, POSTED_BYTES } from '../abi/state_map.ts';
+import { POSTED_EFFECT, POSTED_ENTRY_BYTES, POSTED_FN, POSTED_IOVA, POSTED_LENGTH } from '../abi/port.ts';
 import { CTL_NOW, CTL_POSTED_HEAD, CTL_POSTED_LAST, CTL_POSTED_TAIL } from '../abi/control.ts';
 import { FN_INDEX, FN_IOAS, FN_MSIX_SENT } from '../abi/function.ts';
 import { DMA_FN, DMA_UP_BYTES, DMA_UP_TLPS } from '../abi/dma_context.ts';
@@ -27,7 +25,6 @@ import { sendUp } from './link.ts';
 import { traceIntx, traceMemory, traceWord } from './link_trace.ts';
 import { copyCycles, dataUnits, dwordBytes, prefixBytes, requestBytes, writePiece } from './tlp.ts';
 
-const ENTRY_BYTES = 24;
 /** The largest write that the card makes, and what it may lose at the end of the ring. */
 const FRAME_GAP = 0x2800;
 
@@ -36,12 +33,12 @@ export function postedWait(entries: u32, bytes: u32): u64 {
   if (isFunctional()) return 0;
   const used = load<u32>(CTL_POSTED_HEAD) - load<u32>(CTL_POSTED_TAIL);
   // an entry may leave a gap of its own size at the end of the ring
-  const need = entries * (ENTRY_BYTES + 8) + bytes + FRAME_GAP;
+  const need = entries * (POSTED_ENTRY_BYTES + 8) + bytes + FRAME_GAP;
   if (used + need <= <u32>POSTED_BYTES) return 0;
   deliverPosted();
   if (load<u32>(CTL_POSTED_HEAD) - load<u32>(CTL_POSTED_TAIL) + need <= <u32>POSTED_BYTES) return 0;
   const first: usize = POSTED + (load<u32>(CTL_POSTED_TAIL) & (POSTED_BYTES - 1));
-  return load<u64>(first) - load<u64>(CTL_NOW);
+  return load<u64>(first, POSTED_EFFECT) - load<u64>(CTL_NOW);
 }
 
 /** Posts a write of `length` bytes from `source`, on account of `context`; returns the cycle in which it takes effect. */
@@ -90,25 +87,25 @@ function sendWrite(context: usize, f: usize, iova: u64, length: u32, ready: u64,
 
 /** Stores a write until it takes effect. */
 function keep(f: usize, iova: u64, length: u32, source: usize, effect: u64): void {
-  const size = ENTRY_BYTES + ((length + 7) & ~7);
+  const size = POSTED_ENTRY_BYTES + ((length + 7) & ~7);
   let head = load<u32>(CTL_POSTED_HEAD);
   const room = POSTED_BYTES - (head & (POSTED_BYTES - 1));
   if (room < size) {
     const gap: usize = POSTED + (head & (POSTED_BYTES - 1));
-    if (room >= ENTRY_BYTES) {
-      store<u64>(gap, effect);
-      store<u32>(gap, 0, 8);
-      store<u32>(gap, room, 12);
+    if (room >= POSTED_ENTRY_BYTES) {
+      store<u64>(gap, effect, POSTED_EFFECT);
+      store<u32>(gap, 0, POSTED_FN);
+      store<u32>(gap, room, POSTED_LENGTH);
     }
     head += room;
   }
   if (head + size - load<u32>(CTL_POSTED_TAIL) > <u32>POSTED_BYTES) unreachable(); // callers ask postedWait first: a bug of the model
   const entry: usize = POSTED + (head & (POSTED_BYTES - 1));
-  store<u64>(entry, effect);
-  store<u32>(entry, <u32>f, 8);
-  store<u32>(entry, length, 12);
-  store<u64>(entry, iova, 16);
-  copyBytes(entry + ENTRY_BYTES, source, length);
+  store<u64>(entry, effect, POSTED_EFFECT);
+  store<u32>(entry, <u32>f, POSTED_FN);
+  store<u32>(entry, length, POSTED_LENGTH);
+  store<u64>(entry, iova, POSTED_IOVA);
+  copyBytes(entry + POSTED_ENTRY_BYTES, source, length);
   store<u32>(CTL_POSTED_HEAD, head + size);
 }
 
@@ -125,7 +122,7 @@ export function nextPostedArrival(): u64 {
   if (load<u32>(CTL_POSTED_HEAD) == tail) return NEVER;
   const at = tail & (POSTED_BYTES - 1);
   // in a gap at the end of the ring the oldest write is the first entry of the ring
-  return load<u64>(POSTED + (<u32>(POSTED_BYTES - at) < <u32>ENTRY_BYTES ? 0 : at));
+  return load<u64>(POSTED + (<u32>(POSTED_BYTES - at) < <u32>POSTED_ENTRY_BYTES ? 0 : at), POSTED_EFFECT);
 }
 
 /** When the last write of function `f`, or with `f` 0 of those bound to `ioas`, takes effect; 0 if none is under way. */
@@ -135,19 +132,19 @@ export function lastWriteOf(f: usize, ioas: u32): u64 {
   let last: u64 = 0;
   while (tail != head) {
     const room = POSTED_BYTES - (tail & (POSTED_BYTES - 1));
-    if (room < ENTRY_BYTES) {
+    if (room < POSTED_ENTRY_BYTES) {
       tail += room;
       continue;
     }
     const entry: usize = POSTED + (tail & (POSTED_BYTES - 1));
-    const length = load<u32>(entry, 12);
-    const owner: usize = load<u32>(entry, 8);
+    const length = load<u32>(entry, POSTED_LENGTH);
+    const owner: usize = load<u32>(entry, POSTED_FN);
     if (owner == 0) {
       tail += length;
       continue;
     }
-    if (f != 0 ? owner == f : load<u32>(owner, FN_IOAS) == ioas) last = load<u64>(entry);
-    tail += ENTRY_BYTES + ((length + 7) & ~7);
+    if (f != 0 ? owner == f : load<u32>(owner, FN_IOAS) == ioas) last = load<u64>(entry, POSTED_EFFECT);
+    tail += POSTED_ENTRY_BYTES + ((length + 7) & ~7);
   }
   return last;
 }
@@ -159,21 +156,21 @@ export function deliverPosted(): void {
   let tail = load<u32>(CTL_POSTED_TAIL);
   while (tail != head) {
     const room = POSTED_BYTES - (tail & (POSTED_BYTES - 1));
-    if (room < ENTRY_BYTES) {
+    if (room < POSTED_ENTRY_BYTES) {
       tail += room;
       continue;
     }
     const entry: usize = POSTED + (tail & (POSTED_BYTES - 1));
-    const effect = load<u64>(entry);
+    const effect = load<u64>(entry, POSTED_EFFECT);
     if (effect > time) break;
-    const f: usize = load<u32>(entry, 8);
-    const length = load<u32>(entry, 12);
+    const f: usize = load<u32>(entry, POSTED_FN);
+    const length = load<u32>(entry, POSTED_LENGTH);
     if (f == 0) {
       tail += length;
       continue;
     }
-    writeMemory(f, load<u64>(entry, 16), length, entry + ENTRY_BYTES, effect);
-    tail += ENTRY_BYTES + ((length + 7) & ~7);
+    writeMemory(f, load<u64>(entry, POSTED_IOVA), length, entry + POSTED_ENTRY_BYTES, effect);
+    tail += POSTED_ENTRY_BYTES + ((length + 7) & ~7);
   }
   store<u32>(CTL_POSTED_TAIL, tail);
 }

@@ -25,6 +25,7 @@ import {
   DMA_SETUP,
   DMA_TARGET,
   SEGMENT_BYTES,
+  SEGMENT_IOVA,
   SEGMENT_LENGTH,
 } from '../abi/dma_context.ts';
 import { TRACE_DMA_ASKED, TRACE_MASK_STATE } from '../abi/trace_kind.ts';
@@ -44,7 +45,7 @@ import { readReady, unlist } from './requests.ts';
 
 /** Sets up a read of one piece of memory into `target`; startRead() sends it. */
 export function prepareRead(context: usize, iova: u64, length: u32, target: usize): void {
-  store<u64>(context, iova, DMA_SEGMENT);
+  store<u64>(context, iova, DMA_SEGMENT + SEGMENT_IOVA);
   store<u32>(context, length, DMA_SEGMENT + SEGMENT_LENGTH);
   store<u32>(context, <u32>(context + DMA_SEGMENT), DMA_SEGMENTS);
   store<u32>(context, 1, DMA_SEGMENT_COUNT);
@@ -54,7 +55,7 @@ export function prepareRead(context: usize, iova: u64, length: u32, target: usiz
 
 /** Adds a second piece to a read set up by prepareRead; its bytes follow those of the first. */
 export function appendRead(context: usize, iova: u64, length: u32): void {
-  store<u64>(context, iova, DMA_SEGMENT + SEGMENT_BYTES);
+  store<u64>(context, iova, DMA_SEGMENT + SEGMENT_BYTES + SEGMENT_IOVA);
   store<u32>(context, length, DMA_SEGMENT + SEGMENT_BYTES + SEGMENT_LENGTH);
   store<u32>(context, 2, DMA_SEGMENT_COUNT);
   store<u32>(context, load<u32>(context, DMA_BYTES) + length, DMA_BYTES);
@@ -132,7 +133,7 @@ function sample(context: usize): u32 {
   let outcome: u32 = 0;
   for (let n = load<u32>(context, DMA_SEGMENT_COUNT); n > 0 && left > 0; n--) {
     const length = min(load<u32>(segment, SEGMENT_LENGTH), left);
-    outcome += readMemory(f, load<u64>(segment), length, target, context, number);
+    outcome += readMemory(f, load<u64>(segment, SEGMENT_IOVA), length, target, context, number);
     if ((outcome & READ_FAILED) != 0) return outcome;
     target += length;
     left -= length;

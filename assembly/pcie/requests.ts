@@ -33,6 +33,7 @@ import {
   DMA_UP_BYTES,
   DMA_UP_TLPS,
   SEGMENT_BYTES,
+  SEGMENT_IOVA,
   SEGMENT_LENGTH,
 } from '../abi/dma_context.ts';
 import {
@@ -171,7 +172,7 @@ function sendRequest(context: usize): bool {
     done = 0;
   }
   const left = load<u32>(context, DMA_LEFT);
-  const iova = load<u64>(segment) + done;
+  const iova = load<u64>(segment, SEGMENT_IOVA) + done;
   const length = readPiece(iova, min(load<u32>(segment, SEGMENT_LENGTH) - done, left));
   const headers = completionCount(iova, length);
   if (!hasRoom(headers, length)) return false;

@@ -2,21 +2,24 @@
 // Event wheel: 1,024 slots of one cycle each, every slot a list ordered by (priority, sequence); events further away
 // wait in a binary heap ordered by (time, priority, sequence) and enter the wheel when its window reaches them.
 //
-//   node  0 time u64 | 8 next u32 | 12 code u16 | 14 priority u16 | 16 a0 u32 | 20 a1 u32 | 24 sequence u64
-//
 // Whenever `now` moves, all heap entries inside the new window move to the wheel before anything is dispatched, so an
 // event scheduled earlier stays ahead of a later one of the same time and priority.
 import { EVENT_HEAP, EVENT_NODE, EVENT_NODES, WHEEL, WHEEL_BITS, WHEEL_SLOTS } from '../abi/state_map.ts';
 import { CTL_EVENT_FREE, CTL_EVENT_SEQ, CTL_HEAP_COUNT, CTL_NOW, CTL_WHEEL_SUMMARY } from '../abi/control.ts';
-import { EVENT_NODE_BYTES } from '../abi/event_node.ts';
+import {
+  EVENT_A0,
+  EVENT_A1,
+  EVENT_CODE,
+  EVENT_NEXT,
+  EVENT_NODE_BYTES,
+  EVENT_PRIORITY,
+  EVENT_SEQUENCE,
+  EVENT_TIME,
+  WHEEL_HEAD,
+  WHEEL_SLOT_BYTES,
+  WHEEL_TAIL,
+} from '../abi/event_node.ts';
 
-const TIME = 0;
-const NEXT = 8;
-const CODE = 12;
-const PRIORITY = 14;
-const A0 = 16;
-const A1 = 20;
-const SEQUENCE = 24;
 const SLOT_MASK = WHEEL_SLOTS - 1;
 
 /** "No event": later than any time that is reached. */
@@ -25,7 +28,7 @@ export const NEVER: u64 = 0xffffffffffffffff;
 export function initScheduler(): void {
   for (let i = 0; i < EVENT_NODES; i++) {
     const node: usize = EVENT_NODE + i * EVENT_NODE_BYTES;
-    store<u32>(node, i + 1 < EVENT_NODES ? <u32>(node + EVENT_NODE_BYTES) : 0, NEXT);
+    store<u32>(node, i + 1 < EVENT_NODES ? <u32>(node + EVENT_NODE_BYTES) : 0, EVENT_NEXT);
   }
   store<u32>(CTL_EVENT_FREE, EVENT_NODE);
 }
@@ -39,46 +42,46 @@ export function schedule(delay: u64, code: i32, priority: i32, a0: u32, a1: u32)
 export function scheduleAt(time: u64, code: i32, priority: i32, a0: u32, a1: u32): void {
   const node: usize = load<u32>(CTL_EVENT_FREE);
   if (node == 0) unreachable(); // a block has lost its bound on pending events: a bug of the model
-  store<u32>(CTL_EVENT_FREE, load<u32>(node, NEXT));
-  store<u64>(node, time, TIME);
-  store<u16>(node, <u16>code, CODE);
-  store<u16>(node, <u16>priority, PRIORITY);
-  store<u32>(node, a0, A0);
-  store<u32>(node, a1, A1);
+  store<u32>(CTL_EVENT_FREE, load<u32>(node, EVENT_NEXT));
+  store<u64>(node, time, EVENT_TIME);
+  store<u16>(node, <u16>code, EVENT_CODE);
+  store<u16>(node, <u16>priority, EVENT_PRIORITY);
+  store<u32>(node, a0, EVENT_A0);
+  store<u32>(node, a1, EVENT_A1);
   if (time - load<u64>(CTL_NOW) < <u64>WHEEL_SLOTS) insertIntoWheel(node, time);
   else pushHeap(node);
 }
 
 function insertIntoWheel(node: usize, time: u64): void {
   const slotIndex = (<u32>time) & SLOT_MASK;
-  const slot: usize = WHEEL + (slotIndex << 3);
-  const head: usize = load<u32>(slot);
-  store<u32>(node, 0, NEXT);
+  const slot: usize = WHEEL + slotIndex * WHEEL_SLOT_BYTES;
+  const head: usize = load<u32>(slot, WHEEL_HEAD);
+  store<u32>(node, 0, EVENT_NEXT);
   if (head == 0) {
-    store<u32>(slot, <u32>node);
-    store<u32>(slot, <u32>node, 4);
+    store<u32>(slot, <u32>node, WHEEL_HEAD);
+    store<u32>(slot, <u32>node, WHEEL_TAIL);
     const word = slotIndex >> 5;
     const bits: usize = WHEEL_BITS + (word << 2);
     store<u32>(bits, load<u32>(bits) | (1 << (slotIndex & 31)));
     store<u32>(CTL_WHEEL_SUMMARY, load<u32>(CTL_WHEEL_SUMMARY) | (1 << word));
     return;
   }
-  const tail: usize = load<u32>(slot, 4);
-  const priority = load<u16>(node, PRIORITY);
-  if (load<u16>(tail, PRIORITY) <= priority) {
-    store<u32>(tail, <u32>node, NEXT);
-    store<u32>(slot, <u32>node, 4);
+  const tail: usize = load<u32>(slot, WHEEL_TAIL);
+  const priority = load<u16>(node, EVENT_PRIORITY);
+  if (load<u16>(tail, EVENT_PRIORITY) <= priority) {
+    store<u32>(tail, <u32>node, EVENT_NEXT);
+    store<u32>(slot, <u32>node, WHEEL_TAIL);
     return;
   }
   let before: usize = 0;
   let at = head;
-  while (load<u16>(at, PRIORITY) <= priority) {
+  while (load<u16>(at, EVENT_PRIORITY) <= priority) {
     before = at;
-    at = load<u32>(at, NEXT);
+    at = load<u32>(at, EVENT_NEXT);
   }
-  store<u32>(node, <u32>at, NEXT);
-  if (before == 0) store<u32>(slot, <u32>node);
-  else store<u32>(before, <u32>node, NEXT);
+  store<u32>(node, <u32>at, EVENT_NEXT);
+  if (before == 0) store<u32>(slot, <u32>node, WHEEL_HEAD);
+  else store<u32>(before, <u32>node, EVENT_NEXT);
 }
 
 /** Time of the first pending event, NEVER if there is none. */
@@ -87,7 +90,7 @@ export function nextEventTime(): u64 {
   const time = load<u64>(CTL_NOW);
   if (summary == 0) {
     if (load<u32>(CTL_HEAP_COUNT) == 0) return NEVER;
-    return load<u64>(load<u32>(EVENT_HEAP), TIME);
+    return load<u64>(load<u32>(EVENT_HEAP), EVENT_TIME);
   }
   // first occupied slot at or after the slot of `now`, around the wheel once
   const start = (<u32>time) & SLOT_MASK;
@@ -109,7 +112,7 @@ export function moveTo(time: u64): void {
   store<u64>(CTL_NOW, time);
   while (load<u32>(CTL_HEAP_COUNT) != 0) {
     const top: usize = load<u32>(EVENT_HEAP);
-    const due = load<u64>(top, TIME);
+    const due = load<u64>(top, EVENT_TIME);
     if (due - time >= <u64>WHEEL_SLOTS) return;
     popHeap();
     insertIntoWheel(top, due);
@@ -119,11 +122,11 @@ export function moveTo(time: u64): void {
 /** Takes the first event of the current cycle and gives its node back; 0 if there is none. Fields stay readable until the next schedule(). */
 export function takeEvent(): usize {
   const slotIndex = (<u32>load<u64>(CTL_NOW)) & SLOT_MASK;
-  const slot: usize = WHEEL + (slotIndex << 3);
-  const node: usize = load<u32>(slot);
+  const slot: usize = WHEEL + slotIndex * WHEEL_SLOT_BYTES;
+  const node: usize = load<u32>(slot, WHEEL_HEAD);
   if (node == 0) return 0;
-  const next = load<u32>(node, NEXT);
-  store<u32>(slot, next);
+  const next = load<u32>(node, EVENT_NEXT);
+  store<u32>(slot, next, WHEEL_HEAD);
   if (next == 0) {
     const word = slotIndex >> 5;
     const bits: usize = WHEEL_BITS + (word << 2);
@@ -131,39 +134,39 @@ export function takeEvent(): usize {
     store<u32>(bits, left);
     if (left == 0) store<u32>(CTL_WHEEL_SUMMARY, load<u32>(CTL_WHEEL_SUMMARY) & ~(1 << word));
   }
-  store<u32>(node, load<u32>(CTL_EVENT_FREE), NEXT);
+  store<u32>(node, load<u32>(CTL_EVENT_FREE), EVENT_NEXT);
   store<u32>(CTL_EVENT_FREE, <u32>node);
   return node;
 }
 
 export function eventCode(node: usize): u32 {
-  return load<u16>(node, CODE);
+  return load<u16>(node, EVENT_CODE);
 }
 
 export function eventA0(node: usize): u32 {
-  return load<u32>(node, A0);
+  return load<u32>(node, EVENT_A0);
 }
 
 export function eventA1(node: usize): u32 {
-  return load<u32>(node, A1);
+  return load<u32>(node, EVENT_A1);
 }
 
 // ---- heap of far events ----------------------------------------------------------------------------------------------
 
 function isBefore(a: usize, b: usize): bool {
-  const timeA = load<u64>(a, TIME);
-  const timeB = load<u64>(b, TIME);
+  const timeA = load<u64>(a, EVENT_TIME);
+  const timeB = load<u64>(b, EVENT_TIME);
   if (timeA != timeB) return timeA < timeB;
-  const priorityA = load<u16>(a, PRIORITY);
-  const priorityB = load<u16>(b, PRIORITY);
+  const priorityA = load<u16>(a, EVENT_PRIORITY);
+  const priorityB = load<u16>(b, EVENT_PRIORITY);
   if (priorityA != priorityB) return priorityA < priorityB;
-  return load<u64>(a, SEQUENCE) < load<u64>(b, SEQUENCE);
+  return load<u64>(a, EVENT_SEQUENCE) < load<u64>(b, EVENT_SEQUENCE);
 }
 
 function pushHeap(node: usize): void {
   const sequence = load<u64>(CTL_EVENT_SEQ);
   store<u64>(CTL_EVENT_SEQ, sequence + 1);
-  store<u64>(node, sequence, SEQUENCE);
+  store<u64>(node, sequence, EVENT_SEQUENCE);
   let i = load<u32>(CTL_HEAP_COUNT);
   store<u32>(CTL_HEAP_COUNT, i + 1);
   while (i > 0) {

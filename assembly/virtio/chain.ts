@@ -21,7 +21,7 @@ import {
   JOB_WRITE_BYTES,
   SEGMENTS_MAX,
 } from '../abi/job.ts';
-import { DMA_FAULT, DMA_FN, SEGMENT_BYTES, SEGMENT_LENGTH } from '../abi/dma_context.ts';
+import { DMA_FAULT, DMA_FN, SEGMENT_BYTES, SEGMENT_IOVA, SEGMENT_LENGTH } from '../abi/dma_context.ts';
 import { NONE } from '../abi/state_value.ts';
 import {
   FC_BAD_DMA,
@@ -127,7 +127,7 @@ function addSegment(job: usize, addr: u64, length: u32, isWritable: bool): i32 {
   const writable = load<u32>(job, JOB_WRITABLE);
   if (readable + writable == SEGMENTS_MAX) return FC_BAD_LOOP;
   const segment = job + JOB_SEGMENTS + (readable + writable) * SEGMENT_BYTES;
-  store<u64>(segment, addr);
+  store<u64>(segment, addr, SEGMENT_IOVA);
   store<u32>(segment, length, SEGMENT_LENGTH);
   if (isWritable) {
     const sum = <u64>load<u32>(job, JOB_WRITE_BYTES) + length;

@@ -52,7 +52,7 @@ import {
   Q_SIZE,
   Q_WAITING,
 } from '../abi/queue.ts';
-import { JOBS, JOB_POOL, RX_JOB_POOL } from '../abi/state_map.ts';
+import { JOBS, JOB_POOL, RX_JOBS, RX_JOB_POOL } from '../abi/state_map.ts';
 import { JOB_FREE, JOB_WALK, NONE } from '../abi/state_value.ts';
 import { TRACE_MASK_STATE, TRACE_QUEUE_JOBS } from '../abi/trace_kind.ts';
 import { countFn } from '../mem/arena.ts';
@@ -72,7 +72,7 @@ export function initJobs(): void {
     store<u32>(job, isLast ? 0 : <u32>(job + JOB_STRIDE), JOB_NEXT);
   }
   store<u32>(CTL_JOB_FREE, JOBS);
-  store<u32>(CTL_RX_JOB_FREE, JOBS + JOB_POOL * JOB_STRIDE);
+  store<u32>(CTL_RX_JOB_FREE, RX_JOBS);
 }
 
 /** Takes a job for the chain `head` of a queue and puts it at the end of the queue's FIFO; 0 if none is free. */
@@ -158,8 +158,7 @@ function release(job: usize): void {
   cancelRead(job);
   if (isTracing(TRACE_MASK_STATE)) traceJob(job, JOB_FREE);
   store<u8>(job, JOB_FREE, JOB_STATE);
-  const receivePool: usize = JOBS + JOB_POOL * JOB_STRIDE;
-  const pool: usize = job < receivePool ? CTL_JOB_FREE : CTL_RX_JOB_FREE;
+  const pool: usize = job < <usize>RX_JOBS ? CTL_JOB_FREE : CTL_RX_JOB_FREE;
   store<u32>(job, load<u32>(pool), JOB_NEXT);
   store<u32>(pool, <u32>job);
   if (load<u32>(CTL_WAIT_HEAD) != 0 && pool == CTL_JOB_FREE) wakeWaiting();

@@ -24,7 +24,7 @@ import {
   Q_VECTOR,
 } from '../abi/queue.ts';
 import { JOB_CONTEXT, JOB_READABLE, JOB_SEGMENTS, JOB_WRITABLE } from '../abi/job.ts';
-import { DMA_FAULT, DMA_FN, SEGMENT_BYTES, SEGMENT_LENGTH } from '../abi/dma_context.ts';
+import { DMA_FAULT, DMA_FN, SEGMENT_BYTES, SEGMENT_IOVA, SEGMENT_LENGTH } from '../abi/dma_context.ts';
 import { TRACE_MASK_STATE, TRACE_QUEUE_NOTIFY, TRACE_QUEUE_USED_IDX } from '../abi/trace_kind.ts';
 import { NOTIFY_AGAIN, NOTIFY_IDLE, NOTIFY_READING } from '../abi/state_value.ts';
 import { FC_BAD_DMA, FC_INTERRUPTS_SUPPRESSED } from '../abi/counter.ts';
@@ -53,7 +53,7 @@ export function scatter(job: usize, skip: u32, source: usize, bytes: u32): u32 {
       skip -= length;
     } else {
       const span = min(length - skip, left);
-      postWrite(job + JOB_CONTEXT, load<u64>(segment) + skip, span, source);
+      postWrite(job + JOB_CONTEXT, load<u64>(segment, SEGMENT_IOVA) + skip, span, source);
       source += span;
       left -= span;
       skip = 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The life of one admin command as the core recorded it (assembly/admin/engine.ts has the layout).
+// The life of one admin command as the core recorded it.
 import * as L from '../../assembly/abi/dma_context.ts';
+import * as R from '../../assembly/abi/record.ts';
 import type { CoreInstance } from '../core/instance.ts';
 
 /** Where the time of a read goes, in cycles; the parts add up to the time from its start to its end. */
@@ -75,52 +76,43 @@ export interface AdminRecord {
   readonly command: Uint8Array;
 }
 
-const LIVES = 128;
-const ENGINE_WAIT = LIVES + 4 * L.LIFE_BYTES;
-const COMMAND_BYTES = ENGINE_WAIT + 4;
-const COMMAND = COMMAND_BYTES + 4;
-const COMMAND_KEPT = 40;
-
 /** Reads the record at `address`. */
 export function readAdminRecord(core: CoreInstance, address: number): AdminRecord {
   const { view } = core;
+  const half = (offset: number): number => view.getUint16(address + offset, true);
+  const word = (offset: number): number => view.getUint32(address + offset, true);
   const time = (offset: number): number => Number(view.getBigUint64(address + offset, true));
+  const life = (index: number): ReadLife => readLife(view, address + R.ADMIN_TRACE_LIVES + index * L.LIFE_BYTES);
+  const command = address + R.ADMIN_TRACE_COMMAND;
+  const commandBytes = word(R.ADMIN_TRACE_LENGTH);
   return {
-    opcode: view.getUint16(address, true),
-    groupType: view.getUint16(address + 2, true),
-    memberId: view.getUint32(address + 4, true),
-    status: view.getUint16(address + 8, true),
-    qualifier: view.getUint16(address + 10, true),
-    head: view.getUint32(address + 12, true),
-    doorbellIssued: time(16),
-    doorbellArrived: time(24),
-    visited: time(32),
-    indexRead: time(40),
-    ringRead: time(48),
-    started: time(56),
-    descriptorsKnown: time(64),
-    dataKnown: time(72),
-    executing: time(80),
-    executed: time(88),
-    writtenBack: time(96),
-    notified: time(104),
-    tlpsUp: view.getUint16(address + 112, true),
-    tlpsDown: view.getUint16(address + 114, true),
-    bytesUp: view.getUint32(address + 116, true),
-    bytesDown: view.getUint32(address + 120, true),
-    inWork: view.getUint32(address + 124, true),
-    lives: {
-      index: readLife(view, address + LIVES),
-      ring: readLife(view, address + LIVES + L.LIFE_BYTES),
-      descriptors: readLife(view, address + LIVES + 2 * L.LIFE_BYTES),
-      data: readLife(view, address + LIVES + 3 * L.LIFE_BYTES),
-    },
-    engineWait: view.getUint32(address + ENGINE_WAIT, true),
-    commandBytes: view.getUint32(address + COMMAND_BYTES, true),
-    command: core.u8.slice(
-      address + COMMAND,
-      address + COMMAND + Math.min(COMMAND_KEPT, view.getUint32(address + COMMAND_BYTES, true)),
-    ),
+    opcode: half(R.ADMIN_TRACE_OPCODE),
+    groupType: half(R.ADMIN_TRACE_GROUP),
+    memberId: word(R.ADMIN_TRACE_MEMBER),
+    status: half(R.ADMIN_TRACE_STATUS),
+    qualifier: half(R.ADMIN_TRACE_QUALIFIER),
+    head: word(R.ADMIN_TRACE_CHAIN),
+    doorbellIssued: time(R.ADMIN_TRACE_KICK_ISSUED),
+    doorbellArrived: time(R.ADMIN_TRACE_KICK_ARRIVED),
+    visited: time(R.ADMIN_TRACE_VISITED),
+    indexRead: time(R.ADMIN_TRACE_IDX_READ),
+    ringRead: time(R.ADMIN_TRACE_RING_READ),
+    started: time(R.ADMIN_TRACE_STARTED),
+    descriptorsKnown: time(R.ADMIN_TRACE_WALKED),
+    dataKnown: time(R.ADMIN_TRACE_GATHERED),
+    executing: time(R.ADMIN_TRACE_EXECUTING),
+    executed: time(R.ADMIN_TRACE_EXECUTED),
+    writtenBack: time(R.ADMIN_TRACE_RETIRED),
+    notified: time(R.ADMIN_TRACE_NOTIFIED),
+    tlpsUp: half(R.ADMIN_TRACE_UP_TLPS),
+    tlpsDown: half(R.ADMIN_TRACE_DOWN_TLPS),
+    bytesUp: word(R.ADMIN_TRACE_UP_BYTES),
+    bytesDown: word(R.ADMIN_TRACE_DOWN_BYTES),
+    inWork: word(R.ADMIN_TRACE_JOBS),
+    lives: { index: life(0), ring: life(1), descriptors: life(2), data: life(3) },
+    engineWait: word(R.ADMIN_TRACE_ENGINE_WAIT),
+    commandBytes,
+    command: core.u8.slice(command, command + Math.min(R.ADMIN_TRACE_COMMAND_BYTES, commandBytes)),
   };
 }
 

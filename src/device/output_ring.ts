@@ -3,13 +3,22 @@
 import { OUT_ADMIN, OUT_FRAME, OUT_INTX, OUT_MSI } from '../../assembly/abi/event_code.ts';
 import { CTL_WIRE_TAIL } from '../../assembly/abi/control.ts';
 import { MSIX_VECTORS_MAX } from '../../assembly/abi/function.ts';
-import { OUT_A, OUT_B, OUT_C, OUT_D, OUT_FUNCTION, OUT_KIND, OUT_TIME } from '../../assembly/abi/record.ts';
+import {
+  OUT_A,
+  OUT_B,
+  OUT_C,
+  OUT_D,
+  OUT_FUNCTION,
+  OUT_KIND,
+  OUT_TIME,
+  WIRE_END,
+  WIRE_ENTRY_BYTES,
+} from '../../assembly/abi/record.ts';
 import type { CoreInstance } from '../core/instance.ts';
 import { checkWhole } from '../util/options.ts';
 import { readAdminRecord, type AdminRecord } from './admin_record.ts';
 import type { FrameHandler, InterruptHandler, MsiMessage } from './outputs.ts';
 
-const ENTRY_END = 8; // before a frame in the wire ring: where the tail goes, and the length
 const HIGH = 0x1_0000_0000;
 
 /** The handlers of one card. */
@@ -64,7 +73,7 @@ export class OutputRing {
   /** The frame is free to be overwritten once the tail has moved past it: not while a handler further out still has one. */
   private deliverFrame(at: number, bytes: number, fn: number, time: number): void {
     const { u8, u32 } = this.core;
-    this.wireEnd = u32[(at - ENTRY_END) >> 2]!;
+    this.wireEnd = u32[(at - WIRE_ENTRY_BYTES + WIRE_END) >> 2]!;
     this.framesOut++;
     try {
       if (this.frames !== null) this.frames(u8.subarray(at, at + bytes), fn, time);

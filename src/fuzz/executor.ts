@@ -21,7 +21,16 @@ import {
   CTL_READ_FAULT_KIND,
   CTL_WIRE_TAIL,
 } from '../../assembly/abi/control.ts';
-import { OUT_A, OUT_B, OUT_C, OUT_FUNCTION, OUT_KIND, OUT_RECORD_BYTES } from '../../assembly/abi/record.ts';
+import {
+  OUT_A,
+  OUT_B,
+  OUT_C,
+  OUT_FUNCTION,
+  OUT_KIND,
+  OUT_RECORD_BYTES,
+  WIRE_END,
+  WIRE_ENTRY_BYTES,
+} from '../../assembly/abi/record.ts';
 import { IOMMU_FOREIGN, IOMMU_READ, IOMMU_WRITE, NONE } from '../../assembly/abi/state_value.ts';
 import { COMMON_QUEUE_SELECT, COMMON_SIZE } from '../../assembly/abi/virtio_pci_common.ts';
 import { VIRTQ_DESC_F_WRITE } from '../../assembly/abi/virtio_ring.ts';
@@ -178,7 +187,7 @@ export class Executor {
       this.note(kind + (u32[record + (OUT_FUNCTION >> 2)]! << 4));
       this.note(b ^ u32[record + (OUT_C >> 2)]!);
       if (kind === OUT_MSI) this.noteMessage(u32[record + (OUT_FUNCTION >> 2)]!, a);
-      else if (kind === OUT_FRAME) u32[CTL_WIRE_TAIL >> 2] = u32[(a - 8) >> 2]!;
+      else if (kind === OUT_FRAME) u32[CTL_WIRE_TAIL >> 2] = u32[(a - WIRE_ENTRY_BYTES + WIRE_END) >> 2]!;
       tail = (tail + 1) >>> 0;
       u32[CTL_OUT_TAIL >> 2] = tail;
     }
