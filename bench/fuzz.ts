@@ -9,7 +9,7 @@ import { Executor } from '../src/fuzz/executor.ts';
 import { Generator } from '../src/fuzz/generate.ts';
 import { OP_WORDS } from '../src/fuzz/program.ts';
 import { Random } from '../src/util/random.ts';
-import type { Scenario } from './scenarios.ts';
+import type { Scenario } from './scenario.ts';
 
 const ACCESSES = 20;
 const PROGRAMS = 64;

@@ -12,7 +12,8 @@ import { parseArgs } from 'node:util';
 import Benchmark from 'benchmark';
 
 import { registerDispatchBaseline } from './baseline/baseline.ts';
-import { calibration, SCENARIOS, type Scenario } from './scenarios.ts';
+import type { Scenario } from './scenario.ts';
+import { calibration, SCENARIOS } from './scenarios.ts';
 
 const SCHEMA = 'virtfn.bench/1';
 const ROUNDS = 4;

@@ -12,17 +12,7 @@ import { VirtioVfioPci } from '../src/variant/virtio_vfio_pci.ts';
 import { VfioPci } from '../src/vfio/vfio_pci.ts';
 import { AdminRing } from './admin_ring.ts';
 import { fuzzGuided, fuzzUnguided } from './fuzz.ts';
-
-/** A prepared scenario. */
-export interface Scenario {
-  /** Operations that one call does. */
-  readonly operations: number;
-  /** What one operation is. */
-  readonly unit: string;
-  readonly run: () => number;
-  /** True if a result of run() is right. */
-  readonly check: (result: number) => boolean;
-}
+import type { Scenario } from './scenario.ts';
 
 /** A scenario of one card. */
 interface OneCard extends Scenario {

@@ -61,8 +61,9 @@ export type { Problem } from './util/problems.ts';
 // The lives of functions: SR-IOV as Linux has it, mediated devices, and one interface for all.
 export { SriovLifecycle } from './provisioning/sriov_lifecycle.ts';
 export type { SriovVf, VfDriver } from './provisioning/sriov_vf.ts';
-export { MDEV_TYPES, MdevParent } from './provisioning/mdev.ts';
-export type { MdevType, MdevTypeView } from './provisioning/mdev.ts';
+export { MdevParent } from './provisioning/mdev.ts';
+export { MDEV_TYPES } from './provisioning/mdev_type.ts';
+export type { MdevType, MdevTypeView } from './provisioning/mdev_type.ts';
 export type { MdevDevice } from './provisioning/mdev_device.ts';
 export { OnDemandFunctions } from './provisioning/on_demand.ts';
 export type { OnDemandOptions } from './provisioning/on_demand.ts';

@@ -10,6 +10,7 @@ import { fuzzTarget, type FuzzedTarget } from '../fuzz/session.ts';
 import { traceRecords } from '../trace/index.ts';
 import { NicError, UsageError } from '../util/errors.ts';
 import { readCorpus, readReproducer, writeCorpus, writeFinding } from './fuzz_files.ts';
+import { FUZZ_SCHEMA, type FoundProblem, type FuzzReport } from './fuzz_report.ts';
 import { runWorkers, statusText, WORKER_VARIABLE } from './fuzz_workers.ts';
 import { jsonOption } from './json_option.ts';
 import { wholeNumber } from './options.ts';
@@ -18,7 +19,6 @@ import { counted, fileList, grouped, StatusLine } from './output.ts';
 import { tableText } from './table.ts';
 import { PCAPNG, VCD, writeTrace } from './trace_files.ts';
 
-const SCHEMA = 'virtfn.fuzz/1';
 const LONGEST_SECONDS = 1_000_000;
 const MOST_EXECUTIONS = 1e12;
 const SEED_MAX = 0xffffffff;
@@ -38,24 +38,6 @@ interface FuzzArguments {
   readonly vcd?: string;
   readonly pcapng?: string;
   readonly json?: string;
-}
-
-/** What a run reports. */
-export interface FuzzReport {
-  readonly schema: typeof SCHEMA;
-  readonly seed: number;
-  readonly workers: number;
-  readonly targets: readonly FuzzedTarget[];
-  readonly findings: readonly FoundProblem[];
-}
-
-/** A finding in a report; `files` where a corpus folder was given. */
-export interface FoundProblem {
-  readonly target: string;
-  readonly oracle: string;
-  readonly message: string;
-  readonly input: string;
-  readonly files: readonly string[];
 }
 
 /** The verb. */
@@ -78,7 +60,7 @@ export function fuzzCommand(): Command {
     .option('--input <hex>', 'the same for an input of --target, as a report prints it', readInput)
     .option('--vcd <file>', 'with --replay or --input: signals of the run, for GTKWave or Surfer')
     .option('--pcapng <file>', 'with --replay or --input: frames of the run, for Wireshark')
-    .addOption(jsonOption(SCHEMA))
+    .addOption(jsonOption(FUZZ_SCHEMA))
     .addHelpText(
       'after',
       `
@@ -143,7 +125,7 @@ function readInput(text: string): string {
 }
 
 async function fuzz(options: FuzzArguments, files: CommandFiles): Promise<void> {
-  const report = options.workers > 1 ? await runWorkers(options, SCHEMA) : runHere(options, files);
+  const report = options.workers > 1 ? await runWorkers(options) : runHere(options, files);
   if (options.svg !== undefined) {
     const { edgesChart } = await import('./fuzz_chart.ts');
     files.write('--svg', [edgesChart(report.targets)]);
@@ -187,7 +169,7 @@ function runHere({ target, seconds, executions, seed, corpus }: FuzzArguments, f
     status.clear();
   }
   files.write('--coverage', [JSON.stringify([...points])]);
-  return { schema: SCHEMA, seed, workers: 1, targets, findings };
+  return { schema: FUZZ_SCHEMA, seed, workers: 1, targets, findings };
 }
 
 function problem(finding: Finding, corpus: string | undefined): FoundProblem {
@@ -249,7 +231,7 @@ function replay(
     throw new UsageError(`${title}: target ${name} runs no card whose signals could be written`);
   }
   const { written, remarks } = files;
-  const report = { schema: SCHEMA, replay: title, target: name, oracle, violation, lines };
+  const report = { schema: FUZZ_SCHEMA, replay: title, target: name, oracle, violation, lines };
   files.report({ ...report, files: [...written], notes: remarks }, () => {
     const holds = oracle === undefined ? 'it breaks no rule' : `${oracle} does not break any more`;
     return [...lines, '', violation === null ? holds : `${violation.oracle}: ${violation.message}`].join('\n');

@@ -3,9 +3,9 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
-import type { FuzzReport } from './fuzz.ts';
-import { NicError } from '../util/errors.ts';
 import type { FuzzProgress } from '../fuzz/index.ts';
+import { NicError } from '../util/errors.ts';
+import { FUZZ_SCHEMA, type FuzzReport } from './fuzz_report.ts';
 import { counted, grouped, StatusLine } from './output.ts';
 
 /** Set to 1 for a worker: it tells how far it is on standard error, a line of JSON at a time. */
@@ -33,7 +33,7 @@ interface WorkerSettings {
 }
 
 /** Runs the workers and waits for all of them. Throws NicError FUZZ where one ends without a report. */
-export async function runWorkers(settings: WorkerSettings, schema: FuzzReport['schema']): Promise<FuzzReport> {
+export async function runWorkers(settings: WorkerSettings): Promise<FuzzReport> {
   const { seed, workers } = settings;
   const status = new StatusLine();
   const latest = new Map<number, WorkerProgress>();
@@ -64,7 +64,7 @@ export async function runWorkers(settings: WorkerSettings, schema: FuzzReport['s
         const key = `${target} ${oracle} ${message.replace(/\d+/g, '#')}`;
         return !known.has(key) && known.add(key);
       });
-    return { schema, seed, workers, targets: reports.flatMap((report) => report.targets), findings };
+    return { schema: FUZZ_SCHEMA, seed, workers, targets: reports.flatMap((report) => report.targets), findings };
   } finally {
     status.clear();
   }

@@ -4,7 +4,7 @@
 import type { Nic } from '../device/nic.ts';
 import { VfioError } from '../util/errors.ts';
 import { APERTURE, areaSource, type Area, type AreaPart } from './area_list.ts';
-import { hex, IoPageTable, rangeOf } from './io_page_table.ts';
+import { hex, IoPageTable, rangeOf, type PinHolder } from './io_page_table.ts';
 import { PAGE_BYTES, readSource, writeSource, type MemorySource } from './memory_source.ts';
 import { IommufdObject, type ObjectTable } from './object_table.ts';
 
@@ -31,7 +31,7 @@ interface Pin {
   readonly areas: readonly Area[];
 }
 
-export class IommufdAccess extends IommufdObject {
+export class IommufdAccess extends IommufdObject implements PinHolder {
   private readonly nic: Nic;
   private readonly ops: AccessOps;
   private ioas: IoPageTable | null = null;

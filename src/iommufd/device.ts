@@ -206,7 +206,7 @@ export class IommufdDevice extends IommufdObject {
     if (!(object instanceof IoPageTable)) {
       throw new VfioError('EINVAL', `object ${ptId} is neither an IOAS nor a page table`);
     }
-    const made = [...object.hwpts].find((hwpt) => hwpt.isAuto);
+    const made = [...object.hwpts].filter((hwpt) => hwpt instanceof HwptPaging).find(({ isAuto }) => isAuto);
     return made ?? new HwptPaging(this.table, this.nic, object, {}, true);
   }
 

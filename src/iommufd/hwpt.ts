@@ -5,9 +5,8 @@ import type { Nic } from '../device/nic.ts';
 import { VfioError } from '../util/errors.ts';
 import { areaSource, type Area } from './area_list.ts';
 import { Ioas } from './ioas.ts';
-import { hex, rangeOf, type IoPageTable } from './io_page_table.ts';
+import { hex, rangeOf, type AreaTable, type IoPageTable } from './io_page_table.ts';
 import { PAGE_BYTES } from './memory_source.ts';
-import type { HwptNested } from './hwpt_nested.ts';
 import { IommufdObject, type ObjectTable } from './object_table.ts';
 
 /** IOMMU_HWPT_ALLOC_* of a paging HWPT. */
@@ -61,12 +60,17 @@ export abstract class Hwpt extends IommufdObject {
   }
 }
 
-export class HwptPaging extends Hwpt {
+/** Who composes its own mappings with those of a parent, and is told what the parent loses. */
+export interface FirstStage {
+  onParentUnmap(iova: number, length: number): void;
+}
+
+export class HwptPaging extends Hwpt implements AreaTable {
   readonly ioas: IoPageTable;
   /** Made by attaching to an IOAS; goes with its last device. */
   readonly isAuto: boolean;
   readonly flags: HwptFlags;
-  readonly nested = new Set<HwptNested>();
+  readonly nested = new Set<FirstStage>();
   private isTracking = false;
 
   constructor(table: ObjectTable, nic: Nic, ioas: IoPageTable, flags: HwptFlags, isAuto: boolean) {

@@ -6,7 +6,7 @@
 import type { Nic } from '../device/nic.ts';
 import { VfioError } from '../util/errors.ts';
 import { areaSource } from './area_list.ts';
-import { Hwpt, type HwptPaging } from './hwpt.ts';
+import { Hwpt, type FirstStage, type HwptPaging } from './hwpt.ts';
 import type { IoPageTable } from './io_page_table.ts';
 import { offsetOf, PAGE_BYTES, readSource, sourceAt, type MemorySource } from './memory_source.ts';
 import type { ObjectTable } from './object_table.ts';
@@ -39,7 +39,7 @@ interface Piece {
   readonly write: boolean;
 }
 
-export class HwptNested extends Hwpt {
+export class HwptNested extends Hwpt implements FirstStage {
   readonly parent: HwptPaging;
   private readonly root: number;
   private pieces: readonly Piece[] = [];

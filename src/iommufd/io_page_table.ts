@@ -3,7 +3,6 @@
 // memory. Names and errors of linux/iommufd.h.
 import type { Nic } from '../device/nic.ts';
 import { VfioError } from '../util/errors.ts';
-import type { IommufdAccess } from './access.ts';
 import {
   APERTURE,
   AreaList,
@@ -15,7 +14,6 @@ import {
   type IovaRange,
   type Pages,
 } from './area_list.ts';
-import type { HwptPaging } from './hwpt.ts';
 import type { MapOptions } from './ioas.ts';
 import { offsetOf, PAGE_BYTES, type MemorySource } from './memory_source.ts';
 import { IommufdObject, type ObjectTable } from './object_table.ts';
@@ -44,10 +42,22 @@ export function hex(value: number): string {
   return `0x${value.toString(16)}`;
 }
 
+/** A page table that holds every area. */
+export interface AreaTable {
+  /** False: there is no room. */
+  mapArea(area: Area): boolean;
+  unmapArea(area: Area): void;
+}
+
+/** Who may hold pins of areas, and is told before one goes. */
+export interface PinHolder {
+  onUnmap(iova: number, length: number): void;
+}
+
 export class IoPageTable extends IommufdObject {
   readonly areas = new AreaList();
-  readonly hwpts = new Set<HwptPaging>();
-  readonly accesses = new Set<IommufdAccess>();
+  readonly hwpts = new Set<AreaTable>();
+  readonly accesses = new Set<PinHolder>();
   private readonly nic: Nic;
   private allowed: readonly IovaRange[] = [];
   /** Devices that are attached: their reserved addresses are taken out. */
@@ -190,7 +200,7 @@ export class IoPageTable extends IommufdObject {
 
   /** Adds areas to the list and to every page table; ENOMEM, with nothing added, if one has no room. */
   private insert(areas: readonly Area[]): void {
-    const done: [HwptPaging, Area][] = [];
+    const done: [AreaTable, Area][] = [];
     for (const area of areas) {
       for (const hwpt of this.hwpts) {
         if (hwpt.mapArea(area)) done.push([hwpt, area]);

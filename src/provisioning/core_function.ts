@@ -11,7 +11,7 @@ import { VfioPci } from '../vfio/vfio_pci.ts';
 import { pasidDma, type BindDma } from './dma_binding.ts';
 import type { Host } from './host.ts';
 import { MediatedDma } from './mediated_dma.ts';
-import type { RegisteredDevice } from './vfio_node.ts';
+import type { RegisteredDevice } from './vfio_file.ts';
 
 /** One function on demand that is there. */
 export class CoreFunction implements RegisteredDevice {

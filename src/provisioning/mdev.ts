@@ -2,48 +2,11 @@
 // Mediated devices the legacy way, as /sys/class/mdev_bus shows them: a parent with types, created by writing a GUID to a
 // type, bound to the parent's driver at once, removed by writing to `remove`. A mediated device here is a function of the
 // card without routing id and PASID.
-import type { FunctionProfile } from '../device/function_profile.ts';
 import { VfioError } from '../util/errors.ts';
 import type { Host, PfChild } from './host.ts';
 import { MdevDevice } from './mdev_device.ts';
+import { MDEV_TYPES, type MdevType, type MdevTypeView } from './mdev_type.ts';
 import type { Steps } from './tasks.ts';
-
-/** One directory below mdev_supported_types. */
-export interface MdevType {
-  /** Name of the directory: driver and type. */
-  readonly id: string;
-  /** What `name` and `description` read. */
-  readonly name: string;
-  readonly description: string;
-  readonly profile: FunctionProfile;
-}
-
-/** A type as its directory reads. */
-export interface MdevTypeView {
-  readonly id: string;
-  readonly name: string;
-  readonly description: string;
-  readonly deviceApi: 'vfio-pci';
-  readonly availableInstances: number;
-  /** GUIDs below `devices`. */
-  readonly devices: readonly string[];
-}
-
-/** The types that a card offers. */
-export const MDEV_TYPES: readonly MdevType[] = [
-  {
-    id: 'virtfn-net-1',
-    name: 'virtio-net, one queue pair',
-    description: 'queue pairs: 1, vectors: 4, rings of 256',
-    profile: { queuePairs: 1, vectors: 4 },
-  },
-  {
-    id: 'virtfn-net-4',
-    name: 'virtio-net, four queue pairs',
-    description: 'queue pairs: 4, vectors: 10, rings of 256',
-    profile: { queuePairs: 4, vectors: 10 },
-  },
-];
 
 const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\n?$/i;
 

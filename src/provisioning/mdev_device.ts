@@ -6,7 +6,7 @@ import { NicError, VfioError } from '../util/errors.ts';
 import { CoreFunction } from './core_function.ts';
 import type { Host, NumberPool } from './host.ts';
 import { LifecycleState } from './lifecycle_state.ts';
-import type { MdevType } from './mdev.ts';
+import type { MdevType } from './mdev_type.ts';
 import type { Pending, Steps } from './tasks.ts';
 import type { VfioFile } from './vfio_file.ts';
 import { VfioNode } from './vfio_node.ts';

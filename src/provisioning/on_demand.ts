@@ -5,7 +5,8 @@
 import type { FunctionProfile } from '../device/function_profile.ts';
 import { VfioError } from '../util/errors.ts';
 import { NumberPool, type PfChild } from './host.ts';
-import { MdevParent, type MdevType } from './mdev.ts';
+import { MdevParent } from './mdev.ts';
+import type { MdevType } from './mdev_type.ts';
 import { MdevDevice } from './mdev_device.ts';
 import { OnDemandFunction, type FunctionKind, type FunctionMaker } from './on_demand_function.ts';
 import type { SriovLifecycle } from './sriov_lifecycle.ts';

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The story with mediated devices, by the legacy interface of sysfs.
 import { VFIO_PCI_MSIX_IRQ_INDEX } from '../vfio/vfio_device.ts';
-import type { Stage } from './story.ts';
 import { StoryGuest } from './story_guest.ts';
+import type { Stage } from './story_stage.ts';
 
 const GUID = '0aa5f6a8-54a4-4d1b-9d5c-0d3a5b1e7c01';
 const OTHER = '0aa5f6a8-54a4-4d1b-9d5c-0d3a5b1e7c02';

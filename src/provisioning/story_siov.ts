@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The story with functions on demand, told apart by a PASID on the requester id of the PF.
 import { VFIO_PCI_MSIX_IRQ_INDEX } from '../vfio/vfio_device.ts';
-import type { Stage } from './story.ts';
 import { StoryGuest } from './story_guest.ts';
+import type { Stage } from './story_stage.ts';
 
 export function tellSiov(stage: Stage): void {
   const { host, functions } = stage;

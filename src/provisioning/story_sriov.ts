@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The story with SR-IOV: a transitional VF under the variant driver, its legacy guest, and a second VF beside it.
 import { VFIO_PCI_MSIX_IRQ_INDEX } from '../vfio/vfio_device.ts';
-import type { Stage } from './story.ts';
 import { StoryGuest } from './story_guest.ts';
+import type { Stage } from './story_stage.ts';
 
 const DRIVER = 'virtio_vfio_pci';
 

@@ -12,15 +12,39 @@ import type {
   VfioIrqInfo,
   VfioRegionInfo,
 } from '../vfio/vfio_device.ts';
-import type { VfioNode } from './vfio_node.ts';
+import type { BindDma, DmaBinding } from './dma_binding.ts';
+import type { LifecycleState } from './lifecycle_state.ts';
+
+/** What a driver registers. */
+export interface RegisteredDevice {
+  /** The device behind the driver; open() and close() are the driver's own. */
+  readonly device: VfioDevice;
+  /** How VFIO_DEVICE_BIND_IOMMUFD makes its DMA known to an iommufd. */
+  readonly bind: BindDma;
+  /** Signals the request interrupt. */
+  requestRelease(): void;
+}
+
+/** What a file knows of the node that it was opened by. */
+export interface OpenedNode {
+  readonly path: string;
+  readonly registered: RegisteredDevice;
+  readonly lifecycle: LifecycleState;
+  /** The file that is bound to an iommufd. */
+  user: VfioFile | null;
+  /** Its DMA in that iommufd. */
+  binding: DmaBinding | null;
+  /** A file was closed. */
+  closed(file: VfioFile): void;
+}
 
 /** One open file. Calls throw EBADF once it is closed, EINVAL before it is bound. */
 export class VfioFile implements VfioDevice {
   readonly requesterId: number;
-  private readonly node: VfioNode;
+  private readonly node: OpenedNode;
   private isClosed = false;
 
-  constructor(node: VfioNode) {
+  constructor(node: OpenedNode) {
     this.node = node;
     this.requesterId = node.registered.device.requesterId;
   }

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // /dev/vfio/devices/vfioN: the node of a device that a vfio driver has registered, its open files, and what happens when
 // the driver wants to let go while somebody has one open. In the kernel that is vfio_unregister_group_dev().
-import type { VfioDevice } from '../vfio/vfio_device.ts';
-import type { BindDma, DmaBinding } from './dma_binding.ts';
+import type { DmaBinding } from './dma_binding.ts';
 import type { LifecycleState } from './lifecycle_state.ts';
 import type { Steps, Tasks } from './tasks.ts';
-import { VfioFile } from './vfio_file.ts';
+import { VfioFile, type OpenedNode, type RegisteredDevice } from './vfio_file.ts';
 
 /** Linux asks again so often while it waits for a user. */
 const REQUEST_REPEAT_MS = 10_000;
@@ -36,18 +35,8 @@ export class VfioNodes {
   }
 }
 
-/** What a driver registers. */
-export interface RegisteredDevice {
-  /** The device behind the driver; open() and close() are the driver's own. */
-  readonly device: VfioDevice;
-  /** How VFIO_DEVICE_BIND_IOMMUFD makes its DMA known to an iommufd. */
-  readonly bind: BindDma;
-  /** Signals the request interrupt. */
-  requestRelease(): void;
-}
-
 /** A registered vfio device. */
-export class VfioNode {
+export class VfioNode implements OpenedNode {
   readonly number: number;
   readonly registered: RegisteredDevice;
   readonly lifecycle: LifecycleState;

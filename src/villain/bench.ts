@@ -17,8 +17,10 @@ import { VIRTIO_F_ADMIN_VQ, VIRTIO_F_SR_IOV } from '../../assembly/abi/virtio_fe
 import { LEGACY_DEVICE_STATUS } from '../../assembly/abi/virtio_pci_legacy.ts';
 import { COMMON_NUM_QUEUES } from '../../assembly/abi/virtio_pci_common.ts';
 import { enumerate } from '../device/bus.ts';
+import type { CoreBuild } from '../core/load.ts';
 import type { NicConfig } from '../device/config.ts';
 import { createNic, type MsiMessage, type Nic } from '../device/nic.ts';
+import type { NicMode } from '../device/profile.ts';
 import { Machine } from '../machine/machine.ts';
 import { NicError } from '../util/errors.ts';
 import { VFIO_PCI_MSIX_IRQ_INDEX } from '../vfio/vfio_device.ts';
@@ -27,9 +29,10 @@ import { serviceFault } from './frames.ts';
 import type { GuestMemory } from './guest_memory.ts';
 import { barRegisters, LegacyFunction } from './legacy_function.ts';
 import type { Card, Endpoint, Path, PathDriver } from './path.ts';
-import { CONFIG, RawFunction, RX, TX, type Rig } from './raw_function.ts';
+import { CONFIG, RawFunction, RX, TX } from './raw_function.ts';
 import type { RawRing } from './raw_ring.ts';
-import { must, Violation, type Case, type RunOptions } from './verdict.ts';
+import type { Rig } from './rig.ts';
+import { must, Violation } from './verdict.ts';
 
 export const BAD_VF = 1;
 export const BYSTANDER_VF = 2;
@@ -40,6 +43,34 @@ export const QUEUE_SIZE = 16;
 const WINDOW_BYTES = 4 << 20;
 /** Events until settle() gives up: no act of a case makes the card do so much. */
 const EVENTS_MAX = 2_000_000;
+
+/**
+ * Who drives what at the start:
+ * - `net`: the PF runs under its driver; VF 1 is the bad function with receive and transmit queue up, VF 2 looks on.
+ * - `admin`: the PF is the bad function, with receive, transmit and admin queue up; VF 1 is a member without a driver, VF 2
+ *   looks on.
+ * - `legacy`: as `net`, and VF 1 is behind the variant driver; nothing has been written to it.
+ */
+export type Setup = 'net' | 'admin' | 'legacy';
+
+/** The stage of a case. */
+export interface CaseSetup {
+  readonly setup: Setup;
+  /** Options of the card beside the bench's own. */
+  readonly config?: NicConfig;
+  /** The driver of setup `net` sits in the kernel and has the MSI-X table; through vfio-pci nobody has. */
+  readonly hasTable?: boolean;
+  /** Feature bits that the bad function's driver accepts beside the base features. */
+  readonly features?: readonly number[];
+  /** Queues of the bad function beside 0 and 1. */
+  readonly queues?: readonly number[];
+}
+
+/** How the cards of a run are made. */
+export interface RunOptions {
+  readonly mode: NicMode;
+  readonly build?: CoreBuild;
+}
 
 export class Bench implements Rig {
   readonly nic: Nic;
@@ -61,7 +92,11 @@ export class Bench implements Rig {
   sentBefore = 0;
 
   /** Everything up to the moment before the bad act. */
-  constructor({ setup, config, hasTable, features = [], queues = [] }: Case, driver: PathDriver, options: RunOptions) {
+  constructor(
+    { setup, config, hasTable, features = [], queues = [] }: CaseSetup,
+    driver: PathDriver,
+    options: RunOptions,
+  ) {
     const cardOptions: NicConfig = {
       mode: options.mode,
       totalVfs: TOTAL_VFS,

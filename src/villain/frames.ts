@@ -3,9 +3,9 @@
 // frame to the wire, and one from it.
 import { DEVICE_BAR_OFFSET } from '../../assembly/abi/config_layout.ts';
 import { VIRTIO_NET_HDR_SIZE, VIRTIO_NET_MAC_SIZE } from '../../assembly/abi/virtio_net.ts';
-import type { Bench } from './bench.ts';
 import { RX, TX, type RawFunction } from './raw_function.ts';
 import { WRITE, type RawRing } from './raw_ring.ts';
+import type { Rig } from './rig.ts';
 
 export const HEADER: number = VIRTIO_NET_HDR_SIZE;
 /** A station beyond the wire. */
@@ -55,11 +55,11 @@ export interface NetPort {
 }
 
 /** A frame out and, where no older buffer would take it, one in. Null: both came as they were sent. */
-export function portFault(bench: Bench, { mac, tx, rx, headerBytes, kick }: NetPort): string | null {
+export function portFault(rig: Rig, { mac, tx, rx, headerBytes, kick }: NetPort): string | null {
   const { memory } = tx;
-  bench.settle();
+  rig.settle();
   const sent = frame(STRANGER, mac, GOOD_BYTES, 3);
-  const before = bench.wire.length;
+  const before = rig.wire.length;
   tx.takeUsed();
   const head = tx.availIdx % tx.size;
   const out = packet(sent, new Uint8Array(headerBytes));
@@ -68,7 +68,7 @@ export function portFault(bench: Bench, { mac, tx, rx, headerBytes, kick }: NetP
   kick(TX);
   const [used] = tx.takeUsed();
   if (used === undefined || used.id !== head) return 'a good frame to send is not used';
-  const left = bench.wire.slice(before);
+  const left = rig.wire.slice(before);
   if (left.length !== 1 || !isSame(left[0], sent)) return `a good frame is not sent: ${left.length} left the card`;
 
   rx.takeUsed();
@@ -80,15 +80,15 @@ export function portFault(bench: Bench, { mac, tx, rx, headerBytes, kick }: NetP
   rx.describe(slot, { addr, len: length, flags: WRITE });
   rx.offer(slot);
   kick(RX);
-  bench.arrive(arriving);
+  rig.arrive(arriving);
   const [filled] = rx.takeUsed();
   if (filled === undefined || filled.id !== slot || filled.len !== length) return 'a good frame is not received';
   return isSame(memory.bytesAt(addr + headerBytes, GOOD_BYTES), arriving) ? null : 'a good frame arrives changed';
 }
 
 /** portFault() of a modern driver's function as it runs. */
-export function serviceFault(bench: Bench, fn: RawFunction): string | null {
-  return portFault(bench, {
+export function serviceFault(rig: Rig, fn: RawFunction): string | null {
+  return portFault(rig, {
     mac: macOf(fn),
     tx: fn.ring(TX),
     rx: fn.ring(RX),

@@ -22,11 +22,11 @@ import {
 import { VfioError } from '../util/errors.ts';
 import type { VfioDevice } from '../vfio/vfio_device.ts';
 import { fromLe, le, SRIOV, type AdminQueue, type Answer } from './admin_queue.ts';
-import type { Bench } from './bench.ts';
 import { frame, packet, portFault, STRANGER } from './frames.ts';
 import type { GuestMemory } from './guest_memory.ts';
 import { RX, TX } from './raw_function.ts';
 import { RawRing } from './raw_ring.ts';
+import type { Rig } from './rig.ts';
 import { must } from './verdict.ts';
 
 const WRITE_PREFIX = [0, 0, 0, 0, 0, 0, 0];
@@ -77,10 +77,10 @@ export class LegacyFunction {
   readonly registers: LegacyRegisters;
   readonly memory: GuestMemory;
   readonly rings = new Map<number, RawRing>();
-  private readonly bench: Bench;
+  private readonly rig: Rig;
 
-  constructor(bench: Bench, registers: LegacyRegisters, memory: GuestMemory) {
-    this.bench = bench;
+  constructor(rig: Rig, registers: LegacyRegisters, memory: GuestMemory) {
+    this.rig = rig;
     this.registers = registers;
     this.memory = memory;
   }
@@ -137,12 +137,12 @@ export class LegacyFunction {
 
   kick(queue: number): void {
     this.registers.write(LEGACY_QUEUE_NOTIFY, 2, queue);
-    this.bench.settle();
+    this.rig.settle();
   }
 
   /** A good frame out and one in; null: both came as they were sent. */
   serviceFault(): string | null {
-    return portFault(this.bench, {
+    return portFault(this.rig, {
       mac: this.registers.mac(),
       tx: this.ring(TX),
       rx: this.ring(RX),

@@ -35,6 +35,7 @@ import {
 import type { GuestMemory } from './guest_memory.ts';
 import type { Endpoint } from './path.ts';
 import { chained, RawRing, WRITE, writeDescriptors, type Descriptor } from './raw_ring.ts';
+import type { Rig } from './rig.ts';
 import { Violation, Wedged, type Outcome } from './verdict.ts';
 
 export const RX = 0;
@@ -44,12 +45,6 @@ export const CONFIG_VECTOR = 0;
 const TWO_TO_32 = 0x1_0000_0000;
 const RESET_READS = 100;
 const RUNNING = STATUS_ACKNOWLEDGE | STATUS_DRIVER | STATUS_FEATURES_OK | STATUS_DRIVER_OK;
-
-/** What a function needs of the bench it stands on. */
-export interface Rig {
-  /** Lets the card work until nothing is left to do. */
-  settle(): void;
-}
 
 /** One function and the memory of its driver. */
 export class RawFunction {

@@ -2,22 +2,12 @@
 // Runs cases and judges them. After the act: nothing was written where nobody had offered it, the neighbour noticed
 // nothing, the function does what its status says, nothing comes late after a reset, and a good request is served again.
 import { NicError } from '../util/errors.ts';
-import { Bench } from './bench.ts';
+import { Bench, type RunOptions } from './bench.ts';
+import type { Case, CaseResult } from './case.ts';
 import { serviceFault } from './frames.ts';
 import type { PathDriver } from './path.ts';
 import { CONFIG_VECTOR } from './raw_function.ts';
-import {
-  must,
-  Skip,
-  verdictOn,
-  Violation,
-  Wedged,
-  type Case,
-  type CaseResult,
-  type Outcome,
-  type RunOptions,
-  type Verdict,
-} from './verdict.ts';
+import { must, Skip, verdictOn, Violation, Wedged, type Outcome, type Verdict } from './verdict.ts';
 
 /** Runs cases on each path; `onResult` hears how far it is. */
 export function runCases(
@@ -58,7 +48,7 @@ export function runCase(one: Case, driver: PathDriver, options: RunOptions): Cas
     if (missing !== null) throw new Skip(missing);
     outcome = one.run(bench);
     examine(one, bench, outcome);
-    const verdict = verdictOn(one, outcome);
+    const verdict = verdictOn(outcome, one.allowed);
     const allowed = one.allowed.join(', ');
     return report(verdict, outcome, verdict === 'FAIL' ? `${outcome}, and only ${allowed} is allowed` : '');
   } catch (error) {

@@ -6,7 +6,7 @@ import { builtinModules } from 'node:module';
 import { describe, expect, it } from 'vitest';
 
 import { readRepoFile, repoFiles, repoPath } from '../support/repo.ts';
-import { type ImportLine, importsBelow, importsOf, layerFault } from './layers.ts';
+import { type ImportLine, circlesIn, importsBelow, importsOf, layerFault } from './layers.ts';
 
 /** Fewer files than this mean that the test looks in the wrong place. */
 const FEWEST_FILES = 20;
@@ -143,7 +143,31 @@ describe('src/', () => {
   });
 });
 
+describe('circles of imports', () => {
+  const a = importsOf('src/util/a.ts', "import { b } from './b.ts'; import { d } from './d.ts';");
+  const b = importsOf('src/util/b.ts', "export { c } from './c.ts';");
+
+  it.each([
+    ['no circle in two ways to one file', "import { d } from './d.ts';", []],
+    [
+      'a circle of values',
+      "import { a } from './a.ts';",
+      ['src/util/a.ts -> src/util/b.ts -> src/util/c.ts -> src/util/a.ts'],
+    ],
+    ['a circle of types', "import type { B } from './b.ts';", ['src/util/b.ts -> src/util/c.ts -> src/util/b.ts']],
+    ['a file that imports itself', "import { c } from './c.ts';", ['src/util/c.ts -> src/util/c.ts']],
+  ])('see %s', (_what, imports, circles) => {
+    expect(circlesIn([...a, ...b, ...importsOf('src/util/c.ts', imports)])).toEqual(circles);
+  });
+});
+
 describe('both trees', () => {
+  it('close no circle of imports, types included, between folders or inside one', () => {
+    const others = ['bench', 'examples', 'test'].flatMap(importsBelow);
+
+    expect(circlesIn([...coreImports, ...hostImports, ...others])).toEqual([]);
+  });
+
   it('import files that exist', () => {
     const lines = [...coreImports, ...hostImports].filter((line) => !isPackage(line));
 

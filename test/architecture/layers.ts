@@ -71,3 +71,20 @@ export function layerFault({ from, to }: ImportLine): string | undefined {
   if (toLayer === layer) return `${from}: imports ${to}, a neighbour in the same layer`;
   return undefined;
 }
+
+/** Circles that imports close, types included: a file depends on itself, and none of a circle can be read first. */
+export function circlesIn(lines: readonly ImportLine[]): string[] {
+  const imports = new Map<string, string[]>();
+  for (const { from, to } of lines) imports.set(from, [...(imports.get(from) ?? []), to]);
+  const circles: string[] = [];
+  const visited = new Set<string>();
+  const visit = (file: string, way: readonly string[]): void => {
+    const met = way.indexOf(file);
+    if (met >= 0) circles.push([...way.slice(met), file].join(' -> '));
+    if (visited.has(file)) return;
+    visited.add(file);
+    for (const next of imports.get(file) ?? []) visit(next, [...way, file]);
+  };
+  for (const file of imports.keys()) visit(file, []);
+  return circles;
+}

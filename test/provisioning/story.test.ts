@@ -2,7 +2,8 @@
 // How the story of the demo is told: each step with its result and time, and an end where one fails.
 import { describe, expect, it } from 'vitest';
 
-import { Stage, STORY_KINDS, tellStory } from '../../src/provisioning/story.ts';
+import { STORY_KINDS, tellStory } from '../../src/provisioning/story.ts';
+import { Stage } from '../../src/provisioning/story_stage.ts';
 import { NicError } from '../../src/util/errors.ts';
 
 describe('a step', () => {

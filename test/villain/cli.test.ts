@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { CORPUS } from '../../src/villain/cases/corpus.ts';
-import type { CaseResult } from '../../src/villain/verdict.ts';
+import type { CaseResult } from '../../src/villain/case.ts';
 import { CliProgram } from '../support/cli_program.ts';
 
 interface Report {

@@ -3,7 +3,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { runProgram } from '../../src/cli/program.ts';
-import type { Case } from '../../src/villain/verdict.ts';
+import type { Case } from '../../src/villain/case.ts';
 
 vi.mock('../../src/villain/cases/corpus.ts', () => {
   const one: Case = {

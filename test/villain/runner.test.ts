@@ -8,7 +8,9 @@ import { goodPacket } from '../../src/villain/frames.ts';
 import { directPath, socketPath, type PathDriver } from '../../src/villain/path.ts';
 import { TX } from '../../src/villain/raw_function.ts';
 import { runCase, runCases } from '../../src/villain/runner.ts';
-import { Skip, type Case, type CaseResult, type Outcome, type RunOptions } from '../../src/villain/verdict.ts';
+import type { RunOptions } from '../../src/villain/bench.ts';
+import type { Case, CaseResult } from '../../src/villain/case.ts';
+import { Skip, type Outcome } from '../../src/villain/verdict.ts';
 
 const MODE: RunOptions = { mode: 'functional', build: 'debug' };
 

@@ -7,7 +7,8 @@ import type { FuzzTarget, Violation } from '../target.ts';
 import { Breach } from './breach.ts';
 import type { DeviceQueue } from './driver_queue.ts';
 import { driverSeeds, DRIVER_GRAMMAR, KIND, KINDS } from './driver_seeds.ts';
-import { OPERATIONS, scenarioOf, SCENARIOS, type Scenario } from './driver_scenarios.ts';
+import type { Scenario } from './driver_scenario.ts';
+import { OPERATIONS, scenarioOf, SCENARIOS } from './driver_scenarios.ts';
 import { DriverWorld, STEP } from './driver_world.ts';
 import { decodeRecords, mutateRecords, record, shrinkRecords, type FuzzRecord } from './records.ts';
 

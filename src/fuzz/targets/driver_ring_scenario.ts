@@ -9,7 +9,7 @@ import { IOVA_BASE } from './driver_memory.ts';
 import { Breach } from './breach.ts';
 import { DeviceQueue } from './driver_queue.ts';
 import { serveQueue } from './driver_service.ts';
-import type { Scenario } from './driver_scenarios.ts';
+import type { Scenario } from './driver_scenario.ts';
 import type { DriverWorld } from './driver_world.ts';
 
 const QUEUE = 1;

@@ -11,17 +11,10 @@ import { VirtioVfioPci } from '../../variant/virtio_vfio_pci.ts';
 import type { AccessSize } from '../../vfio/vfio_device.ts';
 import { HostileFunction } from './driver_device.ts';
 import { RingScenario } from './driver_ring_scenario.ts';
+import type { Scenario } from './driver_scenario.ts';
 import { deliver } from './driver_service.ts';
 import type { DriverWorld } from './driver_world.ts';
 import type { FuzzRecord } from './records.ts';
-
-/** A driver and the functions below it. */
-export interface Scenario {
-  /** The functions that lies are about; the first is the one that frames come from. */
-  readonly functions: readonly HostileFunction[];
-  start(): void;
-  operate(operation: number, at: number, value: number): void;
-}
 
 /** Names of operations, by number. */
 export const OPERATIONS = [

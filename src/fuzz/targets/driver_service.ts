@@ -3,10 +3,27 @@
 // commands as a device would, and returns them with the lies that are in store for the queue.
 import * as A from '../../../assembly/abi/virtio_admin.ts';
 import { VIRTIO_NET_F_MQ, VIRTIO_NET_HDR_NUM_BUFFERS, VIRTIO_NET_OK } from '../../../assembly/abi/virtio_net.ts';
-import type { HostileFunction } from './driver_device.ts';
 import { NOTIFY_AT, REGISTER_BAR } from './driver_config.ts';
 import type { Chain, DeviceQueue } from './driver_queue.ts';
-import { FLOOD, STEP } from './driver_world.ts';
+import { FLOOD, STEP, type DriverWorld } from './driver_world.ts';
+
+/** What the service needs of the function whose queues it works on. */
+export interface ServedFunction {
+  readonly world: DriverWorld;
+  readonly adminQueue: number;
+  /** The VF that the PF's legacy commands reach. */
+  readonly member: ServedMember | null;
+  hasAccepted(bit: number): boolean;
+  ring(index: number): DeviceQueue | null;
+  raiseQueue(index: number): void;
+}
+
+/** The legacy registers of a member. */
+export interface ServedMember {
+  readonly netConfig: Uint8Array;
+  readLegacy(offset: number, size: number): number;
+  writeLegacy(offset: number, size: number, value: number): void;
+}
 
 type Role = 'receive' | 'transmit' | 'control' | 'admin';
 
@@ -14,7 +31,7 @@ const HEADER_BYTES = 12;
 const LISTED_COMMANDS = 0x3e7fc;
 const OBJECT_LIMIT = 8;
 
-function roleOf(fn: HostileFunction, index: number): Role {
+function roleOf(fn: ServedFunction, index: number): Role {
   if (index === fn.adminQueue) return 'admin';
   const pairs = fn.hasAccepted(VIRTIO_NET_F_MQ) ? 2 : 1;
   if (index === 2 * pairs) return 'control';
@@ -22,7 +39,7 @@ function roleOf(fn: HostileFunction, index: number): Role {
 }
 
 /** Works on everything that the driver made available on a queue. */
-export function serveQueue(fn: HostileFunction, index: number, ring: DeviceQueue): void {
+export function serveQueue(fn: ServedFunction, index: number, ring: DeviceQueue): void {
   ring.take();
   const { world } = fn;
   if (((world.silent >>> index) & 1) === 1) return;
@@ -43,7 +60,7 @@ export function serveQueue(fn: HostileFunction, index: number, ring: DeviceQueue
 }
 
 /** A frame of `length` bytes for the driver, in as many buffers as `buffers` says; nothing where none is there. */
-export function deliver(fn: HostileFunction, index: number, length: number, buffers: number): void {
+export function deliver(fn: ServedFunction, index: number, length: number, buffers: number): void {
   const ring = fn.ring(index);
   if (ring === null) return;
   ring.take();
@@ -63,7 +80,7 @@ function roomOf({ segments }: Chain): number {
 }
 
 /** Returns a chain, with the next lie of the queue. */
-function giveBack(fn: HostileFunction, ring: DeviceQueue, chain: Chain, length: number): void {
+function giveBack(fn: ServedFunction, ring: DeviceQueue, chain: Chain, length: number): void {
   const { world } = fn;
   const lie = world.usedLies.get(ring.index)?.shift();
   if (ring.work[0] === chain.head) ring.work.shift();
@@ -89,7 +106,7 @@ function giveBack(fn: HostileFunction, ring: DeviceQueue, chain: Chain, length: 
 }
 
 /** Executes an administration command; false where no answer comes. */
-function answerCommand(fn: HostileFunction, ring: DeviceQueue, chain: Chain): boolean {
+function answerCommand(fn: ServedFunction, ring: DeviceQueue, chain: Chain): boolean {
   const { world } = fn;
   const bytes = Uint8Array.from(ring.read(chain));
   const opcode = (bytes[0] ?? 0) | ((bytes[1] ?? 0) << 8);
@@ -132,7 +149,7 @@ function answerCommand(fn: HostileFunction, ring: DeviceQueue, chain: Chain): bo
   return true;
 }
 
-function execute(fn: HostileFunction, opcode: number, data: Uint8Array): Uint8Array {
+function execute(fn: ServedFunction, opcode: number, data: Uint8Array): Uint8Array {
   const member = fn.member;
   switch (opcode) {
     case A.VIRTIO_ADMIN_CMD_LIST_QUERY:
@@ -160,7 +177,7 @@ function execute(fn: HostileFunction, opcode: number, data: Uint8Array): Uint8Ar
   }
 }
 
-function writeMember(member: HostileFunction | null, data: Uint8Array): void {
+function writeMember(member: ServedMember | null, data: Uint8Array): void {
   let value = 0;
   for (let i = data.length - 1; i >= A.ADMIN_LEGACY_WR_REGISTERS; i--) value = value * 256 + data[i]!;
   member?.writeLegacy(data[A.ADMIN_LEGACY_WR_OFFSET] ?? 0, data.length - A.ADMIN_LEGACY_WR_REGISTERS, value >>> 0);

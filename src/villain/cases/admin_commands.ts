@@ -23,7 +23,8 @@ import { LEGACY_QUEUE_ADDRESS, LEGACY_QUEUE_SIZE } from '../../../assembly/abi/v
 import { fromLe, header, le, outcomeOf, PATTERN, SELF, SRIOV, type AdminQueue, type Answer } from '../admin_queue.ts';
 import { BAD_VF, NUM_VFS, QUEUE_SIZE } from '../bench.ts';
 import { WRITE } from '../raw_ring.ts';
-import { must, type Case, type Outcome } from '../verdict.ts';
+import type { Case } from '../case.ts';
+import { must, type Outcome } from '../verdict.ts';
 import { adminCase } from './steps.ts';
 
 const NOWHERE = 0x7777_0000;

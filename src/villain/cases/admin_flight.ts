@@ -14,7 +14,8 @@ import { LEGACY_QUEUE_SELECT, LEGACY_QUEUE_SIZE } from '../../../assembly/abi/vi
 import { fromLe, header, le, outcomeOf, SRIOV, type AdminQueue, type Answer, type Pending } from '../admin_queue.ts';
 import { BAD_VF, BYSTANDER_VF, QUEUE_SIZE, type Bench } from '../bench.ts';
 import { WRITE } from '../raw_ring.ts';
-import { must, type Case, type Outcome } from '../verdict.ts';
+import type { Case } from '../case.ts';
+import { must, type Outcome } from '../verdict.ts';
 import { adminCase, delays } from './steps.ts';
 
 const DELAYS: readonly number[] = delays(30, 40);

@@ -5,7 +5,8 @@ import type { Bench } from '../bench.ts';
 import { frame, goodPacket, HEADER, macOf, packet, STRANGER } from '../frames.ts';
 import { RX, TX, type RawFunction } from '../raw_function.ts';
 import { NEXT, WRITE, type Descriptor } from '../raw_ring.ts';
-import { must, type Case, type Outcome } from '../verdict.ts';
+import type { Case } from '../case.ts';
+import { must, type Outcome } from '../verdict.ts';
 import { mustHaveKept, mustHaveLeft } from './steps.ts';
 import { missingFeature, waiting } from './not_offered.ts';
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The corpus: every case, in the order of its ids.
-import type { Case } from '../verdict.ts';
+import type { Case } from '../case.ts';
 import { ADMIN_COMMAND_CASES } from './admin_commands.ts';
 import { ADMIN_FLIGHT_CASES } from './admin_flight.ts';
 import { CHAIN_CASES } from './chains.ts';

@@ -15,7 +15,8 @@ import type { ReadFault } from '../../device/injection.ts';
 import { frame, goodPacket, HEADER, macOf, STRANGER } from '../frames.ts';
 import { RX, TX, type RawFunction } from '../raw_function.ts';
 import { NEXT, RawRing, WRITE, writeDescriptors, type Descriptor } from '../raw_ring.ts';
-import { must, type Case, type Outcome } from '../verdict.ts';
+import type { Case } from '../case.ts';
+import { must, type Outcome } from '../verdict.ts';
 import { adminCase, delays, mustHaveKept, mustHaveLeft } from './steps.ts';
 
 const ERROR_STATE = 'GEN-STATUS-02, GEN-STATUS-03; PCIe 6.0 §2.3.1';

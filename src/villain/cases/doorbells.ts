@@ -8,7 +8,8 @@ import type { AccessSize } from '../../vfio/vfio_device.ts';
 import type { Bench } from '../bench.ts';
 import { frame, goodPacket, HEADER, macOf, STRANGER } from '../frames.ts';
 import { RX, TX } from '../raw_function.ts';
-import { must, type Case, type Outcome } from '../verdict.ts';
+import type { Case } from '../case.ts';
+import { must, type Outcome } from '../verdict.ts';
 import { delays, mustHaveKept, mustHaveLeft } from './steps.ts';
 
 const TOO_EARLY = 'GEN-STATUS-01, GEN-RESET-02';

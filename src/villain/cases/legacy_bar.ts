@@ -24,7 +24,8 @@ import type { Bench } from '../bench.ts';
 import type { LegacyFunction } from '../legacy_function.ts';
 import { CONFIG, RX, TX } from '../raw_function.ts';
 import { NEXT, RawRing } from '../raw_ring.ts';
-import { must, type Case, type Outcome } from '../verdict.ts';
+import type { Case } from '../case.ts';
+import { must, type Outcome } from '../verdict.ts';
 import { casesOf, delays, mustRefuse } from './steps.ts';
 
 const BAR0 = 0;

@@ -35,7 +35,8 @@ import { BAD_VF, type Bench } from '../bench.ts';
 import { serviceFault } from '../frames.ts';
 import { commandRegisters, LegacyFunction } from '../legacy_function.ts';
 import { CONFIG, RawFunction, RX, TX } from '../raw_function.ts';
-import { must, Skip, Violation, type Case, type Outcome } from '../verdict.ts';
+import type { Case } from '../case.ts';
+import { must, Skip, Violation, type Outcome } from '../verdict.ts';
 import { adminCase } from './steps.ts';
 
 const READ = VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ;

@@ -6,7 +6,7 @@ import {
   VIRTIO_ADMIN_CMD_LIST_QUERY,
 } from '../../../assembly/abi/virtio_admin.ts';
 import { fromLe, SRIOV } from '../admin_queue.ts';
-import type { Case } from '../verdict.ts';
+import type { Case } from '../case.ts';
 import { waiting, type Missing } from './not_offered.ts';
 
 /** Capabilities, resource objects, device parts and the stop mode, as bits of LIST_QUERY. */

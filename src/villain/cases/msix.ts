@@ -17,7 +17,8 @@ import {
 import type { Bench } from '../bench.ts';
 import { frame, goodPacket, macOf, STRANGER } from '../frames.ts';
 import { CONFIG, CONFIG_VECTOR, RX, TX, type RawFunction } from '../raw_function.ts';
-import { must, type Case, type Outcome } from '../verdict.ts';
+import type { Case } from '../case.ts';
+import { must, type Outcome } from '../verdict.ts';
 
 const TABLE = 'PCIe 6.0 §6.1.4.2: table entries by dwords and pairs of them, else undefined';
 const VECTOR = 'PCI-MSIX-06, PCI-MSIX-09, AMB-41';

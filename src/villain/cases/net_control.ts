@@ -28,7 +28,8 @@ import { le } from '../admin_queue.ts';
 import type { Bench } from '../bench.ts';
 import { macOf, STRANGER } from '../frames.ts';
 import { WRITE } from '../raw_ring.ts';
-import { must, Violation, type Case, type Outcome } from '../verdict.ts';
+import type { Case } from '../case.ts';
+import { must, Violation, type Outcome } from '../verdict.ts';
 import { missingFeature, waiting } from './not_offered.ts';
 
 const CLAUSE = 'virtio 1.4 §5.1.6.5';

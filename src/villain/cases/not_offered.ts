@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Cases for what the card does not have. They look whether it is still so: once a feature is offered, its cases are due.
 import type { Bench } from '../bench.ts';
-import { Violation, type Case, type Setup } from '../verdict.ts';
+import type { Setup } from '../bench.ts';
+import type { Case } from '../case.ts';
+import { Violation } from '../verdict.ts';
 
 /** What is missing, by its name, and whether it is there after all. */
 export interface Missing {

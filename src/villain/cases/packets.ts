@@ -14,7 +14,8 @@ import {
 import type { Bench } from '../bench.ts';
 import { frame, goodPacket, HEADER, macOf, packet, STRANGER } from '../frames.ts';
 import { RX, TX } from '../raw_function.ts';
-import { must, type Case, type Outcome } from '../verdict.ts';
+import type { Case } from '../case.ts';
+import { must, type Outcome } from '../verdict.ts';
 
 const HEADER_RULES = 'virtio 1.4 §5.1.6.2.1, §5.1.6.2.2';
 const MTU = 1500;

@@ -30,7 +30,8 @@ import { BAD_VF, NUM_VFS, TOTAL_VFS, type Bench } from '../bench.ts';
 import { frame, goodPacket, macOf, STRANGER } from '../frames.ts';
 import { CONFIG, RawFunction, RX, TX } from '../raw_function.ts';
 import { WRITE } from '../raw_ring.ts';
-import { must, type Case, type Outcome } from '../verdict.ts';
+import type { Case } from '../case.ts';
+import { must, type Outcome } from '../verdict.ts';
 import { delays, mustHaveKept, mustRefuse } from './steps.ts';
 
 const ALL_ONES = 0xffff_ffff;

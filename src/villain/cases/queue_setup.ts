@@ -21,7 +21,8 @@ import { BAD_VF, QUEUE_SIZE, type Bench } from '../bench.ts';
 import { goodPacket, HEADER } from '../frames.ts';
 import { RX, TX, type RawFunction } from '../raw_function.ts';
 import { RawRing, type RingPlaces } from '../raw_ring.ts';
-import { must, type Case, type Outcome } from '../verdict.ts';
+import type { Case } from '../case.ts';
+import { must, type Outcome } from '../verdict.ts';
 import { mustHaveKept, mustHaveLeft } from './steps.ts';
 
 /** The driver's rules for the queue fields; what a device does with a bad value is open. */

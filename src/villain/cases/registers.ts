@@ -45,7 +45,8 @@ import type { ErrnoName } from '../../util/errors.ts';
 import { VFIO_PCI_MSIX_IRQ_INDEX, VFIO_PCI_NUM_IRQS, type AccessSize } from '../../vfio/vfio_device.ts';
 import type { Bench } from '../bench.ts';
 import { CONFIG, CONFIG_VECTOR, type RawFunction } from '../raw_function.ts';
-import { must, type Case, type Outcome } from '../verdict.ts';
+import type { Case } from '../case.ts';
+import { must, type Outcome } from '../verdict.ts';
 import { mustRefuse } from './steps.ts';
 
 const WIDTHS: readonly AccessSize[] = [1, 2, 4];

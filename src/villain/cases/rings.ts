@@ -6,7 +6,8 @@ import type { Bench } from '../bench.ts';
 import { frame, goodPacket, HEADER, macOf, STRANGER } from '../frames.ts';
 import { RX, TX } from '../raw_function.ts';
 import { NEXT, type Descriptor } from '../raw_ring.ts';
-import { must, type Case, type Outcome } from '../verdict.ts';
+import type { Case } from '../case.ts';
+import { must, type Outcome } from '../verdict.ts';
 import { mustHaveKept, mustHaveLeft } from './steps.ts';
 import { missingFeature, waiting } from './not_offered.ts';
 

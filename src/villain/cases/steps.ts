@@ -2,7 +2,8 @@
 // What many cases do: calls that have to be refused, frames that have to leave, moments in the middle of work.
 import { VfioError, type ErrnoName } from '../../util/errors.ts';
 import type { Bench } from '../bench.ts';
-import { must, Violation, type Case, type Outcome } from '../verdict.ts';
+import type { Case } from '../case.ts';
+import { must, Violation, type Outcome } from '../verdict.ts';
 
 /** Delays in cycles, from 0 on. */
 export function delays(count: number, step: number): readonly number[] {

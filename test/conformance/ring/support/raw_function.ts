@@ -5,7 +5,7 @@
 //   BAR4   0x000 MSI-X table: le64 address, le32 data, le32 control an entry
 import { DEFAULT_IOVA_BASE, DmaBuffer } from '../../../../src/iommufd/dma_buffer.ts';
 import { Ioas } from '../../../../src/iommufd/ioas.ts';
-import type { RawCard } from './raw_card.ts';
+import type { RawBench } from './raw_bench.ts';
 import { RawRing } from './raw_ring.ts';
 import { ACKNOWLEDGE, DRIVER, DRIVER_OK, F, FEATURES_OK, NEEDS_RESET, R } from './registers.ts';
 
@@ -41,13 +41,13 @@ export interface StartOptions {
 
 /** One function under test. */
 export class RawFunction {
-  readonly card: RawCard;
+  readonly card: RawBench;
   readonly fn: number;
   readonly memory: DmaBuffer;
   readonly ioas: Ioas;
   readonly rings = new Map<number, RawRing>();
 
-  constructor(card: RawCard, fn: number, memoryBytes = 512 << 10) {
+  constructor(card: RawBench, fn: number, memoryBytes = 512 << 10) {
     this.card = card;
     this.fn = fn;
     this.ioas = new Ioas(card.nic);
