@@ -93,6 +93,7 @@ export const CARD_BLOCKS: Table = [
     rows: [
       ['GENERATOR_DMA', 'dma_context', ''],
       ['GENERATOR_BEGUN', 'u64', 'cycle'],
+      ['GENERATOR_STEP', 'u32', 'what comes next'],
     ],
   },
 ];

@@ -19,6 +19,7 @@ export const GEN_SEED = 64; // u64: not 0
 export const GEN_SAMPLES = 72; // u32: latencies recorded
 
 // An operation of the traffic generator
-export const GENERATOR_CONTEXT_BYTES = 128;
+export const GENERATOR_CONTEXT_BYTES = 136;
 export const GENERATOR_DMA = 0; // dma_context
 export const GENERATOR_BEGUN = 120; // u64: cycle
+export const GENERATOR_STEP = 128; // u32: what comes next

@@ -2,8 +2,6 @@
 // A traffic generator on the card's port, for what pcie-bench measures: reads, writes, both, a write and a read of the same
 // place, and the traffic of a simple NIC. Up to GENERATOR_CONTEXTS_MAX operations are under way at a time; each takes the
 // way of any other request of the card. It records when an operation begins and ends, nothing is computed.
-//
-//   context    DMA context | 112 step | 120 u64 begun
 import {
   CREDIT_DOWN_NP,
   CREDIT_DOWN_P,
@@ -16,7 +14,9 @@ import {
 import { CTL_NOW } from '../abi/control.ts';
 import { DMA_DONE_EVENT, DMA_FN } from '../abi/dma_context.ts';
 import {
+  GENERATOR_BEGUN,
   GENERATOR_CONTEXT_BYTES,
+  GENERATOR_STEP,
   GEN_BYTES,
   GEN_DONE,
   GEN_FUNCTION,
@@ -42,9 +42,6 @@ import { postedWait, postWrite } from './posted.ts';
 import { readInto } from './requester.ts';
 import { requestBytes } from './tlp.ts';
 
-const STEP = 112;
-const BEGUN = 120;
-
 const DESCRIPTOR = 16;
 const REGISTER = 4;
 /** Bus address of the registers that the host of a simple NIC rings and reads; above 4 GiB, as its memory is. */
@@ -65,8 +62,8 @@ function begin(context: usize): void {
   const left = load<u32>(GENERATOR, GEN_LEFT);
   if (left == 0) return;
   store<u32>(GENERATOR, left - 1, GEN_LEFT);
-  store<u64>(context, load<u64>(CTL_NOW), BEGUN);
-  store<u32>(context, 0, STEP);
+  store<u64>(context, load<u64>(CTL_NOW), GENERATOR_BEGUN);
+  store<u32>(context, 0, GENERATOR_STEP);
   stepGenerator(context);
 }
 
@@ -94,14 +91,14 @@ function place(): u64 {
 /** EV_GENERATOR, or a read that is done: takes an operation as far as it goes. */
 export function stepGenerator(context: usize): void {
   const bytes = load<u32>(GENERATOR, GEN_BYTES);
-  const step = load<u32>(context, STEP);
+  const step = load<u32>(context, GENERATOR_STEP);
   const operation = load<u32>(GENERATOR, GEN_OPERATION);
-  store<u32>(context, step + 1, STEP);
+  store<u32>(context, step + 1, GENERATOR_STEP);
   if (operation == GENERATE_SIMPLE_NIC) return stepNic(context, step, bytes);
   if (step == 0 && operation != GENERATE_READ) {
     const wait = postedWait(1, bytes);
     if (wait != 0) {
-      store<u32>(context, 0, STEP);
+      store<u32>(context, 0, GENERATOR_STEP);
       return continueAt(context, load<u64>(CTL_NOW) + wait);
     }
   }
@@ -136,7 +133,7 @@ function stepNic(context: usize, step: u32, bytes: u32): void {
     case 2: {
       const wait = postedWait(4, bytes + 64);
       if (wait != 0) {
-        store<u32>(context, 2, STEP);
+        store<u32>(context, 2, GENERATOR_STEP);
         return continueAt(context, load<u64>(CTL_NOW) + wait);
       }
       // the read first: behind the writes it would have to wait for them
@@ -178,7 +175,7 @@ function end(context: usize): void {
   if (done == load<u32>(GENERATOR, GEN_UNTIL)) store<u64>(GENERATOR, now, GEN_LAST_AT);
   const samples = load<u32>(GENERATOR, GEN_SAMPLES);
   if (samples < <u32>GENERATOR_SAMPLES_MAX) {
-    store<u32>(GENERATOR_SAMPLES + (samples << 2), <u32>(now - load<u64>(context, BEGUN)));
+    store<u32>(GENERATOR_SAMPLES + (samples << 2), <u32>(now - load<u64>(context, GENERATOR_BEGUN)));
     store<u32>(GENERATOR, samples + 1, GEN_SAMPLES);
   }
   begin(context);
