@@ -95,7 +95,7 @@ export function stepAdmin(job: usize): bool {
     }
   }
   if (load<u8>(job, JOB_STATUS) == STEP_EXECUTED) {
-    executeCommand(job);
+    if (!executeCommand(job)) return false;
     store<u64>(job, load<u64>(CTL_NOW) - (isFunctional() ? 0 : param(P_WRITEBACK)), JOB_EXECUTED);
     store<u8>(job, STEP_WRITE_BACK, JOB_STATUS);
   }

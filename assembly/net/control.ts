@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The control queue as far as drivers need it to come up (virtio 1.4 §5.1.6.5): RX modes, MAC table and address, number
 // of queue pairs. A command that is unknown, not negotiated or badly formed is acknowledged with VIRTIO_NET_ERR.
-import { PORT_PROMISC } from '../abi/state_map.ts';
 import { CTL_MAC_DIRTY, CTL_NOW } from '../abi/control.ts';
+import { FC_BAD_CHAIN } from '../abi/counter.ts';
+import { DMA_FN } from '../abi/dma_context.ts';
 import { FN_ACTIVE_PAIRS, FN_FILTER, FN_FILTERS, FN_INDEX, FN_PAIRS, FN_RX_MODE } from '../abi/function.ts';
 import {
   JOB_BUFFER,
@@ -15,27 +16,27 @@ import {
   JOB_STATUS,
   JOB_WRITE_BYTES,
 } from '../abi/job.ts';
-import { DMA_FN } from '../abi/dma_context.ts';
+import {
+  CONTROL_COMMANDS,
+  CONTROL_ROW_CLASS,
+  CONTROL_ROW_COMMAND,
+  CONTROL_ROW_FEATURE,
+  CONTROL_ROW_FIELDS,
+  CONTROL_ROW_OR_FEATURE,
+} from '../abi/net_control.ts';
+import { PORT_PROMISC } from '../abi/state_map.ts';
 import { ENGINE_CTRL, RX_MODE_ALLMULTI, RX_MODE_PROMISC } from '../abi/state_value.ts';
-import { FC_BAD_CHAIN } from '../abi/counter.ts';
+import { P_CTRL, P_CTRL_ENGINES, P_WRITEBACK } from '../abi/timing_param.ts';
 import {
   VIRTIO_NET_CTRL_HDR_SIZE,
   VIRTIO_NET_CTRL_MAC,
   VIRTIO_NET_CTRL_MAC_ADDR_SET,
-  VIRTIO_NET_CTRL_MAC_TABLE_SET,
-  VIRTIO_NET_CTRL_MQ,
-  VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET,
   VIRTIO_NET_CTRL_RX,
-  VIRTIO_NET_CTRL_RX_ALLMULTI,
   VIRTIO_NET_CTRL_RX_PROMISC,
   VIRTIO_NET_ERR,
-  VIRTIO_NET_F_CTRL_MAC_ADDR,
-  VIRTIO_NET_F_CTRL_RX,
-  VIRTIO_NET_F_MQ,
   VIRTIO_NET_MAC_SIZE,
   VIRTIO_NET_OK,
 } from '../abi/virtio_net.ts';
-import { P_CTRL, P_CTRL_ENGINES, P_WRITEBACK } from '../abi/timing_param.ts';
 import { param } from '../mem/arena.ts';
 import { postedWait } from '../pcie/posted.ts';
 import { isFunctional } from '../sim/time.ts';
@@ -77,28 +78,41 @@ export function stepControl(job: usize): bool {
   return true;
 }
 
+/** The command in the job's buffer; false: VIRTIO_NET_ERR, and nothing was changed. */
 function execute(job: usize, f: usize): bool {
   const length = load<u32>(job, JOB_LENGTH);
   if (length < <u32>VIRTIO_NET_CTRL_HDR_SIZE) return false;
   const command = job + JOB_BUFFER;
+  const type = <u32>load<u8>(command);
+  const code = <u32>load<u8>(command, 1);
+  if (!isOffered(f, type, code)) return false;
   const data = command + VIRTIO_NET_CTRL_HDR_SIZE;
   const bytes = length - VIRTIO_NET_CTRL_HDR_SIZE;
-  const code = <u32>load<u8>(command, 1);
-  switch (<u32>load<u8>(command)) {
+  switch (type) {
     case VIRTIO_NET_CTRL_RX:
-      return hasFeature(f, VIRTIO_NET_F_CTRL_RX) && setRxMode(f, code, data, bytes);
+      return setRxMode(f, code, data, bytes);
     case VIRTIO_NET_CTRL_MAC:
-      if (code == VIRTIO_NET_CTRL_MAC_ADDR_SET) return setAddress(f, data, bytes);
-      return code == VIRTIO_NET_CTRL_MAC_TABLE_SET && hasFeature(f, VIRTIO_NET_F_CTRL_RX) && setTable(f, data, bytes);
-    case VIRTIO_NET_CTRL_MQ:
-      return code == VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET && hasFeature(f, VIRTIO_NET_F_MQ) && setPairs(f, data, bytes);
+      return code == VIRTIO_NET_CTRL_MAC_ADDR_SET ? setAddress(f, data, bytes) : setTable(f, data, bytes);
     default:
-      return false;
+      return setPairs(f, data, bytes);
   }
 }
 
+/** Does the card have the command, and did its driver negotiate what it needs? */
+function isOffered(f: usize, type: u32, code: u32): bool {
+  for (let row = 0; row < CONTROL_COMMANDS.length; row += CONTROL_ROW_FIELDS) {
+    if (field(row, CONTROL_ROW_CLASS) != type || field(row, CONTROL_ROW_COMMAND) != code) continue;
+    return hasFeature(f, field(row, CONTROL_ROW_FEATURE)) || hasFeature(f, field(row, CONTROL_ROW_OR_FEATURE));
+  }
+  return false;
+}
+
+function field(row: i32, index: i32): u32 {
+  return unchecked(CONTROL_COMMANDS[row + index]);
+}
+
 function setRxMode(f: usize, code: u32, data: usize, bytes: u32): bool {
-  if (bytes != 1 || code > <u32>VIRTIO_NET_CTRL_RX_ALLMULTI || load<u8>(data) > 1) return false;
+  if (bytes != 1 || load<u8>(data) > 1) return false;
   const bit = <u8>(code == VIRTIO_NET_CTRL_RX_PROMISC ? RX_MODE_PROMISC : RX_MODE_ALLMULTI);
   const isOn = load<u8>(data) == 1;
   if (isOn && code == VIRTIO_NET_CTRL_RX_PROMISC && !isTrusted(f)) return false;
@@ -108,10 +122,8 @@ function setRxMode(f: usize, code: u32, data: usize, bytes: u32): bool {
   return true;
 }
 
-/** ADDR_SET is taken with either feature bit (AMB-32). */
 function setAddress(f: usize, data: usize, bytes: u32): bool {
-  const isUsable = hasFeature(f, VIRTIO_NET_F_CTRL_MAC_ADDR) || hasFeature(f, VIRTIO_NET_F_CTRL_RX);
-  if (!isUsable || !isTrusted(f) || bytes != VIRTIO_NET_MAC_SIZE || (load<u8>(data) & 1) != 0) return false;
+  if (!isTrusted(f) || bytes != VIRTIO_NET_MAC_SIZE || (load<u8>(data) & 1) != 0) return false;
   setMac(f, macAt(data));
   return true;
 }

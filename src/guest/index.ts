@@ -2,7 +2,7 @@
 // Guest-side drivers: what runs on top of a VfioDevice, in the order in which one would build it up.
 export { AdminClient } from './admin_client.ts';
 export type { AdminClientOptions, AdminResult } from './admin_client.ts';
-export { DEVICE_PARTS_COMMANDS, LEGACY_COMMANDS } from './admin_setup.ts';
+export { DEVICE_PARTS_COMMANDS, LEGACY_COMMANDS } from '../../assembly/abi/admin_command.ts';
 export { ControlQueue } from './control_queue.ts';
 export { DeviceFaultError } from './device_fault.ts';
 export type { DeviceFaultCode } from './device_fault.ts';

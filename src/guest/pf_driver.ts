@@ -7,7 +7,7 @@ import { VfioError } from '../util/errors.ts';
 import type { OptionNames } from '../util/options.ts';
 import type { VfioDevice } from '../vfio/vfio_device.ts';
 import { AdminClient, type AdminClientOptions } from './admin_client.ts';
-import { DEVICE_PARTS_COMMANDS, LEGACY_COMMANDS } from './admin_setup.ts';
+import { DEVICE_PARTS_COMMANDS, LEGACY_COMMANDS } from '../../assembly/abi/admin_command.ts';
 import type { Clock, DmaMemory } from './platform.ts';
 import { Sriov, type SriovOptions } from './sriov.ts';
 import { VirtioModern, type VirtioModernOptions } from './virtio_modern.ts';

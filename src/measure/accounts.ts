@@ -2,10 +2,19 @@
 // What each phase of an access is made of: cycles that parameters of the timing profile account for, time on the wire, and
 // waiting for others. Accounts of a phase add up to it, exactly: the lives of the reads come from the core's record, the
 // rest from the profile, and what is left over then is waiting. On an idle card nothing is left over.
-import { ADMIN_CMD_HEADER_SIZE, ADMIN_NOTIFY_INFO_RESULT_SIZE } from '../../assembly/abi/virtio_admin.ts';
+import { ADMIN_CMD_HEADER_SIZE } from '../../assembly/abi/virtio_admin.ts';
+import {
+  ADMIN_COMMANDS,
+  ADMIN_ROW_COST,
+  ADMIN_ROW_FIELDS,
+  ADMIN_ROW_RESULT,
+  ADMIN_ROW_TRAITS,
+  COMMAND_DATA,
+} from '../../assembly/abi/admin_command.ts';
 import * as P from '../../assembly/abi/timing_param.ts';
 import type { AdminRecord, ReadLife } from '../device/admin_record.ts';
 import { wireCycles, type ResolvedProfile } from '../device/profile.ts';
+import { PROFILE_ROWS, type ProfileRow } from '../device/profile_rows.ts';
 import { answerOnIdleWire } from './idle_wire.ts';
 import { PHASES, type PhaseKey, type Phases } from './phases.ts';
 
@@ -106,47 +115,25 @@ const DWORD = 4;
 /** The available index with its flags, or with fetch.line up to a whole line. */
 const INDEX_BYTES = 4;
 const LINE_BYTES = 64;
-/** The bitmap that LIST_QUERY returns. */
-const LIST_BYTES = 8;
-
 interface CommandCost {
-  /** What executing it takes, and the parameter's word. */
-  readonly parameter: string;
-  readonly index: number;
+  /** The parameter that says what executing it takes, null: nothing beyond its decoding. */
+  readonly parameter: ProfileRow | null;
   readonly hasData: boolean;
   /** Bytes of its result; a register is a dword at most. */
   readonly resultBytes: number;
 }
 
-const LIST = { parameter: 'admin.list_ns', index: P.P_ADMIN_LIST };
-const WRITE: CommandCost = {
-  parameter: 'admin.legacy_write_ns',
-  index: P.P_ADMIN_LEGACY_WRITE,
-  hasData: true,
-  resultBytes: 0,
-};
-const READ: CommandCost = {
-  parameter: 'admin.legacy_read_ns',
-  index: P.P_ADMIN_LEGACY_READ,
-  hasData: true,
-  resultBytes: DWORD,
-};
-
-/** The commands by opcode. */
-const COMMANDS: readonly CommandCost[] = [
-  { ...LIST, hasData: false, resultBytes: LIST_BYTES },
-  { ...LIST, hasData: true, resultBytes: 0 },
-  WRITE,
-  READ,
-  WRITE,
-  READ,
-  {
-    parameter: 'admin.notify_info_ns',
-    index: P.P_ADMIN_NOTIFY_INFO,
-    hasData: false,
-    resultBytes: ADMIN_NOTIFY_INFO_RESULT_SIZE,
-  },
-];
+/** What a command costs; one that the card does not have is decoded, and refused. */
+function costOf(opcode: number): CommandCost {
+  const row = opcode * ADMIN_ROW_FIELDS;
+  if (row >= ADMIN_COMMANDS.length) return { parameter: null, hasData: false, resultBytes: 0 };
+  const cost = ADMIN_COMMANDS[row + ADMIN_ROW_COST]!;
+  return {
+    parameter: PROFILE_ROWS.find(({ index }) => index === cost)!,
+    hasData: (ADMIN_COMMANDS[row + ADMIN_ROW_TRAITS]! & COMMAND_DATA) !== 0,
+    resultBytes: ADMIN_COMMANDS[row + ADMIN_ROW_RESULT]!,
+  };
+}
 
 /** Takes accesses of one card apart. Drivers and BARs of a machine lie above 4 GiB: requests to them have 4 DW headers. */
 export class Accountant {
@@ -196,7 +183,7 @@ export class Accountant {
 
   private phase(record: AdminRecord, key: PhaseKey, ledger: Ledger): Account[] {
     const { lives } = record;
-    const command = COMMANDS[record.opcode]!;
+    const command = costOf(record.opcode);
     switch (key) {
       case 'doorbell':
         return this.bookDoorbell(ledger);
@@ -221,7 +208,7 @@ export class Accountant {
       case 'execute':
         ledger.book('waiting: engines', record.engineWait);
         ledger.book('admin.decode_ns', this.cycles(P.P_ADMIN_DECODE));
-        ledger.book(command.parameter, this.cycles(command.index));
+        if (command.parameter !== null) ledger.book(command.parameter.name, this.cycles(command.parameter.index!));
         break;
       case 'writeback':
         ledger.book('writeback.assemble_ns', this.cycles(P.P_WRITEBACK));

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // One access at a time: every administration command, every legacy register through the BAR0 that the variant driver
 // invents, and the direct access of a modern driver beside it. All accesses of all rows come in one random order.
+import { ADMIN_COMMAND_NAMES } from '../device/admin_commands.ts';
+import { LEGACY_COMMANDS } from '../../assembly/abi/admin_command.ts';
 import { VIRTIO_BAR } from '../../assembly/abi/config_layout.ts';
 import * as admin from '../../assembly/abi/virtio_admin.ts';
 import { PCI_COMMAND, PCI_COMMAND_IO, PCI_COMMAND_MASTER } from '../../assembly/abi/pci_header.ts';
 import { VIRTIO_NET_CFG_STATUS } from '../../assembly/abi/virtio_net.ts';
 import { LEGACY_DEVICE_FEATURES, LEGACY_QUEUE_SELECT } from '../../assembly/abi/virtio_pci_legacy.ts';
 import type { TimingChoice } from '../device/config.ts';
-import { LEGACY_COMMANDS } from '../guest/admin_setup.ts';
 import { Machine } from '../machine/machine.ts';
 import { NicError } from '../util/errors.ts';
 import {
@@ -49,7 +50,6 @@ export interface SingleResult {
 }
 
 interface CommandShape {
-  readonly name: string;
   readonly opcode: number;
   readonly member: number;
   readonly data: readonly number[] | null;
@@ -67,44 +67,38 @@ function write(offset: number, ...bytes: number[]): number[] {
 }
 
 const COMMANDS: readonly CommandShape[] = [
-  { name: 'LIST_QUERY', opcode: admin.VIRTIO_ADMIN_CMD_LIST_QUERY, member: 0, data: null, resultBytes: 8 },
+  { opcode: admin.VIRTIO_ADMIN_CMD_LIST_QUERY, member: 0, data: null, resultBytes: 8 },
   {
-    name: 'LIST_USE',
     opcode: admin.VIRTIO_ADMIN_CMD_LIST_USE,
     member: 0,
     data: [USED_COMMANDS, 0, 0, 0, 0, 0, 0, 0],
     resultBytes: 0,
   },
   {
-    name: 'LEGACY_COMMON_CFG_WRITE',
     opcode: admin.VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE,
     member: LEGACY_VF,
     data: write(LEGACY_QUEUE_SELECT, 0, 0),
     resultBytes: 0,
   },
   {
-    name: 'LEGACY_COMMON_CFG_READ',
     opcode: admin.VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ,
     member: LEGACY_VF,
     data: [LEGACY_DEVICE_FEATURES],
     resultBytes: 4,
   },
   {
-    name: 'LEGACY_DEV_CFG_WRITE',
     opcode: admin.VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE,
     member: LEGACY_VF,
     data: write(0, 2),
     resultBytes: 0,
   },
   {
-    name: 'LEGACY_DEV_CFG_READ',
     opcode: admin.VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ,
     member: LEGACY_VF,
     data: [VIRTIO_NET_CFG_STATUS],
     resultBytes: 2,
   },
   {
-    name: 'LEGACY_NOTIFY_INFO',
     opcode: admin.VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO,
     member: LEGACY_VF,
     data: null,
@@ -167,10 +161,10 @@ export function measureSingle(
 }
 
 function commandRow(meter: Meter, shape: CommandShape) {
-  const { name, opcode, member, resultBytes } = shape;
+  const { opcode, member, resultBytes } = shape;
   const client = meter.machine.pf.admin;
   const data = shape.data === null ? null : Uint8Array.from(shape.data);
-  return new Row({ name, opcode, dataBytes: data?.length ?? 0, resultBytes }, () =>
+  return new Row({ name: ADMIN_COMMAND_NAMES.get(opcode)!, opcode, dataBytes: data?.length ?? 0, resultBytes }, () =>
     meter.command(() => {
       const { status } = client.exec(opcode, admin.VIRTIO_ADMIN_GROUP_TYPE_SRIOV, member, data, resultBytes);
       if (status !== admin.VIRTIO_ADMIN_STATUS_OK) throw new NicError('BENCH', `${name} was refused, status ${status}`);

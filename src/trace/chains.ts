@@ -16,7 +16,7 @@ import {
   NOTIFY_IDLE,
 } from '../../assembly/abi/state_value.ts';
 import * as T from '../../assembly/abi/trace_kind.ts';
-import * as ADMIN from '../../assembly/abi/virtio_admin.ts';
+import { ADMIN_COMMAND_NAMES } from '../device/admin_commands.ts';
 import { openSlice, type OpenSlice, type Track } from './perfetto.ts';
 import { ReadTimeline, type FinishedRead } from './reads.ts';
 import { functionName, nanoseconds, type TracedCard, type TraceRecord } from './records.ts';
@@ -29,27 +29,6 @@ const PHASES: ReadonlyMap<number, string> = new Map([
   [JOB_RETIRE, 'retire'],
   [JOB_RX_HEAD, 'wait for a buffer'],
   [JOB_RX_WALK, 'walk buffer'],
-]);
-
-const COMMANDS: ReadonlyMap<number, string> = new Map([
-  [ADMIN.VIRTIO_ADMIN_CMD_LIST_QUERY, 'LIST_QUERY'],
-  [ADMIN.VIRTIO_ADMIN_CMD_LIST_USE, 'LIST_USE'],
-  [ADMIN.VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE, 'LEGACY_COMMON_CFG_WRITE'],
-  [ADMIN.VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ, 'LEGACY_COMMON_CFG_READ'],
-  [ADMIN.VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE, 'LEGACY_DEV_CFG_WRITE'],
-  [ADMIN.VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ, 'LEGACY_DEV_CFG_READ'],
-  [ADMIN.VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO, 'LEGACY_NOTIFY_INFO'],
-  [ADMIN.VIRTIO_ADMIN_CMD_CAP_ID_LIST_QUERY, 'CAP_ID_LIST_QUERY'],
-  [ADMIN.VIRTIO_ADMIN_CMD_DEVICE_CAP_GET, 'DEVICE_CAP_GET'],
-  [ADMIN.VIRTIO_ADMIN_CMD_DRIVER_CAP_SET, 'DRIVER_CAP_SET'],
-  [ADMIN.VIRTIO_ADMIN_CMD_RESOURCE_OBJ_CREATE, 'RESOURCE_OBJ_CREATE'],
-  [ADMIN.VIRTIO_ADMIN_CMD_RESOURCE_OBJ_MODIFY, 'RESOURCE_OBJ_MODIFY'],
-  [ADMIN.VIRTIO_ADMIN_CMD_RESOURCE_OBJ_QUERY, 'RESOURCE_OBJ_QUERY'],
-  [ADMIN.VIRTIO_ADMIN_CMD_RESOURCE_OBJ_DESTROY, 'RESOURCE_OBJ_DESTROY'],
-  [ADMIN.VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_GET, 'DEV_PARTS_METADATA_GET'],
-  [ADMIN.VIRTIO_ADMIN_CMD_DEV_PARTS_GET, 'DEV_PARTS_GET'],
-  [ADMIN.VIRTIO_ADMIN_CMD_DEV_PARTS_SET, 'DEV_PARTS_SET'],
-  [ADMIN.VIRTIO_ADMIN_CMD_DEV_MODE_SET, 'DEV_MODE_SET'],
 ]);
 
 const NO_QUEUE = 0xffff;
@@ -122,7 +101,7 @@ export class ChainTimeline {
     if (chain.phase !== null) chain.phase.end = time;
     const isAdmin = fn === 0 && sub === this.card.adminQueue;
     if (isAdmin && b === JOB_EXECUTE) {
-      chain.slice.name = COMMANDS.get(cLow) ?? `opcode 0x${cLow.toString(16)}`;
+      chain.slice.name = ADMIN_COMMAND_NAMES.get(cLow) ?? `opcode 0x${cLow.toString(16)}`;
       chain.slice.annotations['member'] = functionName(cHigh);
     }
     if (b !== JOB_FREE) {

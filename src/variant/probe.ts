@@ -20,25 +20,13 @@ import {
   ADMIN_NOTIFY_INFO_OFFSET,
   ADMIN_NOTIFY_INFO_OFFSET_HI,
   ADMIN_NOTIFY_INFO_RESULT_SIZE,
-  VIRTIO_ADMIN_CMD_CAP_ID_LIST_QUERY,
-  VIRTIO_ADMIN_CMD_DEVICE_CAP_GET,
-  VIRTIO_ADMIN_CMD_DEV_MODE_SET,
-  VIRTIO_ADMIN_CMD_DEV_PARTS_GET,
-  VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_GET,
-  VIRTIO_ADMIN_CMD_DEV_PARTS_SET,
-  VIRTIO_ADMIN_CMD_DRIVER_CAP_SET,
-  VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ,
-  VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE,
-  VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ,
-  VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE,
   VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO,
   VIRTIO_ADMIN_CMD_NOTIFY_INFO_FLAGS_END,
   VIRTIO_ADMIN_CMD_NOTIFY_INFO_FLAGS_OWNER_MEM,
-  VIRTIO_ADMIN_CMD_RESOURCE_OBJ_CREATE,
-  VIRTIO_ADMIN_CMD_RESOURCE_OBJ_DESTROY,
   VIRTIO_ADMIN_GROUP_TYPE_SRIOV,
   VIRTIO_ADMIN_STATUS_OK,
 } from '../../assembly/abi/virtio_admin.ts';
+import { DEVICE_PARTS_COMMANDS, LEGACY_COMMANDS } from '../../assembly/abi/admin_command.ts';
 import { VfioError } from '../util/errors.ts';
 import { VFIO_PCI_BAR0_REGION_INDEX, VFIO_PCI_CONFIG_REGION_INDEX, type VfioDevice } from '../vfio/vfio_device.ts';
 import { throwStatus } from './admin_status.ts';
@@ -47,26 +35,6 @@ import type { PfAdmin } from './pf_admin.ts';
 
 /** Legacy access with migration if supported; migration only; as vfio-pci. The names are those of Linux's operations. */
 export type VariantKind = 'trans-lm' | 'lm' | 'plain';
-
-/** The five commands of legacy access: all of 0x7c. */
-const LEGACY_COMMANDS =
-  (1 << VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE) |
-  (1 << VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ) |
-  (1 << VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE) |
-  (1 << VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ) |
-  (1 << VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO);
-
-/** The nine commands of device parts: all of 0x3e780. */
-const DEVICE_PARTS_COMMANDS =
-  (1 << VIRTIO_ADMIN_CMD_CAP_ID_LIST_QUERY) |
-  (1 << VIRTIO_ADMIN_CMD_DEVICE_CAP_GET) |
-  (1 << VIRTIO_ADMIN_CMD_DRIVER_CAP_SET) |
-  (1 << VIRTIO_ADMIN_CMD_RESOURCE_OBJ_CREATE) |
-  (1 << VIRTIO_ADMIN_CMD_RESOURCE_OBJ_DESTROY) |
-  (1 << VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_GET) |
-  (1 << VIRTIO_ADMIN_CMD_DEV_PARTS_GET) |
-  (1 << VIRTIO_ADMIN_CMD_DEV_PARTS_SET) |
-  (1 << VIRTIO_ADMIN_CMD_DEV_MODE_SET);
 
 /** `pf` is null where the PF is not bound to its virtio driver, or the function is no VF. */
 export function chooseKind(core: VfioDevice, pf: PfAdmin | null): VariantKind {

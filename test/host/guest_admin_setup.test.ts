@@ -2,7 +2,8 @@
 // The commands that Linux sends when the PF's driver sets DRIVER_OK, byte for byte.
 import { describe, expect, it } from 'vitest';
 
-import { DEVICE_PARTS_COMMANDS, LEGACY_COMMANDS, activateAdmin } from '../../src/guest/admin_setup.ts';
+import { activateAdmin } from '../../src/guest/admin_setup.ts';
+import { DEVICE_PARTS_COMMANDS, LEGACY_COMMANDS } from '../../src/guest/index.ts';
 import { AdminDevice, answerBytes, type Command } from '../support/admin_device.ts';
 
 const LINUX_MASK = 0x3e7fc;

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// Device groups (virtio 1.4 §2.12): which there are, who is a member, and which commands a group has and uses. Functions
+// on demand are a group of their own, which shares the list in use with the VFs'.
+import {
+  ADMIN_COMMANDS,
+  ADMIN_ROW_FIELDS,
+  ADMIN_ROW_GROUPS,
+  ADMIN_ROW_NEEDS,
+  GROUP_ON_DEMAND,
+  GROUP_SELF,
+  GROUP_SRIOV,
+} from '../abi/admin_command.ts';
+import { ADMIN_GROUP_ON_DEMAND, EXT_CAP_SRIOV } from '../abi/config_layout.ts';
+import { CTL_NUM_VFS, CTL_SELF_USED_LO, CTL_SRIOV_USED_LO } from '../abi/control.ts';
+import { FN_CONFIG, FN_PRESENT } from '../abi/function.ts';
+import { CFG_LEGACY, CFG_ON_DEMAND_FUNCTIONS, CFG_TOTAL_VFS } from '../abi/nic_config.ts';
+import { PCI_SRIOV_CTRL, PCI_SRIOV_CTRL_VFE } from '../abi/pci_sriov.ts';
+import { PROFILE_LEGACY } from '../abi/state_value.ts';
+import { VIRTIO_ADMIN_GROUP_TYPE_SELF, VIRTIO_ADMIN_GROUP_TYPE_SRIOV } from '../abi/virtio_admin.ts';
+import { config, functionAt } from '../mem/arena.ts';
+
+/** Marks a list as in use, so that an empty one differs from none; the opcodes of a list end below. */
+const IN_USE: u32 = 0x80000000;
+
+/** A field of an opcode's row, 0 where the card does not have the command. */
+export function commandField(opcode: u32, field: u32): u32 {
+  const at = opcode * ADMIN_ROW_FIELDS + field;
+  return at < <u32>ADMIN_COMMANDS.length ? unchecked(ADMIN_COMMANDS[at]) : 0;
+}
+
+/** GROUP_* of a group type, 0 if the card has no such group. */
+export function groupOf(type: u32): u32 {
+  if (type == VIRTIO_ADMIN_GROUP_TYPE_SELF) return GROUP_SELF;
+  if (type == VIRTIO_ADMIN_GROUP_TYPE_SRIOV) return GROUP_SRIOV;
+  return type == ADMIN_GROUP_ON_DEMAND && config(CFG_ON_DEMAND_FUNCTIONS) != 0 ? GROUP_ON_DEMAND : 0;
+}
+
+/** Is VF Enable set, without which the group of the VFs has no members? */
+export function hasVfs(): bool {
+  return (load<u16>(functionAt(0), FN_CONFIG + EXT_CAP_SRIOV + PCI_SRIOV_CTRL) & PCI_SRIOV_CTRL_VFE) != 0;
+}
+
+/** Number of the function that is a member of a group; 0 if there is none. */
+export function memberOf(group: u32, member: u64): u32 {
+  if (group == GROUP_SRIOV) return member > load<u32>(CTL_NUM_VFS) ? 0 : <u32>member;
+  if (member == 0 || member > config(CFG_ON_DEMAND_FUNCTIONS)) return 0;
+  const fn = config(CFG_TOTAL_VFS) + <u32>member;
+  return load<u8>(functionAt(fn), FN_PRESENT) == 0 ? 0 : fn;
+}
+
+/** Opcodes that LIST_QUERY reports for a group, as a bitmap. */
+export function supportedCommands(group: u32): u32 {
+  let list: u32 = 0;
+  for (let opcode: u32 = 0; opcode * ADMIN_ROW_FIELDS < <u32>ADMIN_COMMANDS.length; opcode++) {
+    const isForLegacy = (commandField(opcode, ADMIN_ROW_NEEDS) & PROFILE_LEGACY) != 0;
+    if ((commandField(opcode, ADMIN_ROW_GROUPS) & group) == 0 || (isForLegacy && config(CFG_LEGACY) == 0)) continue;
+    list |= 1 << opcode;
+  }
+  return list;
+}
+
+/** The list that is in use, as LIST_USE gave it; 0 if there is none. */
+export function usedCommands(group: u32): u32 {
+  return load<u32>(group == GROUP_SELF ? CTL_SELF_USED_LO : CTL_SRIOV_USED_LO);
+}
+
+export function useCommands(group: u32, list: u32): void {
+  store<u32>(group == GROUP_SELF ? CTL_SELF_USED_LO : CTL_SRIOV_USED_LO, list | IN_USE);
+}
