@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// Configuration space and BARs of every function, and who claims an address on the bus.
+import { CTL_DECODED_OFFSET, CTL_OUT_HEAD, CTL_OUT_TAIL } from '../../../assembly/abi/control.ts';
+import { NONE } from '../../../assembly/abi/state_value.ts';
+import { NicError } from '../../util/errors.ts';
+import { OutputPort } from './output_port.ts';
+
+/** Bit n: an access of n bytes exists. A shift and a mask where three comparisons would stand on the hot path. */
+const ACCESS_SIZES = (1 << 1) | (1 << 2) | (1 << 4);
+
+function isAccess(offset: number, size: number): boolean {
+  return ((ACCESS_SIZES >>> size) & 1) !== 0 && (offset & (size - 1)) === 0;
+}
+
+/** Register access; the hot path of drivers and fuzzers. */
+export abstract class RegisterPort extends OutputPort {
+  /** Memory read of 1, 2 or 4 naturally aligned bytes in a BAR; all ones where no register answers. */
+  read(fn: number, bar: number, offset: number, size: number): number {
+    if (fn >>> 0 > this.lastFn || !isAccess(offset, size)) this.refuse(fn, offset, size);
+    const value = this.pins.mmioRead(fn, bar, offset, size) >>> 0;
+    if (this.u32[CTL_OUT_HEAD >> 2] !== this.u32[CTL_OUT_TAIL >> 2]) this.drain();
+    return value;
+  }
+
+  /** Posted memory write in a BAR. */
+  write(fn: number, bar: number, offset: number, size: number, value: number): void {
+    if (fn >>> 0 > this.lastFn || !isAccess(offset, size)) this.refuse(fn, offset, size);
+    this.pins.mmioWrite(fn, bar, offset, size, value);
+    if (this.u32[CTL_OUT_HEAD >> 2] !== this.u32[CTL_OUT_TAIL >> 2]) this.drain();
+  }
+
+  /** Configuration read of 1, 2 or 4 aligned bytes as the hardware answers it. */
+  configRead(fn: number, offset: number, size: number): number {
+    if (fn >>> 0 > this.lastFn || !isAccess(offset, size)) this.refuse(fn, offset, size);
+    const value = this.pins.configRead(fn, offset, size) >>> 0;
+    if (this.u32[CTL_OUT_HEAD >> 2] !== this.u32[CTL_OUT_TAIL >> 2]) this.drain();
+    return value;
+  }
+
+  configWrite(fn: number, offset: number, size: number, value: number): void {
+    if (fn >>> 0 > this.lastFn || !isAccess(offset, size)) this.refuse(fn, offset, size);
+    this.pins.configWrite(fn, offset, size, value);
+    if (this.u32[CTL_OUT_HEAD >> 2] !== this.u32[CTL_OUT_TAIL >> 2]) this.drain();
+  }
+
+  /** Function that answers to a routing id; -1 if none does. */
+  functionAt(routingId: number): number {
+    const fn = this.pins.findRoutingId(routingId) >>> 0;
+    return fn === NONE ? -1 : fn;
+  }
+
+  /** Who claims a memory address on the bus; null if nobody does. */
+  decode(address: number): { fn: number; bar: number; offset: number } | null {
+    const found = this.pins.findAddress(address) >>> 0;
+    if (found === NONE) return null;
+    return { fn: found >> 3, bar: found & 7, offset: this.u32[CTL_DECODED_OFFSET >> 2]! };
+  }
+
+  private refuse(fn: number, offset: number, size: number): never {
+    this.functionBase(fn);
+    throw new NicError(
+      'ACCESS',
+      `access of ${size} bytes at offset ${offset}: a register access is 1, 2 or 4 bytes, naturally aligned`,
+    );
+  }
+}
