@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The files that are made of the layout table: constants for both compilers. Offsets in large blocks are written in hex.
+// The files that are made of the layout table: constants for both compilers, and the page that shows it. Offsets in large
+// blocks are written in hex.
 import { layoutHash, type StoredValues } from './hash.ts';
+import { statePage } from './page.ts';
 import { baseOf, place, type PlacedBlock } from './resolve.ts';
 import type { Table } from './rows.ts';
 
-const HEAD = '// SPDX-License-Identifier: Apache-2.0\n// Generated from layout/ by `npm run layout`.';
+const HEAD =
+  '// SPDX-License-Identifier: Apache-2.0\n// Generated from layout/ by `npm run layout`; docs/state.md shows it with who writes what.';
 const HEX_FROM = 0x1000;
 
 /** Text of each generated file, by its path. */
@@ -17,7 +20,11 @@ export function generatedFiles(table: Table, values: StoredValues): Map<string, 
       blocks.filter(({ block }) => block.file === file).map((block) => constants(block, baseOf(block, blocks))),
     ),
   ]);
-  return new Map([...files, ['assembly/abi/layout_hash.ts', hashFile(layoutHash(table, values))]]);
+  return new Map([
+    ...files,
+    ['assembly/abi/layout_hash.ts', hashFile(layoutHash(table, values))],
+    ['docs/state.md', statePage(blocks)],
+  ]);
 }
 
 function constantsFile(parts: readonly string[]): string {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Generated from layout/ by `npm run layout`.
+// Generated from layout/ by `npm run layout`; docs/state.md shows it with who writes what.
 
 // A function
 export const QUEUES_MAX = 18; // 8 pairs, control, admin
@@ -9,12 +9,12 @@ export const FN_STRIDE = 0x3bc0;
 export const FN_CONFIG = 0x0; // u8[CONFIG_SPACE_BYTES]: configuration space image
 export const FN_STATE = 0x1000; // function_state: hot scalars
 export const FN_COMMON = 0x1100; // u8[64]: image of virtio_pci_common_cfg, kept up to date by writes
-export const FN_ISR = 0x1140; // u8
+export const FN_ISR = 0x1140; // u8: ISR status
 export const FN_DEVICE_CFG = 0x1160; // u8[28]: image of virtio_net_config
 export const FN_COUNTER = 0x1200; // u64[32]: indices in counter.ts
 export const FN_FILTER = 0x1300; // u64[32]: MAC filter: unicast, then multicast
 export const FN_QUEUES = 0x1400; // queue[QUEUES_MAX]
-export const FN_MSIX_TABLE = 0x3770; // u32[4 * MSIX_VECTORS_MAX]
+export const FN_MSIX_TABLE = 0x3770; // u32[4 * MSIX_VECTORS_MAX]: MSI-X table
 export const FN_MSIX_PBA = 0x3970; // u64[2]: pending bits, the rest zero
 export const FN_MSIX_SENT = 0x3980; // u64[MSIX_VECTORS_MAX]: address of the message that was sent last
 export const FN_PROFILE = 0x3a80; // profile: what the function is provisioned as
@@ -22,14 +22,14 @@ export const FN_FAULTS = 0x3ac0; // dma_fault[FAULTS_MAX]: DMA faults that the h
 
 // Hot scalars of a function
 export const FN_INDEX = 0x1000; // u32: 0 = PF, then VFs, then functions on demand
-export const FN_ROUTING_ID = 0x1004; // u32
+export const FN_ROUTING_ID = 0x1004; // u32: requester id; that of the PF for functions on demand
 export const FN_PRESENT = 0x1008; // u8: is there (PF always, VF while VF Enable and below NumVFs, on demand: created)
 export const FN_MEMORY = 0x1009; // u8: memory decode on (Memory Enable of the PF, VF MSE for VFs), power state D0
-export const FN_BUS_MASTER = 0x100a; // u8
+export const FN_BUS_MASTER = 0x100a; // u8: may send requests (Bus Master Enable)
 export const FN_LIVE = 0x100b; // u8: queues may be served (DRIVER_OK, or legacy use before it)
 export const FN_LEGACY = 0x100c; // u8: driven through the legacy interface since the last reset
-export const FN_MSIX_ENABLE = 0x100d; // u8
-export const FN_MSIX_MASKALL = 0x100e; // u8
+export const FN_MSIX_ENABLE = 0x100d; // u8: MSI-X Enable
+export const FN_MSIX_MASKALL = 0x100e; // u8: Function Mask
 export const FN_RX_MODE = 0x100f; // u8: RX_MODE_* bits
 export const FN_IOAS = 0x1010; // u32: NONE if detached
 export const FN_QUEUE_COUNT = 0x1014; // u32: net queues and control queue (num_queues)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Generated from layout/ by `npm run layout`.
+// Generated from layout/ by `npm run layout`; docs/state.md shows it with who writes what.
 
 // A queue
 export const HEADS_PREFETCHED = 16;
@@ -7,15 +7,15 @@ export const QUEUE_TIMES_BYTES = 40; // the five times from Q_KICK_ISSUED on
 export const QUEUE_STRIDE = 504;
 export const Q_CONTEXT = 0; // dma_context: of the ring fetch
 export const Q_NOTIFY_CONTEXT = 120; // dma_context: of the suppression words
-export const Q_DESC = 240; // u64
-export const Q_DRIVER = 248; // u64
-export const Q_DEVICE = 256; // u64
-export const Q_SIZE = 264; // u16
-export const Q_MAX_SIZE = 266; // u16
-export const Q_VECTOR = 268; // u16
-export const Q_ENABLED = 270; // u8
+export const Q_DESC = 240; // u64: descriptor area
+export const Q_DRIVER = 248; // u64: driver area: available ring
+export const Q_DEVICE = 256; // u64: device area: used ring
+export const Q_SIZE = 264; // u16: entries
+export const Q_MAX_SIZE = 266; // u16: entries at most
+export const Q_VECTOR = 268; // u16: MSI-X vector
+export const Q_ENABLED = 270; // u8: queue_enable
 export const Q_BROKEN = 271; // u8: stopped by a driver's mistake until reset
-export const Q_INDEX = 272; // u32
+export const Q_INDEX = 272; // u32: number of the queue
 export const Q_KIND = 276; // u8: QUEUE_*
 export const Q_KICKED = 277; // u8: doorbell not yet looked at
 export const Q_FETCH = 278; // u8: FETCH_*: ring fetch under way
@@ -35,17 +35,17 @@ export const Q_EVENT_ARMED = 300; // u8: avail_event has been written since rese
 export const Q_STALLED = 301; // u8: the oldest frame held back found no buffer; only a doorbell or a new frame helps
 export const Q_JOBS = 304; // u32: jobs in work
 export const Q_FIFO_HEAD = 308; // u32: oldest job
-export const Q_FIFO_TAIL = 312; // u32
-export const Q_NEXT_WAITING = 316; // u32
+export const Q_FIFO_TAIL = 312; // u32: newest
+export const Q_NEXT_WAITING = 316; // u32: next queue that waits for a job
 export const Q_HEAD_LIST = 320; // u16[HEADS_PREFETCHED]: prefetched heads
 export const Q_HELD_AT = 352; // u32: where the oldest frame held back begins, see virtio/hold.ts
 export const Q_HELD_BYTES = 356; // u32: bytes of them all
 export const Q_KICK_ISSUED = 360; // u64: doorbell written by the host
-export const Q_KICK_ARRIVED = 368; // u64
+export const Q_KICK_ARRIVED = 368; // u64: it took effect
 export const Q_IDX_READ = 376; // u64: index back
 export const Q_RING_READ = 384; // u64: ring entries back
 export const Q_VISITED = 392; // u64: fetch started
-export const Q_NOTIFY_WORDS = 400; // u8[8]
+export const Q_NOTIFY_WORDS = 400; // u8[8]: suppression words as read
 export const Q_USED_STAGE = 408; // u8[8]: used element on its way out
 export const Q_USED_SHOWN = 416; // u16: used index as last written to the driver
 export const Q_SHOWN_BEFORE = 418; // u16: used index that the driver had when its words were asked for

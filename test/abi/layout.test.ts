@@ -27,7 +27,21 @@ describe('files made of the layout table', () => {
       readRepoFile(file).includes('\n// Generated from layout/'),
     );
 
-    expect(claimed).toEqual([...files.keys()].toSorted());
+    expect(claimed).toEqual([...files.keys()].filter((file) => file.startsWith('assembly/')).toSorted());
+  });
+});
+
+describe('docs/state.md', () => {
+  const text = generatedFiles(TABLE, STORED_VALUES).get('docs/state.md')!;
+
+  it('has a heading for each block and a line for each field', () => {
+    expect(text.match(/^## .*$/gm)).toEqual(TABLE.map(({ name }) => `## ${name}`));
+    expect(text.match(/^\| 0x/gm)).toHaveLength(TABLE.flatMap(({ rows }) => rows).length);
+  });
+
+  it('says where bus mastering of a function stands, and who writes it', () => {
+    // behind 4096 bytes of configuration space: two words, and two bytes
+    expect(text).toMatch(/^\| 0x100a \| u8 \| `FN_BUS_MASTER` \| [^|]*\| pci \|$/m);
   });
 });
 
