@@ -3,22 +3,22 @@
 import { Command } from 'commander';
 
 import manifest from '../../package.json' with { type: 'json' };
-import { benchAdminCommand } from './bench_admin.ts';
-import { EXIT, reportError, usageText } from './errors.ts';
-import { benchDmaCommand } from './bench_dma.ts';
-import { benchPcieCommand } from './bench_pcie.ts';
-import { fuzzCommand } from './fuzz.ts';
-import { optionTerm, withJsonInOneWord } from './json_option.ts';
-import { lifecycleCommand } from './lifecycle.ts';
-import { lspciCommand } from './lspci.ts';
-import { profilesCommand } from './profiles.ts';
-import { provisionCommand } from './provision.ts';
-import { regsCommand } from './regs.ts';
-import { replayCommand } from './replay.ts';
-import { serveCommand } from './serve.ts';
-import { startCommand } from './start.ts';
-import { traceCommand } from './trace.ts';
-import { villainCommand } from './villain.ts';
+import { benchAdminCommand } from './bench/admin.ts';
+import { EXIT, reportError, usageText } from './kit/errors.ts';
+import { benchDmaCommand } from './bench/dma.ts';
+import { benchPcieCommand } from './bench/pcie.ts';
+import { fuzzCommand } from './fuzz/fuzz.ts';
+import { optionTerm, withJsonInOneWord } from './kit/json_option.ts';
+import { lifecycleCommand } from './provision/lifecycle.ts';
+import { lspciCommand } from './registers/lspci.ts';
+import { profilesCommand } from './bench/profiles.ts';
+import { provisionCommand } from './provision/provision.ts';
+import { regsCommand } from './registers/regs.ts';
+import { replayCommand } from './traffic/replay.ts';
+import { serveCommand } from './serve/serve.ts';
+import { startCommand } from './traffic/start.ts';
+import { traceCommand } from './traffic/trace.ts';
+import { villainCommand } from './fuzz/villain.ts';
 
 /** The verbs with their options, not run yet. */
 export function makeProgram(): Command {

@@ -135,6 +135,12 @@ describe('src/', () => {
     expect(lines.map(text)).toEqual([]);
   });
 
+  it('builds the verbs of src/cli on a kit that knows none of them', () => {
+    const lines = hostImports.filter(({ from, to }) => from.startsWith('src/cli/kit/') && to.startsWith('src/cli/'));
+
+    expect(lines.filter(({ to }) => !to.startsWith('src/cli/kit/')).map(text)).toEqual([]);
+  });
+
   // koffi makes system calls that Node lacks; it is optional, and src/native says so where it is missing.
   it('needs packages in src/cli alone, and koffi in src/native, so the library depends on none', () => {
     const lines = hostImports.filter((line) => isPackage(line) && !isNodeModule(line));

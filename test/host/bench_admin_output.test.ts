@@ -6,7 +6,7 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
-import { benchAdminCommand } from '../../src/cli/bench_admin.ts';
+import { benchAdminCommand } from '../../src/cli/bench/admin.ts';
 import { CliProgram } from '../support/cli_program.ts';
 import { repoPath } from '../support/repo.ts';
 

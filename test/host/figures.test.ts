@@ -3,8 +3,8 @@
 import { parseHTML } from 'linkedom';
 import { describe, expect, it } from 'vitest';
 
-import { dmaLatencyChart, pcieRateChart } from '../../src/cli/bench_pcie_charts.ts';
-import { edgesChart } from '../../src/cli/fuzz_chart.ts';
+import { dmaLatencyChart, pcieRateChart } from '../../src/cli/bench/pcie_charts.ts';
+import { edgesChart } from '../../src/cli/fuzz/chart.ts';
 import { readRepoFile, repoFiles } from '../support/repo.ts';
 
 const DRAWN: Readonly<Record<string, () => string>> = {

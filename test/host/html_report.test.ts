@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest';
 
 import type { AdminBenchReport } from '../../src/measure/admin_report.ts';
 import { PHASES } from '../../src/measure/phases.ts';
-import { accountLegend } from '../../src/cli/html_report_charts.ts';
-import { phaseFill, STYLE } from '../../src/cli/html_report_style.ts';
+import { accountLegend } from '../../src/cli/bench/html/charts.ts';
+import { phaseFill, STYLE } from '../../src/cli/bench/html/style.ts';
 
 /** CIE L*a*b* of an sRGB colour, white D65. */
 function lab(color: string): [number, number, number] {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { withJsonInOneWord } from '../../src/cli/json_option.ts';
+import { withJsonInOneWord } from '../../src/cli/kit/json_option.ts';
 import { makeProgram } from '../../src/cli/program.ts';
 import { CliProgram } from '../support/cli_program.ts';
 import { repoPath } from '../support/repo.ts';

@@ -6,7 +6,7 @@ import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 
 import { makeProgram } from '../../src/cli/program.ts';
-import { OPTION_OF, resolveServeConfig } from '../../src/cli/serve_config.ts';
+import { OPTION_OF, resolveServeConfig } from '../../src/cli/serve/config.ts';
 import { resolveProfile } from '../../src/device/profile.ts';
 import { importsBelow } from '../architecture/layers.ts';
 import { readRepoFile, repoFiles } from '../support/repo.ts';
@@ -38,12 +38,17 @@ function reached(file: string, found = new Set<string>()): Set<string> {
   return found;
 }
 
-/** Options by the file of the verb: src/cli/bench_admin.ts for `bench admin`; a file of several verbs has those of all. */
+/** The file of a verb below src/cli: traffic/trace.ts for `trace`, bench/admin.ts for `bench admin`. */
+function fileOf(verb: string): string {
+  return repoFiles('src/cli', '.ts').find((file) => file.endsWith(`/${verb}.ts`))!;
+}
+
+/** Options by the file of the verb; a file of several verbs has those of all. */
 const OPTIONS_BY_FILE = new Map(
   program.commands.flatMap((verb) => {
     const parts = verb.name() === 'bench' ? verb.commands : [verb];
     return parts.map((part): [string, readonly string[]] => [
-      `src/cli/${verb === part ? verb.name() : `${verb.name()}_${part.name()}`}.ts`,
+      fileOf(verb === part ? verb.name() : `${verb.name()}/${part.name()}`),
       optionsOf(part),
     ]);
   }),
@@ -70,7 +75,7 @@ function textsOf(file: string): string[] {
 
 /** The style sheet of the report has custom properties. */
 const files = repoFiles('src', '.ts')
-  .filter((file) => !file.startsWith('src/cli/html_report'))
+  .filter((file) => !file.startsWith('src/cli/bench/html/'))
   .map((file) => ({ file, texts: textsOf(file) }));
 const texts = files.flatMap((one) => one.texts);
 

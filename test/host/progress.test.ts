@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { runAdminBench } from '../../src/measure/admin_report.ts';
 import { Steps } from '../../src/measure/steps.ts';
-import { Progress } from '../../src/cli/output.ts';
+import { Progress } from '../../src/cli/kit/output.ts';
 
 describe('a bar', () => {
   beforeEach(() => vi.useFakeTimers({ now: 1_000_000 }));

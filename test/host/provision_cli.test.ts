@@ -7,7 +7,7 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
-import { provisionCommand } from '../../src/cli/provision.ts';
+import { provisionCommand } from '../../src/cli/provision/provision.ts';
 import { CliProgram, type ProgramRun } from '../support/cli_program.ts';
 import { readRepoFile } from '../support/repo.ts';
 

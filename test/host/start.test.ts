@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { tableText, wrapped } from '../../src/cli/table.ts';
+import { tableText, wrapped } from '../../src/cli/kit/table.ts';
 import { CliProgram, type ProgramRun } from '../support/cli_program.ts';
 import { readRepoFile, repoPath } from '../support/repo.ts';
 

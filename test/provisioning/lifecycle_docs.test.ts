@@ -5,7 +5,7 @@ import { writeFileSync } from 'node:fs';
 
 import { describe, expect, it } from 'vitest';
 
-import { duration } from '../../src/cli/output.ts';
+import { duration } from '../../src/cli/kit/output.ts';
 import { lifecycleDiagram, lifecycleRows, MACHINES } from '../../src/provisioning/lifecycle_diagram.ts';
 import { STORY_KINDS, tellStory } from '../../src/provisioning/story.ts';
 import { readRepoFile, repoPath } from '../support/repo.ts';

@@ -207,7 +207,7 @@ describe('the hardware as it is, to who enumerates by himself', () => {
 
   it('reports the administration commands of its client', async () => {
     const pf = await startBare();
-    const { AdminTally } = await import('../../../src/cli/serve_report.ts');
+    const { AdminTally } = await import('../../../src/cli/serve/report.ts');
     const tally = new AdminTally(bench.card.nic);
     pf.write(CONFIG, 4, 2, 6);
     const memory = new ClientMemory(bench.libc, 2 << 20, 0x1_0000_0000, 'sealed');

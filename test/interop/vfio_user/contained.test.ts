@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { afterEach, expect, it } from 'vitest';
 
-import { Faults } from '../../../src/cli/serve_faults.ts';
+import { Faults } from '../../../src/cli/serve/faults.ts';
 import { VfioPci } from '../../../src/vfio/vfio_pci.ts';
 import { FunctionServer } from '../../../src/vfio_user/function_server.ts';
 import { VfioUserClient } from '../../../src/vfio_user/client.ts';

@@ -2,7 +2,7 @@
 // The rows of vfio-pci's configuration space once more, over a socket: PF and VF of a card that `virtfn serve` makes.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { resolveServeConfig } from '../../../src/cli/serve_config.ts';
+import { resolveServeConfig } from '../../../src/cli/serve/config.ts';
 import { createNic, type Nic } from '../../../src/device/nic.ts';
 import type { VfioUserClient } from '../../../src/vfio_user/client.ts';
 import { checkRow, hardware } from '../../conformance/pci/support/view_check.ts';

@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { ServedCard } from '../../../../src/cli/serve_card.ts';
-import { resolveServeConfig, type Settings } from '../../../../src/cli/serve_config.ts';
+import { ServedCard } from '../../../../src/cli/serve/card.ts';
+import { resolveServeConfig, type Settings } from '../../../../src/cli/serve/config.ts';
 import { loadLibc, type Libc } from '../../../../src/native/libc.ts';
 import { VfioUserClient } from '../../../../src/vfio_user/client.ts';
 import { RawClient } from './raw_client.ts';

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// The card that `virtfn serve` serves: its functions behind sockets, its wire on a port, and time that follows the clock
+// on the wall where the card is a timed one.
+import { EXT_CAP_SRIOV } from '../../../assembly/abi/config_layout.ts';
+import {
+  PCI_SRIOV_CTRL,
+  PCI_SRIOV_CTRL_MSE,
+  PCI_SRIOV_CTRL_VFE,
+  PCI_SRIOV_NUM_VF,
+} from '../../../assembly/abi/pci_sriov.ts';
+import { enumerate, type BusLayout } from '../../device/bus.ts';
+import { createNic, type Nic } from '../../device/nic.ts';
+import { Machine } from '../../machine/machine.ts';
+import { withPfDriverOnly } from '../../machine/machine_config.ts';
+import type { Attachment, Say } from '../../native/attachment.ts';
+import type { Libc } from '../../native/libc.ts';
+import { Poller } from '../../native/poller.ts';
+import type { PfAdmin } from '../../variant/pf_admin.ts';
+import { VirtioVfioPci } from '../../variant/virtio_vfio_pci.ts';
+import { BareFunction } from '../../vfio/bare_function.ts';
+import { restoreState, saveState, type SavedState } from '../../vfio/saved_state.ts';
+import type { VfioDevice } from '../../vfio/vfio_device.ts';
+import { VfioPci } from '../../vfio/vfio_pci.ts';
+import { runAll } from '../../util/run_all.ts';
+import { FunctionServer } from '../../vfio_user/function_server.ts';
+import { openWirePort } from './wire.ts';
+import { Wire } from '../../wire/wire_port.ts';
+import type { FunctionKind, PlannedFunction, ServeConfig } from './config.ts';
+import { Faults } from './faults.ts';
+
+export interface ServedFunction extends PlannedFunction {
+  readonly server: FunctionServer;
+}
+
+/** Longest that the card goes without a look at the clock. */
+const IDLE_MS = 200;
+/** How often attachments are looked after. */
+const TEND_MS = 100;
+const PS_PER_MS = 1e9;
+
+export class ServedCard {
+  readonly nic: Nic;
+  readonly poller: Poller;
+  readonly functions: ServedFunction[] = [];
+  readonly wire: Wire | null;
+  /** Errors of ours that were contained. */
+  readonly faults: Faults;
+  private tendAtMs = 0;
+  private readonly config: ServeConfig;
+  private readonly bus: BusLayout;
+  /** Of the PF, before anybody enumerated it. */
+  private readonly atPowerOn: SavedState = [];
+  private readonly admin: PfAdmin | null;
+  private readonly startMs: number;
+  private readonly startCycles: number;
+
+  /** `say` takes lines about what happens. Throws NicError CONFIG, SOCKET, WIRE; what was opened until then is closed again. */
+  constructor(libc: Libc, config: ServeConfig, say: Say) {
+    this.config = config;
+    this.poller = new Poller(libc);
+    this.faults = new Faults(say);
+    const onFault = (error: unknown): void => this.faults.add(error);
+    if (config.hasPfDriver) {
+      const machine = new Machine(withPfDriverOnly(config.card));
+      this.nic = machine.nic;
+      this.bus = machine.bus;
+      this.admin = machine.pf.admin;
+    } else {
+      this.nic = createNic(config.card);
+      this.atPowerOn = saveState(this.nic, 0, false);
+      this.bus = enumerate(this.nic);
+      this.admin = null;
+      if (config.functions.some(({ kind }) => kind === 'raw')) restoreState(this.nic, 0, this.atPowerOn);
+      else this.enableVfs();
+    }
+    this.startMs = performance.now();
+    this.startCycles = this.nic.now();
+    let wire: Wire | null = null;
+    try {
+      if (config.wire !== null) {
+        wire = new Wire(this.nic, openWirePort(libc, this.poller, config.wire, say), onFault);
+      }
+      for (const planned of config.functions) {
+        const { fn, kind, path } = planned;
+        const openDevice = (): VfioDevice => this.device(fn, kind);
+        const server = new FunctionServer({ libc, poller: this.poller, nic: this.nic, path, openDevice, say });
+        this.functions.push({ ...planned, server });
+      }
+    } catch (error) {
+      for (const { server } of this.functions) server.close();
+      wire?.close();
+      throw error;
+    }
+    this.wire = wire;
+    this.poller.onFault = onFault;
+    this.poller.onWake = () => this.keepTime();
+  }
+
+  /** Serves until stop(). */
+  run(): Promise<void> {
+    return this.poller.run(() => this.faults.contain(() => this.work(), IDLE_MS));
+  }
+
+  /** What the card hangs on: its wire's, and the sockets that were ever taken away. */
+  get attachments(): readonly Attachment[] {
+    const sockets = this.functions.map(({ server }) => server.attachment);
+    return [...(this.wire?.attachments ?? []), ...sockets.filter(({ losses, dropped }) => losses > 0 || dropped > 0)];
+  }
+
+  stop(): void {
+    this.poller.stop();
+  }
+
+  /** Drops all clients; sockets and wire are gone when it returns. */
+  close(): void {
+    runAll(
+      ...this.functions.map(
+        ({ server }) =>
+          () =>
+            server.close(),
+      ),
+      () => this.wire?.close(),
+      () => this.poller.close(),
+    );
+  }
+
+  private device(fn: number, kind: FunctionKind): VfioDevice {
+    if (kind === 'raw') return new BareFunction(this.nic, fn, this.bus, fn === 0 ? this.atPowerOn : []);
+    const device = new VfioPci(this.nic, fn, this.bus);
+    if (kind === 'modern' || kind === 'pf') return device;
+    return new VirtioVfioPci(device, this.admin, fn - 1, kind === 'legacy' ? 'legacy' : undefined);
+  }
+
+  /** What the host does when somebody writes sriov_numvfs of a PF whose driver is elsewhere. */
+  private enableVfs(): void {
+    this.nic.configWrite(0, EXT_CAP_SRIOV + PCI_SRIOV_NUM_VF, 2, this.config.card.totalVfs);
+    this.nic.configWrite(0, EXT_CAP_SRIOV + PCI_SRIOV_CTRL, 2, PCI_SRIOV_CTRL_VFE | PCI_SRIOV_CTRL_MSE);
+  }
+
+  /** Between polls: time passes, frames come in. Milliseconds until there is something to do again; run() does it. */
+  work(): number {
+    this.tend(performance.now());
+    const isMore = this.wire?.bringIn() === true;
+    const waitMs = this.keepTime(); // also while a frame waits: only time makes room for it
+    return isMore ? 0 : Math.min(waitMs, Math.ceil(this.wire?.dueMs() ?? IDLE_MS));
+  }
+
+  private tend(nowMs: number): void {
+    if (nowMs < this.tendAtMs) return;
+    this.tendAtMs = nowMs + TEND_MS;
+    this.wire?.tend(nowMs);
+    for (const { server } of this.functions) server.tend(nowMs);
+  }
+
+  /** Simulated time follows the clock on the wall; it may be ahead by what a register access took. */
+  private keepTime(): number {
+    if (this.config.card.mode === 'functional') return IDLE_MS;
+    const cyclesPerMs = PS_PER_MS / this.nic.profile.clockPs;
+    const due = this.startCycles + Math.floor((performance.now() - this.startMs) * cyclesPerMs);
+    if (due > this.nic.now()) this.nic.advance(due);
+    const waitMs = (this.nic.nextEventTime() - due) / cyclesPerMs;
+    return Math.max(0, Math.min(IDLE_MS, Math.floor(waitMs)));
+  }
+}

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+// What `virtfn serve` is asked to do: a JSON file and the options of the command line, which go first. Both have the
+// same names; all problems are named at once, each with the place where it is.
+import { join } from 'node:path';
+
+import { ConfigError, resolveConfig, type NicConfig } from '../../device/config.ts';
+import { resolveProfile } from '../../device/profile.ts';
+import { resolveMachine } from '../../machine/machine_config.ts';
+import { NicError, UsageError } from '../../util/errors.ts';
+import { unknownName } from '../../util/names.ts';
+
+/** What the wire leads to. */
+export type WireChoice =
+  | { readonly kind: 'loopback' }
+  | { readonly kind: 'tap'; readonly name: string }
+  | { readonly kind: 'pcap'; readonly path: string; readonly play: string | null }
+  | { readonly kind: 'peer'; readonly path: string }
+  | { readonly kind: 'dgram'; readonly local: string; readonly remote: string };
+
+/** How a function is shown. */
+/** 'legacy': transitional, without the capabilities of the modern interface. */
+export type FunctionKind = 'pf' | 'modern' | 'transitional' | 'legacy' | 'raw';
+
+export interface PlannedFunction {
+  /** 'pf', 'vf1', ... */
+  readonly name: string;
+  readonly fn: number;
+  readonly kind: FunctionKind;
+  /** Path of its socket. */
+  readonly path: string;
+}
+
+export interface ServeConfig {
+  readonly card: NicConfig & { readonly mode: 'functional' | 'timed'; readonly totalVfs: number };
+  readonly functions: readonly PlannedFunction[];
+  /** The PF's driver runs in this process: no client gets the PF. */
+  readonly hasPfDriver: boolean;
+  /** Null: frames that leave are counted. */
+  readonly wire: WireChoice | null;
+}
+
+/** Settings by name, as they are written in a file; those of the command line have the same form. */
+export type Settings = Readonly<Record<string, unknown>>;
+
+type Check = (value: unknown) => string | null;
+
+const whole: Check = (value) => (Number.isInteger(value) ? null : 'a whole number is needed');
+const text: Check = (value) => (typeof value === 'string' && value !== '' ? null : 'text is needed');
+const flag: Check = (value) => (typeof value === 'boolean' ? null : 'true or false is needed');
+const oneOf =
+  (...choices: string[]): Check =>
+  (value) =>
+    choices.includes(value as string) ? null : `${choices.join(' or ')} is needed`;
+const numbers: Check = (value) => (isArrayOf(value, Number.isInteger) ? null : 'an array of whole numbers is needed');
+/** Settings that put VFs behind the variant driver. */
+export const VARIANTS = ['transitional', 'legacyOnly'] as const;
+const VF_NAME = /^vf[1-9]\d*$/;
+const FUNCTION_NAME = /^(?:pf|vf[1-9]\d*)$/;
+
+const allOrVfs: Check = (value) =>
+  typeof value === 'boolean' || isArrayOf(value, (name) => VF_NAME.test(String(name)))
+    ? null
+    : 'true, false or an array of names (vf1, vf2, ...) is needed';
+
+const CHECKS: Readonly<Record<string, Check>> = {
+  vfs: whole,
+  mode: oneOf('functional', 'timed'),
+  queuePairs: whole,
+  queueSize: whole,
+  mac: text,
+  mtu: whole,
+  receiveHoldBytes: whole,
+  withoutFeatures: numbers,
+  firstVfOffset: whole,
+  vfStride: whole,
+  profile: (value) => (isRecord(value) ? null : 'an object of parameters is needed'),
+  wire: (value) => (typeof value === 'string' && readWire(value) !== undefined ? null : `${WIRE_FORMS} is needed`),
+  socketDir: text,
+  sockets: (value) => (isRecord(value) ? null : 'an object of paths by function is needed'),
+  pf: flag,
+  raw: flag,
+  transitional: allOrVfs,
+  legacyOnly: allOrVfs,
+};
+
+/** Options that are called otherwise than the setting that they give. */
+export const OPTION_OF: Readonly<Record<string, string>> = {
+  queuePairs: 'pairs',
+  sockets: 'socket',
+  withoutFeatures: 'withoutFeature',
+  profile: 'set',
+};
+
+export const WIRE_FORMS = 'none, loopback, tap:NAME, pcap:FILE, pcap:FILE,PLAY, peer:SOCKET or dgram:LOCAL,REMOTE';
+
+/** `--wire` in words; null for `none`. Undefined where it is no wire. */
+export function readWire(words: string): WireChoice | null | undefined {
+  if (words === 'none') return null;
+  if (words === 'loopback') return { kind: 'loopback' };
+  const [, kind, first, second] = /^(tap|pcap|peer|dgram):([^,]+)(?:,([^,]+))?$/.exec(words) ?? [];
+  if (kind === undefined || first === undefined) return undefined;
+  if (kind === 'pcap') return { kind, path: first, play: second ?? null };
+  if (kind === 'dgram') return second === undefined ? undefined : { kind, local: first, remote: second };
+  if (second !== undefined) return undefined;
+  return kind === 'tap' ? { kind, name: first } : { kind: 'peer', path: first };
+}
+
+/** Checks settings and fills in defaults. `file` names the configuration file, null without one. Throws UsageError. */
+export function resolveServeConfig(options: Settings, file: string | null, fileSettings: Settings): ServeConfig {
+  const problems: string[] = [];
+  const place = (name: string): string =>
+    Object.hasOwn(options, name) || file === null ? `--${kebab(OPTION_OF[name] ?? name)}` : `${file}: ${name}`;
+  const settings: Record<string, unknown> = { ...fileSettings, ...options };
+  for (const [name, value] of Object.entries(settings)) {
+    const check = Object.hasOwn(CHECKS, name) ? CHECKS[name]! : null;
+    const problem = check === null ? unknownName('setting', name, Object.keys(CHECKS)) : check(value);
+    if (problem === null) continue;
+    problems.push(`${place(name)}: ${problem}`);
+    delete settings[name]; // the rest is checked with the default
+  }
+  const vfs = (settings['vfs'] as number | undefined) ?? 1;
+  const isRaw = settings['raw'] === true;
+  const isPf = settings['pf'] === true;
+  const variants = VARIANTS.filter((name) => (settings[name] ?? false) !== false);
+  const [variant] = variants;
+  if (isRaw && (isPf || variant !== undefined)) {
+    problems.push(`${place('raw')}: the hardware's own view is of all functions; leave ${variant ?? 'pf'} out`);
+  }
+  if (isPf && variant !== undefined) {
+    problems.push(`${place('pf')}: transitional VFs need the PF's driver here; serve the PF, or leave ${variant} out`);
+  }
+  const names = Array.from({ length: Math.min(Math.max(vfs, 0), 1024) }, (_, i) => `vf${i + 1}`);
+  if (isRaw || isPf) names.unshift('pf');
+  for (const setting of variants) {
+    const chosen = settings[setting];
+    for (const name of Array.isArray(chosen) ? chosen : []) {
+      if (!names.includes(name)) problems.push(`${place(setting)}: ${name} does not exist; vfs = ${vfs}`);
+    }
+  }
+  const sockets = (settings['sockets'] ?? {}) as Readonly<Record<string, unknown>>;
+  for (const [name, path] of Object.entries(sockets)) {
+    const where = Object.hasOwn(options, 'sockets') ? `--socket ${name}` : `${file}: sockets.${name}`;
+    if (!FUNCTION_NAME.test(name) || !names.includes(name)) problems.push(`${where}: that function is not served`);
+    else if (text(path) !== null) problems.push(`${where}: ${text(path)}`);
+  }
+  const card = cardConfig(settings, vfs, !isRaw && !isPf, place, problems);
+  if (problems.length > 0) throw new UsageError(problems.join('; '));
+
+  const isAmong = (setting: (typeof VARIANTS)[number], name: string): boolean => {
+    const chosen = settings[setting];
+    return chosen === true || (Array.isArray(chosen) && chosen.includes(name));
+  };
+  const kindOf = (name: string): FunctionKind => {
+    if (isRaw) return 'raw';
+    if (name === 'pf') return 'pf';
+    if (isAmong('legacyOnly', name)) return 'legacy';
+    return isAmong('transitional', name) ? 'transitional' : 'modern';
+  };
+  const folder = (settings['socketDir'] as string | undefined) ?? '.';
+  return {
+    card,
+    functions: names.map((name) => ({
+      name,
+      fn: name === 'pf' ? 0 : Number(name.slice(2)),
+      kind: kindOf(name),
+      path: (sockets[name] as string | undefined) ?? join(folder, `${name}.sock`),
+    })),
+    hasPfDriver: !isRaw && !isPf,
+    wire: readWire((settings['wire'] as string | undefined) ?? 'none') ?? null,
+  };
+}
+
+/** Settings that have another name than the option of the card that they become. */
+const SETTING_OF: Readonly<Record<string, string>> = {
+  totalVfs: 'vfs',
+  pfQueuePairs: 'queuePairs',
+  vfQueuePairs: 'queuePairs',
+};
+
+function cardConfig(
+  settings: Settings,
+  vfs: number,
+  hasPfDriver: boolean,
+  place: (name: string) => string,
+  problems: string[],
+): ServeConfig['card'] {
+  const pairs = settings['queuePairs'] as number | undefined;
+  const copied = ['queueSize', 'mac', 'mtu', 'receiveHoldBytes', 'withoutFeatures', 'firstVfOffset', 'vfStride'];
+  const card = {
+    ...(pairs === undefined ? {} : { pfQueuePairs: pairs, vfQueuePairs: pairs }),
+    ...(Object.fromEntries(copied.flatMap((name) => (name in settings ? [[name, settings[name]]] : []))) as NicConfig),
+    mode: (settings['mode'] as 'functional' | 'timed' | undefined) ?? 'functional',
+    totalVfs: vfs,
+    profile: (settings['profile'] ?? {}) as Readonly<Record<string, number>>,
+    wire: (settings['wire'] ?? 'none') === 'none' ? ('discard' as const) : ('host' as const),
+    traceAdmin: true, // whoever has the PF may send commands
+  };
+  try {
+    if (hasPfDriver) resolveMachine(card);
+    else resolveConfig(card);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    const found = error.problems.map(({ option, message }) => `${place(SETTING_OF[option] ?? option)}: ${message}`);
+    problems.push(...new Set(found));
+  }
+  try {
+    resolveProfile(card.mode, card.profile);
+  } catch (error) {
+    if (!(error instanceof NicError)) throw error;
+    problems.push(`${place('profile')}: ${error.message.replace(/^[^:]+: /, '')}`); // the place says more than its heading
+  }
+  return card;
+}
+
+function kebab(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isArrayOf(value: unknown, isGood: (one: unknown) => boolean): boolean {
+  return Array.isArray(value) && value.every(isGood);
+}
