@@ -55,6 +55,26 @@ describe('the layout table', () => {
     expect(TABLE.flatMap(({ rows }) => rows).length).toBeGreaterThan(400);
   });
 
+  // copied, cleared, or counted through as one
+  it.each([
+    ['Q_KICK_ISSUED', 'Q_KICK_ARRIVED', 'Q_IDX_READ', 'Q_RING_READ', 'Q_VISITED'],
+    ['DMA_UP_TLPS', 'DMA_UP_BYTES', 'DMA_DOWN_TLPS', 'DMA_DOWN_BYTES'],
+    ['ADMIN_TRACE_OPCODE', 'ADMIN_TRACE_GROUP'],
+    ['ADMIN_TRACE_STATUS', 'ADMIN_TRACE_QUALIFIER'],
+    ['CREDIT_UP_P', 'CREDIT_UP_NP', 'CREDIT_UP_CPL', 'CREDIT_DOWN_P', 'CREDIT_DOWN_NP'],
+    ['PF_WMASK', 'PF_W1CMASK', 'VF_WMASK', 'VF_W1CMASK'],
+    ['JOBS', 'RX_JOBS'],
+  ])('keeps %s and those after it together', (...names) => {
+    const { fields } = place(TABLE).find((block) => block.fields.some(({ name }) => name === names[0]))!;
+    const first = fields.findIndex(({ name }) => name === names[0]);
+    const run = fields.slice(first, first + names.length);
+
+    expect(run.map(({ name }) => name)).toEqual(names);
+    expect(run.slice(1).map(({ offset }) => offset)).toEqual(
+      run.slice(0, -1).map(({ offset, bytes }) => offset + bytes),
+    );
+  });
+
   it('says who writes a field, but for the fields that are blocks of their own', () => {
     const blocks = new Set(TABLE.map(({ name }) => name));
     const silent = place(TABLE).flatMap(({ fields }) =>
