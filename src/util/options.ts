@@ -8,7 +8,7 @@ import { unknownName } from './names.ts';
 export type OptionNames<T> = Readonly<Record<keyof T, true>>;
 
 /** Those names in `options` that are none, each with what to do. */
-export function unknownOptions<T>(options: object, names: OptionNames<T>): { name: string; message: string }[] {
+export function unknownOptions(options: object, names: object): { name: string; message: string }[] {
   return Object.keys(options)
     .filter((name) => !Object.hasOwn(names, name))
     .map((name) => ({ name, message: unknownName('option', name, Object.keys(names)) }));
