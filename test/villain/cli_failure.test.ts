@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // `virtfn villain` where a case fails: a corpus of cases that are wrong on purpose, and the program in this process.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { runProgram } from '../../src/cli/program.ts';
@@ -58,12 +62,18 @@ describe('virtfn villain with cases that fail', () => {
   });
 
   it('gives the same as JSON', async () => {
-    const { code, stdout } = await run('--json');
+    const folder = mkdtempSync(join(tmpdir(), 'villain-'));
+    const file = join(folder, 'report.json');
+    try {
+      const { code } = await run(`--json=${file}`);
 
-    expect(code).toBe(1);
-    expect(JSON.parse(stdout)).toMatchObject({
-      schema: 'virtfn.villain/1',
-      counts: { PASS: 1, REJECT: 0, WEDGED: 1, FAIL: 3, SKIP: 0 },
-    });
+      expect(code).toBe(1);
+      expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({
+        schema: 'virtfn.villain/1',
+        counts: { PASS: 1, REJECT: 0, WEDGED: 1, FAIL: 3, SKIP: 0 },
+      });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });
