@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes what is made of the layout table: `npm run layout`, after a change of layout/. Tests refuse what is out of date.
+// Writes what is made of the layout table: `npm run layout`, after a change of src/layout/. Tests refuse what is out of date.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,9 +11,9 @@ process.chdir(join(dirname(fileURLToPath(import.meta.url)), '..'));
 const { outputFiles } = await build({
   stdin: {
     contents: `
-      export { generatedFiles } from './layout/generate.ts';
-      export { STORED_VALUES } from './layout/hash.ts';
-      export { TABLE } from './layout/table.ts';`,
+      export { generatedFiles } from './src/layout/generate.ts';
+      export { STORED_VALUES } from './src/layout/hash.ts';
+      export { TABLE } from './src/layout/table.ts';`,
     resolveDir: '.',
   },
   bundle: true,

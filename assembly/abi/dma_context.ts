@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Generated from layout/ by `npm run layout`; docs/state.md shows it with who writes what.
+// Generated from src/layout/ by `npm run layout`; docs/state.md shows it with who writes what.
 
 // DMA context: the head of every queue and job, one outstanding read each
 export const DMA_FN = 0; // u32: address of the function block

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Generated from layout/ by `npm run layout`; docs/state.md shows it with who writes what.
+// Generated from src/layout/ by `npm run layout`; docs/state.md shows it with who writes what.
 
 // A function
 export const QUEUES_MAX = 18; // 8 pairs, control, admin

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Generated from layout/ by `npm run layout`; docs/state.md shows it with who writes what.
+// Generated from src/layout/ by `npm run layout`; docs/state.md shows it with who writes what.
 
 // Traffic generator
 export const GEN_OPERATION = 0; // u32: GENERATE_*

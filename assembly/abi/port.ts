@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Generated from layout/ by `npm run layout`; docs/state.md shows it with who writes what.
+// Generated from src/layout/ by `npm run layout`; docs/state.md shows it with who writes what.
 
 // One direction of the link
 export const LINK_FREE = 0; // u64: cycle in which the wire is free again ...

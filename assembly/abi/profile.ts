@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Generated from layout/ by `npm run layout`; docs/state.md shows it with who writes what.
+// Generated from src/layout/ by `npm run layout`; docs/state.md shows it with who writes what.
 
 // What a function is provisioned as: written by the host, in effect when the function comes into being
 export const PROFILE_FEATURES = 0; // u32[2]: offered = what the device has AND this

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Generated from layout/ by `npm run layout`; docs/state.md shows it with who writes what.
+// Generated from src/layout/ by `npm run layout`; docs/state.md shows it with who writes what.
 
 // Memory of the card
 export const ARENA_BASE = 0x10000; // what a snapshot holds begins here; below lie the tables of the compiler

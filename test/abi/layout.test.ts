@@ -3,11 +3,11 @@
 // the check that says so is not blind.
 import { describe, expect, it } from 'vitest';
 
-import { generatedFiles } from '../../layout/generate.ts';
-import { layoutHash, STORED_VALUES } from '../../layout/hash.ts';
-import { layoutFaults, place } from '../../layout/resolve.ts';
-import type { Row, Table } from '../../layout/rows.ts';
-import { TABLE } from '../../layout/table.ts';
+import { generatedFiles } from '../../src/layout/generate.ts';
+import { layoutHash, STORED_VALUES } from '../../src/layout/hash.ts';
+import { layoutFaults, place } from '../../src/layout/resolve.ts';
+import type { Row, Table } from '../../src/layout/rows.ts';
+import { TABLE } from '../../src/layout/table.ts';
 import { readRepoFile, repoFiles } from '../support/repo.ts';
 
 /** The table with one row put in the place of another. */
@@ -24,7 +24,7 @@ describe('files made of the layout table', () => {
 
   it('are all that say so', () => {
     const claimed = repoFiles('assembly', '.ts').filter((file) =>
-      readRepoFile(file).includes('\n// Generated from layout/'),
+      readRepoFile(file).includes('\n// Generated from src/layout/'),
     );
 
     expect(claimed).toEqual([...files.keys()].filter((file) => file.startsWith('assembly/')).toSorted());

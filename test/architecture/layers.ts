@@ -23,7 +23,7 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['index.ts'],
   ],
   src: [
-    ['util', 'reference'],
+    ['util', 'reference', 'layout'],
     ['core', 'registers', 'native', 'files'],
     ['device'],
     ['iommufd', 'vfio', 'trace'],

@@ -3,8 +3,8 @@
 // Imports do not show this, since everybody may import the constants.
 import { describe, expect, it } from 'vitest';
 
-import { place } from '../../layout/resolve.ts';
-import { TABLE } from '../../layout/table.ts';
+import { place } from '../../src/layout/resolve.ts';
+import { TABLE } from '../../src/layout/table.ts';
 import { readRepoFile, repoFiles } from '../support/repo.ts';
 import { type Write, writesOf } from './writes.ts';
 

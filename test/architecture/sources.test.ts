@@ -6,7 +6,7 @@ import { readRepoFile, repoFiles } from '../support/repo.ts';
 
 const MOST_LINES = 500;
 
-const sources = ['.ci', 'assembly', 'bench', 'examples', 'layout', 'src', 'test'].flatMap((folder) =>
+const sources = ['.ci', 'assembly', 'bench', 'examples', 'src', 'test'].flatMap((folder) =>
   repoFiles(folder, '.ts', '.mjs', '.c', '.h').map((file) => ({ file, lines: readRepoFile(file).split('\n') })),
 );
 

@@ -5,9 +5,9 @@ import { describe, expect, it } from 'vitest';
 
 import { ARENA_BASE } from '../../assembly/abi/state_map.ts';
 import { CTL_LAYOUT_HASH } from '../../assembly/abi/control.ts';
-import { layoutHash, STORED_VALUES, type StoredValues } from '../../layout/hash.ts';
-import type { Table } from '../../layout/rows.ts';
-import { TABLE } from '../../layout/table.ts';
+import { layoutHash, STORED_VALUES, type StoredValues } from '../../src/layout/hash.ts';
+import type { Table } from '../../src/layout/rows.ts';
+import { TABLE } from '../../src/layout/table.ts';
 import type { NicConfig } from '../../src/device/config.ts';
 import { createNic } from '../../src/device/nic.ts';
 

@@ -2,12 +2,12 @@
 // A number that differs whenever two builds read the same bytes of state in different ways: the layout of every block, and
 // the numbers that words of the state hold or are found by (kinds and states, events, counters, parameters, configuration,
 // capabilities). Code that changes and leaves these alone leaves snapshots valid.
-import * as configLayout from '../assembly/abi/config_layout.ts';
-import * as counter from '../assembly/abi/counter.ts';
-import * as eventCode from '../assembly/abi/event_code.ts';
-import * as nicConfig from '../assembly/abi/nic_config.ts';
-import * as stateValue from '../assembly/abi/state_value.ts';
-import * as timingParam from '../assembly/abi/timing_param.ts';
+import * as configLayout from '../../assembly/abi/config_layout.ts';
+import * as counter from '../../assembly/abi/counter.ts';
+import * as eventCode from '../../assembly/abi/event_code.ts';
+import * as nicConfig from '../../assembly/abi/nic_config.ts';
+import * as stateValue from '../../assembly/abi/state_value.ts';
+import * as timingParam from '../../assembly/abi/timing_param.ts';
 import { place } from './resolve.ts';
 import type { Table } from './rows.ts';
 

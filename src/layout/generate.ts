@@ -7,7 +7,7 @@ import { baseOf, place, type PlacedBlock } from './resolve.ts';
 import type { Table } from './rows.ts';
 
 const HEAD =
-  '// SPDX-License-Identifier: Apache-2.0\n// Generated from layout/ by `npm run layout`; docs/state.md shows it with who writes what.';
+  '// SPDX-License-Identifier: Apache-2.0\n// Generated from src/layout/ by `npm run layout`; docs/state.md shows it with who writes what.';
 const HEX_FROM = 0x1000;
 
 /** Text of each generated file, by its path. */

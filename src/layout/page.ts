@@ -4,7 +4,7 @@ import { baseOf, type Field, type PlacedBlock } from './resolve.ts';
 
 const INTRODUCTION = `# State
 
-Generated from \`layout/\`; do not edit. \`npm run layout\` writes it anew.
+Generated from \`src/layout/\`; do not edit. \`npm run layout\` writes it anew.
 
 All state of the card lies in one linear memory ([decision 0002](decisions/0002-arena-layout.md)), and is declared in one table
 ([decision 0027](decisions/0027-one-declared-layout.md)). Here it is, block by block. Everything is little-endian and aligned to its size; places are in hex,
