@@ -92,5 +92,6 @@ export type { DecodedBits, DecodedRegister } from './registers/decode.ts';
 export type { RegisterAccess, RegisterBits, RegisterBlock, RegisterDescriptor } from './registers/describe.ts';
 
 // Errors.
+export { CoreTrap } from './core/trap.ts';
 export { ERRNO, NicError, UsageError, VfioError } from './util/errors.ts';
 export type { ErrnoName } from './util/errors.ts';

@@ -4,6 +4,9 @@ import { CONFIG, COUNTER, FUNCTIONS, PARAM } from '../abi/state_map.ts';
 import { CTL_FUNCTIONS } from '../abi/control.ts';
 import { FN_COUNTER, FN_STRIDE } from '../abi/function.ts';
 
+/** True in the debug build: `if (DEBUG) assert(...)` is not there in the release build, the loads of its condition neither. */
+export const DEBUG: bool = !ASC_NO_ASSERT;
+
 /** A timing parameter by index (timing_param.ts). */
 export function param(index: i32): u32 {
   return load<u32>(PARAM + (index << 2));

@@ -19,7 +19,7 @@ import {
 } from '../abi/port.ts';
 import { CREDIT_DOWN, TRACE_CREDITS, TRACE_MASK_STATE, TRACE_NOBODY } from '../abi/trace_kind.ts';
 import { P_DOWN_LATENCY, P_FC_INTERVAL, P_UP_LATENCY, P_UP_PH } from '../abi/timing_param.ts';
-import { param } from '../mem/arena.ts';
+import { DEBUG, param } from '../mem/arena.ts';
 import { isTracing, record } from '../sim/trace.ts';
 
 function indexOf(pool: usize): i32 {
@@ -63,6 +63,7 @@ export function takeCredits(pool: usize, units: u32, drained: u64): void {
   const back = updateAfter(pool, drained) + param(pool >= <usize>CREDIT_DOWN_P ? P_UP_LATENCY : P_DOWN_LATENCY);
   // reads are not answered in the order in which they were sent
   let at = load<u32>(pool, CREDIT_HEAD);
+  if (DEBUG) assert(at - load<u32>(pool, CREDIT_TAIL) < <u32>CREDIT_RING_ENTRIES); // the ring has more entries than a class has headers
   store<u32>(pool, at + 1, CREDIT_HEAD);
   store<u32>(pool, load<u32>(pool, CREDIT_DATA) + units, CREDIT_DATA);
   while (at != load<u32>(pool, CREDIT_TAIL) && load<u64>(entryOf(pool, at - 1), CREDIT_ENTRY_CYCLE) > back) {
@@ -72,6 +73,7 @@ export function takeCredits(pool: usize, units: u32, drained: u64): void {
     store<u32>(entry, load<u32>(before, CREDIT_ENTRY_UNITS), CREDIT_ENTRY_UNITS);
     at--;
   }
+  if (DEBUG) assert(param(limits + 1) == 0 || load<u32>(pool, CREDIT_DATA) <= param(limits + 1)); // no more is out than there is
   store<u64>(entryOf(pool, at), back, CREDIT_ENTRY_CYCLE);
   store<u32>(entryOf(pool, at), units, CREDIT_ENTRY_UNITS);
   if (isTracing(TRACE_MASK_STATE)) traceTaken(pool, units, back);

@@ -5,6 +5,7 @@
 import { IOMMU_POOL_BYTES } from '../abi/state_map.ts';
 import { POOL_BYTES, POOL_NEXT } from '../abi/address_space.ts';
 import { CTL_IOMMU_POOL, CTL_IOMMU_POOL_FREE, CTL_IOMMU_POOL_USED } from '../abi/control.ts';
+import { DEBUG } from '../mem/arena.ts';
 
 const GRAIN_MASK: u32 = 31;
 
@@ -42,6 +43,7 @@ export function takeBlock(bytes: u32): usize {
 /** Gives a block of takeBlock(bytes) back. */
 export function giveBlock(block: usize, bytes: u32): void {
   const size = (bytes + GRAIN_MASK) & ~GRAIN_MASK;
+  if (DEBUG) assert(load<u32>(CTL_IOMMU_POOL_USED) >= size); // it was taken
   store<u32>(CTL_IOMMU_POOL_USED, load<u32>(CTL_IOMMU_POOL_USED) - size);
   let before: usize = 0;
   let after: usize = load<u32>(CTL_IOMMU_POOL_FREE);
@@ -49,6 +51,8 @@ export function giveBlock(block: usize, bytes: u32): void {
     before = after;
     after = load<u32>(after, POOL_NEXT);
   }
+  if (DEBUG) assert(before == 0 || before + load<u32>(before, POOL_BYTES) <= block); // nothing of it is free already
+  if (DEBUG) assert(after == 0 || block + size <= after);
   store<u32>(block, size, POOL_BYTES);
   store<u32>(block, <u32>after, POOL_NEXT);
   if (before == 0) store<u32>(CTL_IOMMU_POOL_FREE, <u32>block);

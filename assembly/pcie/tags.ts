@@ -31,7 +31,7 @@ import { TRACE_MASK_STATE, TRACE_NOBODY, TRACE_TAGS } from '../abi/trace_kind.ts
 import { CPL_NEVER_LOG2, READ_FAULT_LOST } from '../abi/state_value.ts';
 import { EV_DMA_TIMEOUT, PRIO_NORMAL } from '../abi/event_code.ts';
 import { P_TAGS, P_UP_LATENCY } from '../abi/timing_param.ts';
-import { param } from '../mem/arena.ts';
+import { DEBUG, param } from '../mem/arena.ts';
 import { scheduleAt } from '../sim/scheduler.ts';
 import { isTracing, record } from '../sim/trace.ts';
 import { dataUnits } from './tlp.ts';
@@ -101,6 +101,9 @@ export function armLost(tag: usize): void {
 
 /** Gives a tag and the room for its completions back. */
 export function freeTag(tag: usize): void {
+  if (DEBUG) assert(load<u32>(tag, TAG_NUMBER) != 0 && load<u32>(CTL_TAGS_USED) != 0); // it is given back once
+  if (DEBUG) assert(load<u32>(CTL_CPL_HEADERS) >= load<u32>(tag, TAG_HEADERS)); // what it had reserved is reserved
+  if (DEBUG) assert(load<u32>(CTL_CPL_DATA) >= dataUnits(load<u32>(tag, TAG_LENGTH)));
   store<u32>(CTL_CPL_HEADERS, load<u32>(CTL_CPL_HEADERS) - load<u32>(tag, TAG_HEADERS));
   store<u32>(CTL_CPL_DATA, load<u32>(CTL_CPL_DATA) - dataUnits(load<u32>(tag, TAG_LENGTH)));
   store<u32>(CTL_TAGS_USED, load<u32>(CTL_TAGS_USED) - 1);

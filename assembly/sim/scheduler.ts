@@ -19,6 +19,7 @@ import {
   WHEEL_SLOT_BYTES,
   WHEEL_TAIL,
 } from '../abi/event_node.ts';
+import { DEBUG } from '../mem/arena.ts';
 
 const SLOT_MASK = WHEEL_SLOTS - 1;
 
@@ -40,6 +41,7 @@ export function schedule(delay: u64, code: i32, priority: i32, a0: u32, a1: u32)
 
 /** Schedules `code` for the absolute time `time`, which is not in the past. */
 export function scheduleAt(time: u64, code: i32, priority: i32, a0: u32, a1: u32): void {
+  if (DEBUG) assert(time >= load<u64>(CTL_NOW)); // nothing happens in the past
   const node: usize = load<u32>(CTL_EVENT_FREE);
   if (node == 0) unreachable(); // a block has lost its bound on pending events: a bug of the model
   store<u32>(CTL_EVENT_FREE, load<u32>(node, EVENT_NEXT));
@@ -109,6 +111,7 @@ export function nextEventTime(): u64 {
 
 /** Moves the clock; `time` is not beyond the first pending event. */
 export function moveTo(time: u64): void {
+  if (DEBUG) assert(time >= load<u64>(CTL_NOW) && nextEventTime() >= time); // no event is passed over
   store<u64>(CTL_NOW, time);
   while (load<u32>(CTL_HEAP_COUNT) != 0) {
     const top: usize = load<u32>(EVENT_HEAP);
@@ -125,6 +128,7 @@ export function takeEvent(): usize {
   const slot: usize = WHEEL + slotIndex * WHEEL_SLOT_BYTES;
   const node: usize = load<u32>(slot, WHEEL_HEAD);
   if (node == 0) return 0;
+  if (DEBUG) assert(load<u64>(node, EVENT_TIME) == load<u64>(CTL_NOW)); // a slot holds events of one cycle
   const next = load<u32>(node, EVENT_NEXT);
   store<u32>(slot, next, WHEEL_HEAD);
   if (next == 0) {

@@ -55,7 +55,7 @@ import {
 import { JOBS, JOB_POOL, RX_JOBS, RX_JOB_POOL } from '../abi/state_map.ts';
 import { JOB_FREE, JOB_WALK, NONE } from '../abi/state_value.ts';
 import { TRACE_MASK_STATE, TRACE_QUEUE_JOBS } from '../abi/trace_kind.ts';
-import { countFn } from '../mem/arena.ts';
+import { DEBUG, countFn } from '../mem/arena.ts';
 import { cancelRead } from '../pcie/requester.ts';
 import { occupyEngine } from '../sim/engine.ts';
 import { schedule, scheduleAt } from '../sim/scheduler.ts';
@@ -79,6 +79,7 @@ export function initJobs(): void {
 export function startJob(q: usize, head: u32): usize {
   const job: usize = load<u32>(CTL_JOB_FREE);
   if (job == 0) return 0;
+  if (DEBUG) assert(load<u8>(job, JOB_STATE) == <u8>JOB_FREE); // what is in the list of free jobs is free
   store<u32>(CTL_JOB_FREE, load<u32>(job, JOB_NEXT));
   enqueue(q, job);
   beginWalk(job, q, head);
@@ -93,6 +94,7 @@ export function startJob(q: usize, head: u32): usize {
 export function startReceiveJob(q: usize): usize {
   const job: usize = load<u32>(CTL_RX_JOB_FREE);
   if (job == 0) return 0;
+  if (DEBUG) assert(load<u8>(job, JOB_STATE) == <u8>JOB_FREE);
   store<u32>(CTL_RX_JOB_FREE, load<u32>(job, JOB_NEXT));
   enqueue(q, job);
   store<u8>(job, 0, JOB_HELD);
@@ -146,6 +148,7 @@ export function beginWalk(job: usize, q: usize, head: u32): void {
 /** Takes the oldest job off its queue and gives it back; wakes a queue that waits for one. */
 export function finishJob(job: usize): void {
   const q: usize = load<u32>(job, JOB_QUEUE);
+  if (DEBUG) assert(load<u32>(q, Q_FIFO_HEAD) == <u32>job && load<u32>(q, Q_JOBS) != 0); // only the oldest retires
   const next = load<u32>(job, JOB_NEXT);
   store<u32>(q, next, Q_FIFO_HEAD);
   if (next == 0) store<u32>(q, 0, Q_FIFO_TAIL);
@@ -155,6 +158,7 @@ export function finishJob(job: usize): void {
 }
 
 function release(job: usize): void {
+  if (DEBUG) assert(load<u8>(job, JOB_STATE) != <u8>JOB_FREE); // it is given back once
   cancelRead(job);
   if (isTracing(TRACE_MASK_STATE)) traceJob(job, JOB_FREE);
   store<u8>(job, JOB_FREE, JOB_STATE);

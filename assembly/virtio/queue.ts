@@ -58,7 +58,7 @@ import {
   VIRTQ_USED_ELEM_SIZE,
   VIRTQ_USED_RING,
 } from '../abi/virtio_ring.ts';
-import { config, param } from '../mem/arena.ts';
+import { DEBUG, config, param } from '../mem/arena.ts';
 import { postWrite } from '../pcie/posted.ts';
 import { appendRead, cancelRead, prepareRead, readInto, startRead } from '../pcie/requester.ts';
 import { isTracing } from '../sim/trace.ts';
@@ -234,6 +234,7 @@ function fetchRing(q: usize): bool {
 /** EV_FE_DONE, or at once in functional mode: the words fetched are taken over. */
 export function finishFetch(q: usize): void {
   const fetch = load<u8>(q, Q_FETCH);
+  if (DEBUG) assert(fetch != <u8>FETCH_IDLE); // somebody asked for what came
   store<u8>(q, FETCH_IDLE, Q_FETCH);
   if (isTracing(TRACE_MASK_STATE)) traceQueue(q, TRACE_QUEUE_FETCH, FETCH_IDLE);
   if (load<u32>(q, Q_CONTEXT + DMA_FAULT) != 0) {
@@ -260,6 +261,7 @@ export function finishFetch(q: usize): void {
 
 /** Gives heads back that were taken but not used: they will be fetched again. */
 export function returnHeads(q: usize, firstIdx: u16): void {
+  if (DEBUG) assert(<u16>(load<u16>(q, Q_AVAIL_IDX) - firstIdx) <= load<u16>(q, Q_SIZE)); // they were taken from this ring
   store<u16>(q, firstIdx, Q_AVAIL_IDX);
   store<u16>(q, 0, Q_HEADS);
 }

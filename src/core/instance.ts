@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One instance of the compiled core with its memory: the only place that instantiates, and the only one that knows the
 // arena's addresses through views. Memory has a fixed size, so the views stay valid for the life of the instance.
-import type * as pins from '../../build/nic.d.ts';
-
 import { CARD_BYTES_MAX, FUZZ_MEMORY_BYTES } from '../../assembly/abi/fuzz_memory.ts';
 import { ARENA_BASE, CONFIG, PARAM } from '../../assembly/abi/state_map.ts';
 import {
@@ -19,40 +17,14 @@ import {
 import { CFG_RECEIVE_HOLD_BYTES } from '../../assembly/abi/nic_config.ts';
 import { NicError } from '../util/errors.ts';
 import type { CoreModule } from './load.ts';
+import type { CoreInstance, InstrumentedPins, Pins } from './pins.ts';
+import { guarded } from './trap.ts';
 
-/** The functions that the core exports. */
-export type Pins = typeof pins.__AdaptedExports;
+export type { CoreInstance, InstrumentedPins, Pins } from './pins.ts';
 
 const PAGE_BYTES = 65536;
 /** Enough for a core to say how much it needs. */
 const PROBE_BYTES = 16 * PAGE_BYTES;
-
-/** What an instrumented core exports beside that (assembly/fuzz/index.ts). */
-export interface InstrumentedPins extends Pins {
-  /** Takes the present state as the one that reset() goes back to. */
-  keep(): void;
-  /** Puts the card back; answers how many pages had changed. */
-  reset(): number;
-  /** To be called before the host writes `bytes` of the card's memory at `at`. */
-  willWrite(at: number, bytes: number): void;
-  /** Points of the code reached for the first time since forgetSeen(). */
-  collect(): number;
-  forgetSeen(): void;
-}
-
-/** A core in its memory. */
-export interface CoreInstance {
-  readonly pins: Pins;
-  readonly u8: Uint8Array;
-  readonly u16: Uint16Array;
-  readonly u32: Uint32Array;
-  readonly f64: Float64Array;
-  /** Little-endian reader for 64-bit values. */
-  readonly view: DataView;
-  /** Address and size of the guest window. */
-  readonly windowBase: number;
-  readonly windowBytes: number;
-}
 
 /** Who wanted what, in the core's words; by them it is answered later. */
 export interface ReadTicket {
@@ -111,11 +83,6 @@ function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory, for
   return new WebAssembly.Instance(module, { env: { memory }, host_memory }).exports as unknown as Pins;
 }
 
-/** Did the core trap? Then its state is what the trap left. */
-export function isTrap(error: unknown): error is Error {
-  return error instanceof WebAssembly.RuntimeError;
-}
-
 /** Is it a core that tells what it reached and changed? */
 export function isInstrumented(pins: Pins): pins is InstrumentedPins {
   return 'keep' in pins;
@@ -153,7 +120,7 @@ export function createInstance(module: CoreModule, setup: CoreSetup): CoreInstan
   u32[TRACE_RING_BASE / 4] = stateBytes;
   u32[TRACE_RING_BYTES / 4] = traceBytes;
   if (!core.create()) throw new NicError('MEMORY', `the core refuses ${bytes} bytes of memory as too small`);
-  return {
+  const instance = {
     pins: core,
     u8: new Uint8Array(memory.buffer),
     u16: new Uint16Array(memory.buffer),
@@ -163,6 +130,7 @@ export function createInstance(module: CoreModule, setup: CoreSetup): CoreInstan
     windowBase: core.windowBase() >>> 0,
     windowBytes: core.windowBytes() >>> 0,
   };
+  return isWatched ? instance : { ...instance, pins: guarded(instance) };
 }
 
 /**

@@ -2,7 +2,7 @@
 // The card as a target: programs run on two cards, one in each mode, from a state that depends on what is to be fuzzed.
 // Every run is asked the quick questions (oracles.ts); runs that reached something new, and some others, the thorough ones.
 import { POINTS_MAX, SEEN } from '../../assembly/abi/fuzz_memory.ts';
-import { isTrap } from '../core/instance.ts';
+import { isTrap } from '../core/trap.ts';
 import type { CreateOptions } from '../device/nic.ts';
 import { NicError } from '../util/errors.ts';
 import type { NicMode } from '../device/profile.ts';

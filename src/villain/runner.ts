@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs cases and judges them. After the act: nothing was written where nobody had offered it, the neighbour noticed
 // nothing, the function does what its status says, nothing comes late after a reset, and a good request is served again.
+import { isTrap } from '../core/trap.ts';
 import { NicError } from '../util/errors.ts';
 import { Bench, type RunOptions } from './bench.ts';
 import type { Case, CaseResult } from './case.ts';
@@ -62,11 +63,6 @@ export function runCase(one: Case, driver: PathDriver, options: RunOptions): Cas
   } finally {
     bench?.close();
   }
-}
-
-/** A trap of the core: a WebAssembly RuntimeError, which only src/core may name. */
-function isTrap(error: unknown): error is Error {
-  return error instanceof Error && error.name === 'RuntimeError';
 }
 
 function reasonToSkip(one: Case, driver: PathDriver, options: RunOptions): string | null {

@@ -4,6 +4,7 @@ import { FUNCTIONS } from '../../../assembly/abi/state_map.ts';
 import { FN_PRESENT, FN_ROUTING_ID, FN_STRIDE } from '../../../assembly/abi/function.ts';
 import { createInstance, type CoreInstance, type Pins } from '../../core/instance.ts';
 import type { CoreModule } from '../../core/load.ts';
+import { trapped } from '../../core/trap.ts';
 import { NicError } from '../../util/errors.ts';
 import { resolveConfig, type NicConfig, type ResolvedConfig } from '../config.ts';
 import { ForeignTable } from '../foreign.ts';
@@ -50,6 +51,11 @@ export abstract class Card {
   /** Is the function there? The PF always, a VF while it is enabled, one on demand while it is created. */
   isPresent(fn: number): boolean {
     return this.core.u8[this.functionBase(fn) + FN_PRESENT] !== 0;
+  }
+
+  /** To be thrown where a hot pin did: a trap comes with the state that it left. */
+  protected failure(error: unknown): unknown {
+    return trapped(error, this.core);
   }
 
   protected functionBase(fn: number): number {

@@ -17,7 +17,12 @@ export abstract class RegisterPort extends OutputPort {
   /** Memory read of 1, 2 or 4 naturally aligned bytes in a BAR; all ones where no register answers. */
   read(fn: number, bar: number, offset: number, size: number): number {
     if (fn >>> 0 > this.lastFn || !isAccess(offset, size)) this.refuse(fn, offset, size);
-    const value = this.pins.mmioRead(fn, bar, offset, size) >>> 0;
+    let value: number;
+    try {
+      value = this.pins.mmioRead(fn, bar, offset, size) >>> 0;
+    } catch (error) {
+      throw this.failure(error);
+    }
     if (this.u32[CTL_OUT_HEAD >> 2] !== this.u32[CTL_OUT_TAIL >> 2]) this.drain();
     return value;
   }
@@ -25,21 +30,34 @@ export abstract class RegisterPort extends OutputPort {
   /** Posted memory write in a BAR. */
   write(fn: number, bar: number, offset: number, size: number, value: number): void {
     if (fn >>> 0 > this.lastFn || !isAccess(offset, size)) this.refuse(fn, offset, size);
-    this.pins.mmioWrite(fn, bar, offset, size, value);
+    try {
+      this.pins.mmioWrite(fn, bar, offset, size, value);
+    } catch (error) {
+      throw this.failure(error);
+    }
     if (this.u32[CTL_OUT_HEAD >> 2] !== this.u32[CTL_OUT_TAIL >> 2]) this.drain();
   }
 
   /** Configuration read of 1, 2 or 4 aligned bytes as the hardware answers it. */
   configRead(fn: number, offset: number, size: number): number {
     if (fn >>> 0 > this.lastFn || !isAccess(offset, size)) this.refuse(fn, offset, size);
-    const value = this.pins.configRead(fn, offset, size) >>> 0;
+    let value: number;
+    try {
+      value = this.pins.configRead(fn, offset, size) >>> 0;
+    } catch (error) {
+      throw this.failure(error);
+    }
     if (this.u32[CTL_OUT_HEAD >> 2] !== this.u32[CTL_OUT_TAIL >> 2]) this.drain();
     return value;
   }
 
   configWrite(fn: number, offset: number, size: number, value: number): void {
     if (fn >>> 0 > this.lastFn || !isAccess(offset, size)) this.refuse(fn, offset, size);
-    this.pins.configWrite(fn, offset, size, value);
+    try {
+      this.pins.configWrite(fn, offset, size, value);
+    } catch (error) {
+      throw this.failure(error);
+    }
     if (this.u32[CTL_OUT_HEAD >> 2] !== this.u32[CTL_OUT_TAIL >> 2]) this.drain();
   }
 

@@ -2,6 +2,7 @@
 // Fuzz target `vfio-user`: the server of the protocol under hostile clients, with a real card behind it, in one process.
 // A client gets every answer that it is owed and nothing else; what it leaves behind is nothing, and the next one finds
 // the function as the first did.
+import { isTrap } from '../../core/trap.ts';
 import { enumerate } from '../../device/bus.ts';
 import { createNic, type Nic } from '../../device/nic.ts';
 import { Machine } from '../../machine/machine.ts';
@@ -275,6 +276,5 @@ function emptyNext(): NextMessage {
 
 function violationOf(error: unknown): Violation {
   if (error instanceof Breach) return { oracle: error.oracle, message: error.message };
-  const isTrap = error instanceof Error && error.name === 'RuntimeError';
-  return { oracle: isTrap ? 'O1' : 'O13', message: `the server throws ${String(error)}` };
+  return { oracle: isTrap(error) ? 'O1' : 'O13', message: `the server throws ${String(error)}` };
 }
