@@ -88,6 +88,7 @@ const STEPS = {
       for (const folder of existsSync('dist/src') ? readdirSync('dist/src') : [])
         if (folder !== 'cli') rmSync(join('dist/src', folder), { recursive: true });
       runTool('typescript/bin/tsc', '-p', 'tsconfig.build.json');
+      plainTypes('dist/assembly/abi');
       shipCore();
     },
   },
@@ -196,6 +197,14 @@ function inlineCalls(folder, name) {
 
 function writeText(folder, name) {
   runTool('binaryen/bin/wasm-dis', ...FEATURES, join(folder, `${name}.wasm`), '-o', join(folder, `${name}.wat`));
+}
+
+/** Tables of the core are arrays of numbers to whoever uses the package, who has no types of AssemblyScript. */
+function plainTypes(folder) {
+  for (const file of readdirSync(folder).filter((name) => name.endsWith('.d.ts'))) {
+    const path = join(folder, file);
+    writeFileSync(path, readFileSync(path, 'utf8').replaceAll('StaticArray<u32>', 'readonly number[]'));
+  }
 }
 
 /** What the modules of dist/ look for at `../../build`: release core, declaration of its exports, instrumented core. */

@@ -123,6 +123,14 @@ describe('the types', () => {
     expect(stdout).toBe('');
   });
 
+  it('have none of AssemblyScript, in tables of the core either', () => {
+    const declarations = files.filter((path) => path.endsWith('.d.ts'));
+    const textOf = (path: string): string => readFileSync(join(folder, 'node_modules/virtfn', path), 'utf8');
+
+    expect(declarations.length).toBeGreaterThan(100);
+    expect(declarations.filter((path) => /\bStaticArray\b/.test(textOf(path)))).toEqual([]);
+  });
+
   it('are those of a browser where there is one', () => {
     program(
       'types.ts',
