@@ -5,7 +5,8 @@ import { VIRTIO_F_VERSION_1 } from '../../assembly/abi/virtio_features.ts';
 import { MSIX_VECTORS_MAX } from '../../assembly/abi/function.ts';
 import { NicError } from '../util/errors.ts';
 import { macBytes } from '../util/mac.ts';
-import { unknownOptions, type OptionNames } from '../util/options.ts';
+import { valueText } from '../util/names.ts';
+import { checkObject, unknownOptions, type OptionNames } from '../util/options.ts';
 import {
   Derived,
   flag,
@@ -271,13 +272,11 @@ export class ConfigError extends NicError {
 
 /** Fills defaults in and checks. Throws ConfigError that names every bad value. */
 export function resolveConfig(config: NicConfig): ResolvedConfig {
-  if (typeof config !== 'object' || config === null) {
-    throw new NicError('CONFIG', `configuration of the card: ${String(config)} is no object of options`);
-  }
+  checkObject('CONFIG', 'configuration of the card', config);
   const given = config as Readonly<Record<string, unknown>>;
   const unknown = unknownOptions(config, { ...CARD_OPTIONS, ...TIMING_OPTIONS }).map(({ name, message }) => ({
     option: name,
-    message: `${String(given[name])}: ${message}`,
+    message: `${valueText(given[name])}: ${message}`,
     remedy: undefined,
   }));
   const { values, problems, words } = resolveOptions<CardOptions>(CARD_OPTIONS, CARD_RULES, config);

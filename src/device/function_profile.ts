@@ -9,7 +9,8 @@ import {
 } from '../../assembly/abi/state_value.ts';
 import { VIRTIO_F_VERSION_1 } from '../../assembly/abi/virtio_features.ts';
 import { macBytes } from '../util/mac.ts';
-import { unknownName } from '../util/names.ts';
+import { unknownName, valueText } from '../util/names.ts';
+import { isRecord } from '../util/problems.ts';
 
 /** Where LEGACY_NOTIFY_INFO sends a legacy driver's doorbells. */
 export type NotifyPlace = 'member' | 'owner' | 'none';
@@ -92,11 +93,15 @@ const RANGES = [
 
 /** Everything that is wrong with a profile, in the order of its fields; empty if it is good. */
 export function profileProblems(profile: FunctionProfile): ProfileProblem[] {
+  const given: unknown = profile;
+  if (!isRecord(given)) return [{ field: 'profile', message: `${valueText(given)}: an object is needed, say {}` }];
   const problems: ProfileProblem[] = Object.keys(profile)
     .filter((name) => !(PROFILE_FIELDS as readonly string[]).includes(name))
     .map((name) => ({ field: name, message: unknownName('field', name, PROFILE_FIELDS) }));
   const report = (field: keyof FunctionProfile, remedy: string): void => {
-    problems.push({ field, message: `${JSON.stringify(profile[field])}: ${remedy}` });
+    const value = profile[field];
+    const text = typeof value === 'string' ? JSON.stringify(value) : valueText(value);
+    problems.push({ field, message: `${text}: ${remedy}` });
   };
   const { withoutFeatures, mac, notify } = profile;
   if (withoutFeatures !== undefined) {

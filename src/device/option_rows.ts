@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Options as rows: what each one is, what it may be, what it is if nobody says, and the words of the core that it goes into.
 // Names, checks, messages and the table of the documentation come from the rows.
+import { valueText } from '../util/names.ts';
 
 /** What follows from the options above: in words for people, and computed. */
 export class Derived<T, All> {
@@ -125,7 +126,7 @@ export function pages<All>(
     range: `a multiple of 4096, ${low} to ${high}`,
     faultsOf: (value) => {
       const faults = notWhole(value, low, high);
-      if (value % 4096 === 0) return faults;
+      if (!Number.isInteger(value) || value % 4096 === 0) return faults;
       const above = Math.min(Math.ceil(value / 4096) * 4096, high);
       return [...faults, { text: `a multiple of 4096 is needed, say ${above}`, remedy: above }];
     },
@@ -158,7 +159,7 @@ export function oneOf<T extends string, All>(
   };
 }
 
-/** Fills in what is not given and checks all of it; where there is no problem, `words` are for the core. */
+/** Fills in what is not given, which null is not, and checks all of it; where there is no problem, `words` are for the core. */
 export function resolveOptions<C extends object>(
   rows: OptionRows<C>,
   rules: OptionRules<C>,
@@ -167,12 +168,12 @@ export function resolveOptions<C extends object>(
   const values = {} as Required<C>;
   const problems: OptionProblem[] = [];
   const report = (option: string, value: unknown, { text, remedy }: Fault): void => {
-    problems.push({ option, message: `${String(value)}: ${text}`, remedy });
+    problems.push({ option, message: `${valueText(value)}: ${text}`, remedy });
   };
   const names = Object.keys(rows) as (keyof C & string)[];
   for (const name of names) {
     const row = rows[name];
-    const value = (given[name] ?? known(row.byDefault, values)) as Required<C>[typeof name];
+    const value = (given[name] === undefined ? known(row.byDefault, values) : given[name]) as Required<C>[typeof name];
     values[name] = value;
     for (const fault of row.faultsOf(value, values)) report(name, 'part' in fault ? fault.part : value, fault);
     const rule = rules[name];

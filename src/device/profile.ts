@@ -3,7 +3,8 @@
 // The core counts in cycles of its clock; values in ns are converted once, when the card is created.
 import * as P from '../../assembly/abi/timing_param.ts';
 import { NicError } from '../util/errors.ts';
-import { nearestName } from '../util/names.ts';
+import { nearestName, valueText } from '../util/names.ts';
+import { isRecord } from '../util/problems.ts';
 import { linkRate, type LinkShape } from './link_rate.ts';
 import { PROFILE_ROWS, type ProfileParameter, type ProfileRow } from './profile_rows.ts';
 import { PROFILES, DEFAULT_PROFILE } from './profiles.ts';
@@ -44,11 +45,15 @@ export function isAssumption({ source }: ProfileParameter): boolean {
   return source.startsWith('ASSUMPTION');
 }
 
+/** What is said of overrides that are something else, most of all a name. */
+const PROFILE_SHAPE =
+  'an object with values of parameters by name is needed; the name of a profile goes into profileName';
+
 function profileNamed(name: string): (typeof PROFILES)[number] {
   const profile = PROFILES.find((candidate) => candidate.name === name);
   if (profile !== undefined) return profile;
   const names = PROFILES.map((candidate) => candidate.name).join(', ');
-  throw new NicError('PROFILE', `timing profile ${name} does not exist; there are ${names}`);
+  throw new NicError('PROFILE', `timing profile ${valueText(name)} does not exist; there are ${names}`);
 }
 
 function isPowerOfTwo(value: number): boolean {
@@ -104,6 +109,7 @@ export function resolveProfile(
 ): ResolvedProfile {
   const rows = new Map(PROFILE_ROWS.map((parameter) => [parameter.name, parameter]));
   const values = new Map(profileParameters(name).map((parameter) => [parameter.name, parameter.value]));
+  if (!isRecord(overrides)) throw new NicError('PROFILE', `profile = ${valueText(overrides)}: ${PROFILE_SHAPE}`);
   const problems: string[] = [];
   for (const [parameter, value] of Object.entries(overrides)) {
     const known = rows.get(parameter);

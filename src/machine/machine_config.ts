@@ -8,7 +8,8 @@ import { ADMIN_CHAIN } from '../guest/admin_client.ts';
 import { driverMemoryBytes, type DriverShape } from '../guest/driver_memory.ts';
 import { PF_DRIVER_OPTIONS, type PfDriverOptions } from '../guest/pf_driver.ts';
 import type { VirtioNetOptions } from '../guest/virtio_net.ts';
-import { checkOptions } from '../util/options.ts';
+import { valueText } from '../util/names.ts';
+import { checkObject, checkOptions } from '../util/options.ts';
 
 /** Options of a machine: those of its card, and how it is driven. */
 export interface MachineOptions extends NicConfig {
@@ -54,6 +55,7 @@ export function withPfDriverOnly(card: NicConfig): MachineOptions {
 
 /** Fills in what a machine does not leave to its card. Throws ConfigError for what no such machine can have. */
 export function resolveMachine(options: MachineOptions) {
+  checkObject('CONFIG', 'machine', options);
   const { numVfs, pf = {}, pfMemoryBytes: givenMemory, ...card } = options;
   checkOptions("PF's driver", pf, PF_DRIVER_OPTIONS);
   const { totalVfs, mtu, queueSize, adminQueueSize, vfQueuePairs, withoutFeatures } = resolveConfig(card);
@@ -65,7 +67,7 @@ export function resolveMachine(options: MachineOptions) {
     text: string,
     remedy: unknown,
   ): void => {
-    if (!isGood) problems.push({ option, message: `${String(value)}: ${text}`, remedy });
+    if (!isGood) problems.push({ option, message: `${valueText(value)}: ${text}`, remedy });
   };
 
   check(
@@ -75,7 +77,7 @@ export function resolveMachine(options: MachineOptions) {
     `a command of the PF's driver takes ${ADMIN_CHAIN} descriptors, and no chain is longer than its queue; ${ADMIN_CHAIN} would do`,
     ADMIN_CHAIN,
   );
-  const vfs = numVfs ?? totalVfs;
+  const vfs = numVfs === undefined ? totalVfs : numVfs;
   const isCount = Number.isInteger(vfs) && vfs >= 0 && vfs <= totalVfs;
   check(isCount, 'numVfs', vfs, `a whole number from 0 to ${totalVfs} is needed`, vfs > totalVfs ? totalVfs : 0);
   const others = withoutFeatures.filter((bit) => bit !== VIRTIO_F_SR_IOV);
@@ -84,7 +86,7 @@ export function resolveMachine(options: MachineOptions) {
   check(hasVfs, 'withoutFeatures', VIRTIO_F_SR_IOV, needed, others);
 
   const least = driverMemoryBytes(shape(mtu, queueSize, pf, { queueSize: adminQueueSize, ...pf.admin }));
-  const pfMemoryBytes = givenMemory ?? Math.max(DRIVER_MEMORY_BYTES, least);
+  const pfMemoryBytes = givenMemory === undefined ? Math.max(DRIVER_MEMORY_BYTES, least) : givenMemory;
   const isMemory = Number.isInteger(pfMemoryBytes) && pfMemoryBytes >= least;
   check(isMemory, 'pfMemoryBytes', pfMemoryBytes, `the PF's driver takes ${least}`, least);
   const vfMemoryBytes = driverMemory({ mtu, queueSize }, { queuePairs: vfQueuePairs });

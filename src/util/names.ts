@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Names that do not exist: which one was meant, and which there are.
+// Names that do not exist, which one was meant, and which there are; values as messages show them.
 
 /** Fewer than this are all listed; of more only the nearest is named. */
 const LISTED_MAX = 40;
@@ -24,6 +24,14 @@ export function nearestName(name: string, known: readonly string[]): string | nu
     .map((candidate) => ({ candidate, steps: editDistance(plain(name), plain(candidate)) }))
     .sort((one, other) => one.steps - other.steps);
   return nearest !== undefined && nearest.steps <= Math.floor(plain(name).length / 3) ? nearest.candidate : null;
+}
+
+/** A value in a message: text that reads as a number in quotes, a list in brackets. */
+export function valueText(value: unknown): string {
+  if (typeof value === 'string') return Number.isNaN(Number(value)) ? value : JSON.stringify(value);
+  if (typeof value === 'function') return 'a function';
+  if (typeof value !== 'object' || value === null) return String(value);
+  return Array.isArray(value) ? `[${value.map(valueText).join(', ')}]` : 'an object';
 }
 
 /** Without what is written one way here and another there: total-vfs, total_vfs, totalVFs. */

@@ -22,17 +22,38 @@ describe('options of a card', () => {
     [{ identityDma: 1 }, 'identityDma = 1: true or false is needed'],
     [{ traceAdmin: 'yes' }, 'traceAdmin = yes: true or false is needed'],
     [{ totalVfs: Number.NaN }, 'totalVfs = NaN: a whole number'],
-    [{ totalVfs: '4' }, 'totalVfs = 4: a whole number'],
+    [{ totalVfs: '4' }, 'totalVfs = "4": a whole number'],
+    [{ totalVfs: [4] }, 'totalVfs = [4]: a whole number'],
+    [{ mtu: null }, 'mtu = null: a whole number from 68 to 9000 is needed'],
+    [{ mac: null }, 'mac = null: six bytes in hexadecimal'],
+    [{ withoutFeatures: null }, 'withoutFeatures = null: a list of bit numbers'],
+    [{ legacy: null }, 'legacy = null: true or false is needed'],
+    [{ queueSize: null }, 'queueSize = null: a whole number from 2 to 256'],
+    [{ windowBytes: null }, 'windowBytes = null: a whole number'],
+    [{ traceBytes: Number.NaN }, 'traceBytes = NaN: a whole number from 0 to 268435456 is needed'],
+    [
+      { profile: 'simple' },
+      'profile = simple: an object with values of parameters by name is needed; the name of a profile',
+    ],
+    [{ profile: 'simple' }, 'goes into profileName'],
+    [{ profile: null }, 'profile = null: an object'],
+    [{ profileName: null }, 'timing profile null does not exist'],
     [{ profile: { 'link.tag': 1 } }, 'link.tag is no parameter of a profile; did you mean link.tags?'],
     [{ profile: { constructor: 1 } }, 'constructor is no parameter of a profile'],
     [null, 'null is no object of options'],
     [4, '4 is no object of options'],
+    [[], '[] is no object of options'],
   ])('%j are refused: %s', (options, message) => {
     expect(() => createNic(loose<NicConfig>(options))).toThrow(message);
   });
 
   it('are those of a machine, too, with those of its drivers', () => {
     expect(() => new Machine(loose({ numVFs: 1 }))).toThrow('numVFs = 1: no such option');
+    expect(() => new Machine(loose({ numVfs: null }))).toThrow('numVfs = null: a whole number');
+    expect(() => new Machine(loose({ pfMemoryBytes: null }))).toThrow("pfMemoryBytes = null: the PF's driver takes");
+    expect(() => new Machine(loose({ windowBytes: null }))).toThrow('windowBytes = null: a whole number');
+    expect(() => new Machine(loose({ pf: null }))).toThrow("PF's driver: null is no object of options");
+    expect(() => new Machine(loose([]))).toThrow('machine: [] is no object of options');
     expect(() => new Machine(loose({ pf: { queuPairs: 1 } }))).toThrow(
       "PF's driver: queuPairs: no such option; did you mean queuePairs?",
     );
@@ -53,6 +74,8 @@ describe('what is asked of a card', () => {
       () => nic.provision(1, loose({ vlans: 3 })),
       'vlans = no such field; did you mean vlan?',
     ],
+    ['no profile', () => nic.provision(1, loose(null)), 'profile of function 1: profile = null: an object is needed'],
+    ['an MTU that is none', () => nic.provision(1, { mtu: Number.NaN }), 'mtu = NaN: a whole number'],
     ['a vector beyond the table', () => nic.onVector(1, 32, null), 'vector = 32: a whole number from 0 to 31'],
     ['a negative vector', () => nic.onVector(1, -1, () => {}), 'vector = -1: a whole number from 0 to 31'],
     ['a vector of no function', () => nic.onVector(3, 0, () => {}), 'function = 3: a whole number from 0 to 2'],

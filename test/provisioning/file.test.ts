@@ -230,6 +230,14 @@ describe('the description of a card', () => {
     ]);
   });
 
+  it('is refused where null stands for an option: what is not said is left out', () => {
+    const text = '{"schema":"virtfn.card/1","card":{"totalVfs":null,"mtu":null}}';
+
+    expect(() => ProvisionedCard.parse(text)).toThrow(
+      '/card/totalVfs: null: a whole number from 1 to 1024 is needed; /card/mtu: null: a whole number from 68 to 9000',
+    );
+  });
+
   it('is read by its name of before, and gets that of now', () => {
     const old = JSON.stringify({ schema: 'virtfn/card/1', card: { totalVfs: 4 }, functions: [], numVfs: 3 });
 
