@@ -82,7 +82,7 @@ describe('virtfn profiles', () => {
     expect(different.find(({ name }) => name === 'link.tags')).toMatchObject({ value: 64, source: 'the file' });
     expect(different.find(({ name }) => name === 'host.read_latency_ns')).toMatchObject({ value: 300, default: 280 });
     expect(different.find(({ name }) => name === 'clock.period_ps')).toMatchObject({ value: 833 });
-    expect(profiles('mine.json').stdout).toMatch(/^│ link\.tags +│ +64 │ +│ +256 │ +the file │$/m);
+    expect(profiles('mine.json').stdout).toMatch(/^│ link\.tags +│ 64 +│ +│ 256 +│ the file +│$/m);
   });
 
   it('takes a file without base as a change of the default profile', () => {

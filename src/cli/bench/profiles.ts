@@ -7,7 +7,7 @@ import { DEFAULT_PROFILE, PROFILES } from '../../device/profiles.ts';
 import { CommandFiles } from '../kit/command_files.ts';
 import { jsonOption } from '../kit/json_option.ts';
 import { columns } from '../kit/output.ts';
-import { tableText, UNWRAPPED } from '../kit/table.ts';
+import { sentenceWidth, tableText } from '../kit/table.ts';
 import { chooseProfile } from '../kit/profile_file.ts';
 
 const SCHEMA = 'virtfn.profiles/1';
@@ -58,11 +58,13 @@ Examples:
           parameter: name,
           value: String(value),
           unit: unit === 'count' || unit === 'switch' ? '' : unit,
-          [DEFAULT_PROFILE]: value === before ? '' : String(before),
+          default: value === before ? '' : String(before),
           source,
         }));
         files.report({ schema: SCHEMA, name: choice.name, parameters }, () =>
-          rows.length === 0 ? `${choice.name} has the values of ${DEFAULT_PROFILE}` : tableText(rows, 1, UNWRAPPED),
+          rows.length === 0
+            ? `${choice.name} has the values of ${DEFAULT_PROFILE}`
+            : tableText(rows, 5, sentenceWidth()),
         );
       },
     );

@@ -7,6 +7,7 @@ import { Format, SingleBar } from 'cli-progress';
 
 import type { StepHandler } from '../../measure/steps.ts';
 import type { ProfileOverrides } from '../../device/profile.ts';
+import { sentenceWidth, wrapped } from './table.ts';
 
 const PROGRESS_AFTER_MS = 2000;
 const BAR_WIDTH = 40;
@@ -26,15 +27,27 @@ export function warn(text: string): void {
   process.stderr.write(`virtfn: ${text}\n`);
 }
 
+/** Between two columns. */
+const GAP = 2;
+/** Of a text beside a name, however narrow the terminal is. */
+const LEAST_WIDTH = 20;
+
 /** JSON text as the program writes it. */
 export function jsonText(value: unknown): string {
   return JSON.stringify(value, null, 2);
 }
 
-/** Two columns, the first as wide as its longest text. */
+/** Two columns, the first as wide as its longest text, the second in lines that the terminal has room for. */
 export function columns(rows: readonly (readonly [string, string])[], indent = ''): string {
-  const width = Math.max(0, ...rows.map(([name]) => name.length));
-  return rows.map(([name, value]) => `${indent}${name.padEnd(width)}  ${value}`.trimEnd()).join('\n');
+  const before = indent.length + Math.max(0, ...rows.map(([name]) => name.length)) + GAP;
+  const lines = ([name, value]: readonly [string, string]): string => {
+    const parts = wrapped(value, Math.max(sentenceWidth() - before, LEAST_WIDTH)).replaceAll(
+      '\n',
+      `\n${' '.repeat(before)}`,
+    );
+    return `${(indent + name).padEnd(before)}${parts}`.trimEnd();
+  };
+  return rows.map(lines).join('\n');
 }
 
 /** A whole number with commas: 29,237. */

@@ -34,8 +34,10 @@ export function wrapped(text: string, width = textWidth()): string {
   }
 }
 
-/** Width of a table whose cells are sentences, which are searched and would not be found in pieces. */
-export const UNWRAPPED = Number.POSITIVE_INFINITY;
+/** Width of a table whose cells are sentences: the terminal's. In a file or a pipe they are searched, and stay in one piece. */
+export function sentenceWidth(): number {
+  return process.stdout.isTTY ? textWidth() : Number.POSITIVE_INFINITY;
+}
 
 /** A table whose columns are the keys of the rows: the first `textColumns` to the left, all others to the right. */
 export function tableText(rows: readonly Row[], textColumns = 1, width = textWidth()): string {
@@ -45,7 +47,8 @@ export function tableText(rows: readonly Row[], textColumns = 1, width = textWid
   const widths = new Map(names.map((name) => [name, widest(rows, name, (text) => text)]));
   if (total(names, widths) > width) {
     for (const name of values) widths.set(name, widest(rows, name, longestWord));
-    shrink(texts, rows, widths, width - total(values, widths) + LAST_FRAME);
+    const least = values.length === 0 ? 0 : TEXT_WIDTH; // values can go on in further tables
+    shrink(texts, rows, widths, width - total(values, widths) + LAST_FRAME, least);
   }
   return groups(texts, values, widths, width)
     .map((group) => rendered(rows, [...texts, ...group], textColumns, widths))
@@ -65,16 +68,22 @@ function total(names: readonly string[], widths: ReadonlyMap<string, number>): n
   return names.reduce((sum, name) => sum + widths.get(name)! + FRAME, LAST_FRAME);
 }
 
-/** Makes texts narrower, the widest first, until they take no more than `room`. */
-function shrink(texts: readonly string[], rows: readonly Row[], widths: Map<string, number>, room: number): void {
-  const least = new Map(
+/** Makes texts narrower, the widest first, until they take no more than `room`; no column narrower than a word or `least`. */
+function shrink(
+  texts: readonly string[],
+  rows: readonly Row[],
+  widths: Map<string, number>,
+  room: number,
+  least: number,
+): void {
+  const leasts = new Map(
     texts.map((name) => {
       const word = Math.max(...[name, ...rows.map((row) => row[name]!)].map((text) => longestWord(text).length));
-      return [name, Math.max(word, Math.min(TEXT_WIDTH, widths.get(name)!))];
+      return [name, Math.max(word, Math.min(least, widths.get(name)!))];
     }),
   );
   while (total(texts, widths) > room) {
-    const wide = texts.filter((name) => widths.get(name)! > least.get(name)!);
+    const wide = texts.filter((name) => widths.get(name)! > leasts.get(name)!);
     if (wide.length === 0) return;
     const name = wide.reduce((one, other) => (widths.get(other)! > widths.get(one)! ? other : one));
     widths.set(name, widths.get(name)! - 1);

@@ -13,7 +13,7 @@ import { CommandFiles } from '../kit/command_files.ts';
 import { jsonOption } from '../kit/json_option.ts';
 import { setOption } from '../kit/options.ts';
 import { changeTexts, duration } from '../kit/output.ts';
-import { tableText, UNWRAPPED } from '../kit/table.ts';
+import { sentenceWidth, tableText } from '../kit/table.ts';
 import { changesOf, profileOption, type ProfileChoice } from '../kit/profile_file.ts';
 
 const DEMO_SCHEMA = 'virtfn.lifecycle.demo/1';
@@ -88,7 +88,7 @@ function storyText(kind: FunctionKind, steps: readonly StoryStep[]): string {
       result: isOk ? result : `FAILED: ${result}`,
       'simulated time': duration(simulatedNs),
     }));
-  return `${TITLES[kind]}\n${tableText(rows, 3, UNWRAPPED)}`;
+  return `${TITLES[kind]}\n${tableText(rows, 4, sentenceWidth())}`;
 }
 
 function tableCommand(): Command {
@@ -109,7 +109,7 @@ function tableCommand(): Command {
         machines
           .map(({ name, title, rules }) => {
             const rows = rules.map((row) => ({ ...row }));
-            return `${title}\n${mermaid ? lifecycleDiagram(name) : tableText(rows, 4, UNWRAPPED)}`;
+            return `${title}\n${mermaid ? lifecycleDiagram(name) : tableText(rows, 4, sentenceWidth())}`;
           })
           .join('\n\n'),
       );
