@@ -34,7 +34,7 @@ import {
 } from '../../assembly/abi/state_value.ts';
 import { PCI_COMMAND, PCI_COMMAND_MASTER } from '../../assembly/abi/pci_header.ts';
 import { NicError } from '../util/errors.ts';
-import { checkOptions, type OptionNames } from '../util/options.ts';
+import { ANYTHING, checkOptions, FLAG, type OptionChecks } from '../util/options.ts';
 import type { Nic } from './nic.ts';
 
 /** What the generator can do. `simplenic`: a frame sent and a frame received, with all that belongs to them. */
@@ -68,14 +68,15 @@ export interface GeneratorRun {
   readonly isRandom?: boolean;
 }
 
-const RUN: OptionNames<GeneratorRun> = {
-  operation: true,
-  bytes: true,
-  operations: true,
-  warmup: true,
-  outstanding: true,
-  windowBytes: true,
-  isRandom: true,
+/** Numbers are looked at with what depends on them. */
+const RUN: OptionChecks<GeneratorRun> = {
+  operation: ANYTHING,
+  bytes: ANYTHING,
+  operations: ANYTHING,
+  warmup: ANYTHING,
+  outstanding: ANYTHING,
+  windowBytes: ANYTHING,
+  isRandom: FLAG,
 };
 
 /** What a run took. */

@@ -10,7 +10,7 @@ import {
 import { NONE, READ_FAULT_LOST, READ_FAULT_POISONED, READ_FAULT_UNSUPPORTED } from '../../assembly/abi/state_value.ts';
 import type { CoreInstance } from '../core/instance.ts';
 import { NicError } from '../util/errors.ts';
-import { checkOptions, checkWhole, type OptionNames } from '../util/options.ts';
+import { checkOptions, checkWhole, needed, wholeFrom, type OptionChecks } from '../util/options.ts';
 
 /** An answer to put into the mouth of the card. */
 export interface AdminInjection {
@@ -22,18 +22,18 @@ export interface AdminInjection {
   readonly count?: number;
 }
 
-const ADMIN_INJECTION: OptionNames<AdminInjection> = { opcode: true, status: true, qualifier: true, count: true };
+const WORD = wholeFrom(0, 0xffff);
+const ADMIN_INJECTION: OptionChecks<AdminInjection> = {
+  opcode: WORD,
+  status: needed(WORD),
+  qualifier: WORD,
+  count: wholeFrom(0, NONE),
+};
 
 /** Puts an answer into the mouth of a card. Throws NicError ADMIN_STATUS for values of more than 16 bits. */
 export function injectAdmin({ u32 }: CoreInstance, answer: AdminInjection): void {
-  checkOptions('injected answer', answer, ADMIN_INJECTION);
+  checkOptions('injected answer', answer, ADMIN_INJECTION, 'ADMIN_STATUS');
   const { opcode = NONE, status, qualifier = 0, count = 1 } = answer;
-  if (opcode !== NONE) checkWhole('ADMIN_STATUS', 'opcode', opcode, 0, 0xffff);
-  checkWhole('ADMIN_STATUS', 'count', count, 0, NONE);
-  for (const [name, value] of Object.entries({ status, qualifier })) {
-    if (Number.isInteger(value) && value >= 0 && value <= 0xffff) continue;
-    throw new NicError('ADMIN_STATUS', `${name} = ${value} does not fit 16 bits`);
-  }
   u32[CTL_INJECT_OPCODE >> 2] = opcode;
   u32[CTL_INJECT_STATUS >> 2] = status + qualifier * 0x10000;
   u32[CTL_INJECT_COUNT >> 2] = count;
@@ -58,9 +58,7 @@ export function putReadFault({ u32 }: CoreInstance, fault: ReadFault, count: num
     const kinds = Object.keys(READ_FAULTS).join(', ');
     throw new NicError('READ_FAULT', `a completion cannot be ${String(fault)}; it can be ${kinds}`);
   }
-  if (!Number.isInteger(count) || count < 0 || count > NONE) {
-    throw new NicError('READ_FAULT', `count = ${count}: say how many completions to spoil, 0 ends an injection`);
-  }
+  checkWhole('READ_FAULT', 'count', count, 0, NONE);
   u32[CTL_READ_FAULT_KIND >> 2] = READ_FAULTS[fault];
   u32[CTL_READ_FAULTS >> 2] = count;
 }

@@ -16,8 +16,9 @@ import {
 } from '../../assembly/abi/virtio_admin.ts';
 import { VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE, VIRTQ_DESC_SIZE } from '../../assembly/abi/virtio_ring.ts';
 import { NicError, VfioError } from '../util/errors.ts';
+import { checkOptions, wholeFrom, type OptionChecks } from '../util/options.ts';
 import { DeviceFaultError } from './device_fault.ts';
-import { ANSWER_WAITS, type Clock, type DmaMemory } from './platform.ts';
+import { ANSWER_WAITS, WAITS, type Clock, type DmaMemory } from './platform.ts';
 import type { Doorbell, SplitRing } from './split_ring.ts';
 
 const ALIGN = 8;
@@ -43,7 +44,7 @@ export const ADMIN_BYTES = 64;
 export const ADMIN_CHAIN = 4;
 
 export interface AdminClientOptions {
-  /** Most commands in flight; default 64. */
+  /** Most commands in flight, up to 32768; default 64. */
   readonly slots?: number;
   /** Bytes set aside per command for data and for the result; larger commands get larger buffers when they come. */
   readonly dataBytes?: number;
@@ -51,6 +52,16 @@ export interface AdminClientOptions {
   /** Waits of exec() for one answer before the device is given up. */
   readonly answerWaits?: number;
 }
+
+/** Larger commands get larger buffers when they come, so there is no need for more. */
+const BYTES = wholeFrom(1, 1 << 20);
+
+export const ADMIN_CLIENT_OPTIONS: OptionChecks<AdminClientOptions> = {
+  slots: wholeFrom(1, 0x8000),
+  dataBytes: BYTES,
+  resultBytes: BYTES,
+  answerWaits: WAITS,
+};
 
 /** Outcome of exec(). One object serves all calls: read it before the next one. */
 export interface AdminResult {
@@ -108,15 +119,13 @@ export class AdminClient {
   private completedCount = 0;
 
   constructor(memory: DmaMemory, clock: Clock, doorbell: Doorbell, options: AdminClientOptions = {}) {
+    checkOptions('admin client', options, ADMIN_CLIENT_OPTIONS);
     const {
       slots = ADMIN_SLOTS,
       dataBytes = ADMIN_BYTES,
       resultBytes = ADMIN_BYTES,
       answerWaits = ANSWER_WAITS,
     } = options;
-    if (!Number.isInteger(slots) || slots < 1 || slots > 0x8000) {
-      throw new NicError('ADMIN_SLOTS', `${slots} command slots: choose 1 to 32768`);
-    }
     this.memory = memory;
     this.clock = clock;
     this.doorbell = doorbell;

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sets of feature bits as drivers keep them: four 32-bit words, bit n in word n >> 5 (virtio 1.4 §2.2).
 import { FEATURE_WORDS } from '../../assembly/abi/virtio_features.ts';
+import { listOfWhole } from '../util/options.ts';
+
+/** An option that lists bits. */
+export const FEATURE_BITS = listOfWhole(0, 32 * FEATURE_WORDS - 1);
 
 /** Feature bits 0..127. */
 export type FeatureSet = Uint32Array;

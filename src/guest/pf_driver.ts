@@ -4,13 +4,13 @@
 import { STATUS_DRIVER_OK } from '../../assembly/abi/device_status.ts';
 import { VIRTIO_F_ADMIN_VQ, VIRTIO_F_SR_IOV } from '../../assembly/abi/virtio_features.ts';
 import { VfioError } from '../util/errors.ts';
-import type { OptionNames } from '../util/options.ts';
+import { ANYTHING, checkOptions, optionsFor, wholeFrom, type OptionChecks } from '../util/options.ts';
 import type { VfioDevice } from '../vfio/vfio_device.ts';
-import { AdminClient, type AdminClientOptions } from './admin_client.ts';
+import { ADMIN_CLIENT_OPTIONS, AdminClient, type AdminClientOptions } from './admin_client.ts';
 import { DEVICE_PARTS_COMMANDS, LEGACY_COMMANDS } from '../../assembly/abi/admin_command.ts';
 import type { Clock, DmaMemory } from './platform.ts';
-import { Sriov, type SriovOptions } from './sriov.ts';
-import { VirtioModern, type VirtioModernOptions } from './virtio_modern.ts';
+import { Sriov, SRIOV_OPTIONS, type SriovOptions } from './sriov.ts';
+import { VIRTIO_MODERN_OPTIONS, VirtioModern, type VirtioModernOptions } from './virtio_modern.ts';
 import { VIRTIO_NET_OPTIONS, VirtioNet, type VirtioNetOptions } from './virtio_net.ts';
 
 export interface PfDriverOptions extends Omit<VirtioNetOptions, 'admin'>, SriovOptions, VirtioModernOptions {
@@ -19,14 +19,19 @@ export interface PfDriverOptions extends Omit<VirtioNetOptions, 'admin'>, SriovO
   readonly admin?: AdminClientOptions;
 }
 
-/** Names of the options. */
-export const PF_DRIVER_OPTIONS: OptionNames<PfDriverOptions> = {
+const PF_DRIVER_OPTIONS: OptionChecks<PfDriverOptions> = {
   ...VIRTIO_NET_OPTIONS,
-  cyclesPerMs: true,
-  resetPollLimit: true,
-  refusedFeatures: true,
-  wantedCommands: true,
+  ...SRIOV_OPTIONS,
+  ...VIRTIO_MODERN_OPTIONS,
+  wantedCommands: wholeFrom(0, 0xffff_ffff),
+  admin: ANYTHING,
 };
+
+/** Throws NicError OPTION that names bad options, those of the admin client among them. */
+export function checkPfDriver(options: PfDriverOptions): void {
+  checkOptions("PF's driver", options, PF_DRIVER_OPTIONS);
+  if (options.admin !== undefined) checkOptions("PF's driver: admin", options.admin, ADMIN_CLIENT_OPTIONS);
+}
 
 /** A PF under its driver. */
 export class PfDriver {
@@ -39,17 +44,19 @@ export class PfDriver {
   private readonly sriovFault: VfioError | null = null;
 
   constructor(device: VfioDevice, memory: DmaMemory, clock: Clock, options: PfDriverOptions = {}) {
-    const { admin, wantedCommands = LEGACY_COMMANDS | DEVICE_PARTS_COMMANDS, ...net } = options;
+    checkPfDriver(options);
+    const { admin, wantedCommands = LEGACY_COMMANDS | DEVICE_PARTS_COMMANDS, ...rest } = options;
     let sriov: Sriov | null = null;
     try {
-      sriov = Sriov.find(device, clock, options); // the PCI core does that before any driver comes
+      sriov = Sriov.find(device, clock, optionsFor<SriovOptions>(rest, SRIOV_OPTIONS)); // the PCI core does that before any driver comes
     } catch (error) {
       if (!(error instanceof VfioError)) throw error;
       this.sriovFault = error;
     }
     this.sriov = sriov;
-    this.transport = new VirtioModern(device, options);
+    this.transport = new VirtioModern(device, optionsFor<VirtioModernOptions>(rest, VIRTIO_MODERN_OPTIONS));
     this.admin = new AdminClient(memory, clock, this.transport, admin);
+    const net = optionsFor<VirtioNetOptions>(rest, VIRTIO_NET_OPTIONS);
     this.net = new VirtioNet(this.transport, memory, clock, { ...net, admin: { client: this.admin, wantedCommands } });
   }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a guest driver has besides its device: memory that the device can reach, and time.
+import { wholeFrom } from '../util/options.ts';
 
 /** Memory that a driver shares with the device. Offsets are bytes into the views; `iova` is what the device is told. */
 export interface DmaMemory {
@@ -33,6 +34,9 @@ export interface Clock {
  * its answer, and an end where a device keeps busy and never answers.
  */
 export const ANSWER_WAITS = 1_000_000;
+
+/** An option that says otherwise. */
+export const WAITS = wholeFrom(1, 2 ** 32);
 
 /** The next multiple of `alignment`, a power of two. */
 export function alignUp(value: number, alignment: number): number {

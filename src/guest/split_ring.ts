@@ -17,6 +17,15 @@ import {
   VIRTQ_USED_F_NO_NOTIFY,
 } from '../../assembly/abi/virtio_ring.ts';
 import { NicError } from '../util/errors.ts';
+import {
+  checkOptions,
+  FLAG,
+  needed,
+  oneOfNames,
+  powerOfTwoFrom,
+  wholeFrom,
+  type OptionChecks,
+} from '../util/options.ts';
 import { DeviceFaultError } from './device_fault.ts';
 import { alignUp, type DmaMemory } from './platform.ts';
 
@@ -44,6 +53,15 @@ export interface SplitRingOptions {
   /** Legacy devices may write anything as the length of a transmitted packet: false leaves it unchecked. */
   readonly checksUsedLength?: boolean;
 }
+
+const SPLIT_RING_OPTIONS: OptionChecks<SplitRingOptions> = {
+  queue: needed(wholeFrom(0, 0xffff)),
+  size: needed(powerOfTwoFrom(1, VIRTQ_MAX_SIZE)),
+  layout: needed(oneOfNames('modern', 'legacy')),
+  hasEventIdx: FLAG,
+  indirectEntries: wholeFrom(0, VIRTQ_MAX_SIZE),
+  checksUsedLength: FLAG,
+};
 
 /**
  * One split virtqueue as its driver holds it. Whatever is added returns the head of its chain, a number below `size` that
@@ -101,10 +119,8 @@ export class SplitRing {
   private stagedReadable = 0;
 
   constructor(memory: DmaMemory, options: SplitRingOptions) {
+    checkOptions('split ring', options, SPLIT_RING_OPTIONS, 'RING_SIZE');
     const { size, layout } = options;
-    if (size < 1 || size > VIRTQ_MAX_SIZE || (size & (size - 1)) !== 0) {
-      throw new NicError('RING_SIZE', `ring size ${size} is not a power of two from 1 to ${VIRTQ_MAX_SIZE}`);
-    }
     this.u16 = memory.u16;
     this.u32 = memory.u32;
     this.queue = options.queue;

@@ -27,6 +27,7 @@ import {
   PCI_SRIOV_VF_STRIDE,
 } from '../../assembly/abi/pci_sriov.ts';
 import { VfioError } from '../util/errors.ts';
+import { checkOptions, wholeFrom, type OptionChecks } from '../util/options.ts';
 import { VFIO_PCI_CONFIG_REGION_INDEX, type AccessSize, type VfioDevice } from '../vfio/vfio_device.ts';
 import { enableDecoding, findCapability, findExtendedCapability } from './pci_probe.ts';
 import type { Clock } from './platform.ts';
@@ -43,6 +44,8 @@ export interface SriovOptions {
   /** Length of a millisecond in cycles; 0, the default, leaves the waits out. */
   readonly cyclesPerMs?: number;
 }
+
+export const SRIOV_OPTIONS: OptionChecks<SriovOptions> = { cyclesPerMs: wholeFrom(0, 2 ** 32) };
 
 /** One VF BAR. */
 export interface VfBar {
@@ -87,6 +90,7 @@ export class Sriov {
 
   /** Null where the function has no such capability; otherwise it is discovered. */
   static find(device: VfioDevice, clock: Clock, options: SriovOptions = {}): Sriov | null {
+    checkOptions('SR-IOV', options, SRIOV_OPTIONS);
     if (findCapability(device, PCI_CAP_ID_EXP) === 0) return null;
     const at = findExtendedCapability(device, PCI_EXT_CAP_ID_SRIOV);
     if (at === 0) return null;

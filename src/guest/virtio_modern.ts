@@ -46,6 +46,7 @@ import {
   VIRTIO_MSI_NO_VECTOR,
 } from '../../assembly/abi/virtio_pci_common.ts';
 import { VfioError } from '../util/errors.ts';
+import { checkOptions, type OptionChecks } from '../util/options.ts';
 import {
   VFIO_PCI_INTX_IRQ_INDEX,
   VFIO_PCI_MSIX_IRQ_INDEX,
@@ -55,7 +56,15 @@ import {
 } from '../vfio/vfio_device.ts';
 import { PCI_EXT_CAP_ID_SRIOV } from '../../assembly/abi/pci_sriov.ts';
 import { DeviceFaultError } from './device_fault.ts';
-import { addFeature, featureSet, hasFeature, intersectFeatures, removeFeature, type FeatureSet } from './features.ts';
+import {
+  addFeature,
+  FEATURE_BITS,
+  featureSet,
+  hasFeature,
+  intersectFeatures,
+  removeFeature,
+  type FeatureSet,
+} from './features.ts';
 import {
   enableBusMaster,
   enableDecoding,
@@ -64,7 +73,7 @@ import {
   probeVirtioPci,
   type VirtioPciLayout,
 } from './pci_probe.ts';
-import type { DmaMemory } from './platform.ts';
+import { WAITS, type DmaMemory } from './platform.ts';
 import { SplitRing } from './split_ring.ts';
 import {
   CONFIG_VECTOR,
@@ -107,6 +116,11 @@ export interface VirtioModernOptions {
   readonly refusedFeatures?: readonly number[];
 }
 
+export const VIRTIO_MODERN_OPTIONS: OptionChecks<VirtioModernOptions> = {
+  resetPollLimit: WAITS,
+  refusedFeatures: FEATURE_BITS,
+};
+
 /** A virtio function as its class driver drives it. */
 export class VirtioModern {
   readonly device: VfioDevice;
@@ -129,6 +143,7 @@ export class VirtioModern {
   private readonly refused: FeatureSet;
 
   constructor(device: VfioDevice, options: VirtioModernOptions = {}) {
+    checkOptions('modern transport', options, VIRTIO_MODERN_OPTIONS);
     this.device = device;
     enableDecoding(device);
     this.layout = probeVirtioPci(device);

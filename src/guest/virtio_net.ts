@@ -33,13 +33,22 @@ import {
   VIRTIO_NET_MAC_SIZE,
   VIRTIO_NET_S_LINK_UP,
 } from '../../assembly/abi/virtio_net.ts';
+import { VIRTQ_MAX_SIZE } from '../../assembly/abi/virtio_ring.ts';
 import { NicError } from '../util/errors.ts';
-import type { OptionNames } from '../util/options.ts';
+import {
+  ANYTHING,
+  checkOptions,
+  FLAG,
+  HANDLER,
+  powerOfTwoFrom,
+  wholeFrom,
+  type OptionChecks,
+} from '../util/options.ts';
 import type { AdminClient } from './admin_client.ts';
 import { activateAdmin } from './admin_setup.ts';
 import { ControlQueue } from './control_queue.ts';
 import { RxQueue, TxQueue, sumStatistics, type NetStatistics, type ReceiveHandler } from './net_queues.ts';
-import type { Clock, DmaMemory } from './platform.ts';
+import { WAITS, type Clock, type DmaMemory } from './platform.ts';
 import type { SplitRing } from './split_ring.ts';
 import type { QueuePlan, VirtioModern } from './virtio_modern.ts';
 
@@ -56,17 +65,22 @@ const DRIVER_FEATURES: readonly number[] = [
 /** What a frame has beside a packet of the MTU: an Ethernet header with up to two VLAN tags. */
 export const FRAME_OVERHEAD_BYTES = 22;
 export const DEFAULT_MTU = 1500;
+/** VIRTIO_NET_CTRL_MQ_VQ_PAIRS_MAX. */
+const QUEUE_PAIRS_MAX = 0x8000;
 export const MIN_MTU = 68;
 
 export interface VirtioNetOptions {
   readonly onReceive?: ReceiveHandler;
   /** Called after a configuration change that moved the link. */
   readonly onLinkChange?: (isUp: boolean) => void;
-  /** More than one negotiates VIRTIO_NET_F_MQ. */
+  /** More than one negotiates VIRTIO_NET_F_MQ; at most what the device has are used. Default 1. */
   readonly queuePairs?: number;
-  /** Descriptors per data queue, at most what the device offers. */
+  /** Descriptors per data queue, a power of two from 2, at most what the device offers. */
   readonly queueSize?: number;
-  /** Bytes of a receive buffer with its header; the default holds a frame of the MTU. */
+  /**
+   * Bytes of a receive buffer with its header, 26..65562; the default holds a frame of the MTU. Where
+   * VIRTIO_NET_F_MRG_RXBUF is not negotiated, longer frames do not arrive.
+   */
   readonly rxBufferBytes?: number;
   /** Interrupts for every transmitted frame, instead of only while a ring is full. */
   readonly wantsTxInterrupts?: boolean;
@@ -76,16 +90,18 @@ export interface VirtioNetOptions {
   readonly admin?: { readonly client: AdminClient; readonly wantedCommands: number };
 }
 
-/** Names of the options. */
-export const VIRTIO_NET_OPTIONS: OptionNames<VirtioNetOptions> = {
-  onReceive: true,
-  onLinkChange: true,
-  queuePairs: true,
-  queueSize: true,
-  rxBufferBytes: true,
-  wantsTxInterrupts: true,
-  answerWaits: true,
-  admin: true,
+/** A buffer holds the virtio-net header and an Ethernet header at least, and the longest packet there is at most (§5.1.6.3.1). */
+export const RX_BUFFER = wholeFrom(VIRTIO_NET_HDR_SIZE + 14, 65_562);
+
+export const VIRTIO_NET_OPTIONS: OptionChecks<VirtioNetOptions> = {
+  onReceive: HANDLER,
+  onLinkChange: HANDLER,
+  queuePairs: wholeFrom(1, QUEUE_PAIRS_MAX),
+  queueSize: powerOfTwoFrom(2, VIRTQ_MAX_SIZE),
+  rxBufferBytes: RX_BUFFER,
+  wantsTxInterrupts: FLAG,
+  answerWaits: WAITS,
+  admin: ANYTHING,
 };
 
 /** The network driver of a PF or VF. */
@@ -107,6 +123,7 @@ export class VirtioNet {
   private readonly options: VirtioNetOptions;
 
   constructor(transport: VirtioModern, memory: DmaMemory, clock: Clock, options: VirtioNetOptions = {}) {
+    checkOptions('modern driver', options, VIRTIO_NET_OPTIONS);
     if (transport.layout.virtioType !== VIRTIO_ID_NET) {
       throw new NicError('DEVICE_TYPE', `virtio device type ${transport.layout.virtioType} is no network card`);
     }

@@ -28,14 +28,15 @@ import {
   VIRTIO_NET_S_LINK_UP,
 } from '../../assembly/abi/virtio_net.ts';
 import { NicError } from '../util/errors.ts';
-import type { OptionNames } from '../util/options.ts';
+import { checkOptions, FLAG, HANDLER, type OptionChecks } from '../util/options.ts';
 import type { VfioDevice } from '../vfio/vfio_device.ts';
 import { ControlQueue } from './control_queue.ts';
+import { FEATURE_BITS } from './features.ts';
 import { RxQueue, TxQueue, sumStatistics, type NetStatistics, type ReceiveHandler } from './net_queues.ts';
-import type { Clock, DmaMemory } from './platform.ts';
+import { WAITS, type Clock, type DmaMemory } from './platform.ts';
 import type { SplitRing } from './split_ring.ts';
 import { VirtioLegacy, type LegacyQueuePlan } from './virtio_legacy.ts';
-import { DEFAULT_MTU, FRAME_OVERHEAD_BYTES, MIN_MTU } from './virtio_net.ts';
+import { DEFAULT_MTU, FRAME_OVERHEAD_BYTES, MIN_MTU, RX_BUFFER } from './virtio_net.ts';
 
 const DRIVER_FEATURES: readonly number[] = [
   VIRTIO_NET_F_MTU,
@@ -62,22 +63,21 @@ export interface VirtioNetLegacyOptions {
   readonly wantsMsix?: boolean;
   /** Feature bits to leave alone although the device offers them. */
   readonly refusedFeatures?: readonly number[];
-  /** Bytes of a receive buffer with its header. */
+  /** Bytes of a receive buffer with its header, as for the modern driver. */
   readonly rxBufferBytes?: number;
   readonly wantsTxInterrupts?: boolean;
   /** Waits for the answer to a control command before the device is given up. */
   readonly answerWaits?: number;
 }
 
-/** Names of the options. */
-export const VIRTIO_NET_LEGACY_OPTIONS: OptionNames<VirtioNetLegacyOptions> = {
-  onReceive: true,
-  onLinkChange: true,
-  wantsMsix: true,
-  refusedFeatures: true,
-  rxBufferBytes: true,
-  wantsTxInterrupts: true,
-  answerWaits: true,
+export const VIRTIO_NET_LEGACY_OPTIONS: OptionChecks<VirtioNetLegacyOptions> = {
+  onReceive: HANDLER,
+  onLinkChange: HANDLER,
+  wantsMsix: FLAG,
+  refusedFeatures: FEATURE_BITS,
+  rxBufferBytes: RX_BUFFER,
+  wantsTxInterrupts: FLAG,
+  answerWaits: WAITS,
 };
 
 /** The legacy network driver of one function. */
@@ -99,6 +99,7 @@ export class VirtioNetLegacy {
   private readonly options: VirtioNetLegacyOptions;
 
   constructor(device: VfioDevice, memory: DmaMemory, clock: Clock, options: VirtioNetLegacyOptions = {}) {
+    checkOptions('legacy driver', options, VIRTIO_NET_LEGACY_OPTIONS);
     this.transport = new VirtioLegacy(device);
     if (this.transport.virtioType !== VIRTIO_ID_NET) {
       throw new NicError('DEVICE_TYPE', `virtio device type ${this.transport.virtioType} is no network card`);

@@ -6,10 +6,10 @@ import { ConfigError, resolveConfig, type ConfigProblem, type NicConfig } from '
 import type { ProvisionedFunction } from '../device/function_profile.ts';
 import { ADMIN_CHAIN } from '../guest/admin_client.ts';
 import { driverMemoryBytes, type DriverShape } from '../guest/driver_memory.ts';
-import { PF_DRIVER_OPTIONS, type PfDriverOptions } from '../guest/pf_driver.ts';
+import { checkPfDriver, type PfDriverOptions } from '../guest/pf_driver.ts';
 import type { VirtioNetOptions } from '../guest/virtio_net.ts';
 import { valueText } from '../util/names.ts';
-import { checkObject, checkOptions } from '../util/options.ts';
+import { checkObject } from '../util/options.ts';
 
 /** Options of a machine: those of its card, and how it is driven. */
 export interface MachineOptions extends NicConfig {
@@ -57,7 +57,7 @@ export function withPfDriverOnly(card: NicConfig): MachineOptions {
 export function resolveMachine(options: MachineOptions) {
   checkObject('CONFIG', 'machine', options);
   const { numVfs, pf = {}, pfMemoryBytes: givenMemory, ...card } = options;
-  checkOptions("PF's driver", pf, PF_DRIVER_OPTIONS);
+  checkPfDriver(pf);
   const { totalVfs, mtu, queueSize, adminQueueSize, vfQueuePairs, withoutFeatures } = resolveConfig(card);
   const problems: ConfigProblem[] = [];
   const check = (

@@ -9,7 +9,7 @@ import type { TimingChoice } from '../device/config.ts';
 import type { NicMode } from '../device/profile.ts';
 import { DEFAULT_PROFILE } from '../device/profiles.ts';
 import { NicError } from '../util/errors.ts';
-import { checkOptions, type OptionNames } from '../util/options.ts';
+import { ANYTHING, checkOptions, HANDLER, needed, oneOfNames, type OptionChecks } from '../util/options.ts';
 import type { PcapFrame } from '../wire/frame_reader.ts';
 import { FrameCheck } from './frame_check.ts';
 import { Machine } from './machine.ts';
@@ -39,16 +39,17 @@ export interface ReplayOptions extends TimingChoice {
   readonly onStart?: (machine: Machine) => void;
 }
 
-const OPTIONS: OptionNames<ReplayOptions> = {
-  via: true,
-  to: true,
-  mode: true,
-  mtu: true,
-  totalVfs: true,
-  traceBytes: true,
-  onStart: true,
-  profileName: true,
-  profile: true,
+/** What the card is made of is looked at by the card. */
+const OPTIONS: OptionChecks<ReplayOptions> = {
+  via: needed(oneOfNames('legacy', 'modern')),
+  to: oneOfNames('vf', 'wire'),
+  mode: ANYTHING,
+  mtu: ANYTHING,
+  totalVfs: ANYTHING,
+  traceBytes: ANYTHING,
+  onStart: HANDLER,
+  profileName: ANYTHING,
+  profile: ANYTHING,
 };
 
 /** What came of a replay; times are simulated. */

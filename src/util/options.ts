@@ -20,12 +20,75 @@ export function checkObject(code: string, what: string, options: unknown): void 
   if (!isRecord(options)) throw new NicError(code, `${what}: ${valueText(options)} is no object of options`);
 }
 
-/** Refuses what is no object, and names that are none. Throws NicError OPTION that names all of them. */
-export function checkOptions<T extends object>(what: string, options: T, names: OptionNames<T>): void {
-  checkObject('OPTION', what, options);
-  const unknown = unknownOptions(options, names);
-  if (unknown.length === 0) return;
-  throw new NicError('OPTION', `${what}: ${unknown.map(({ name, message }) => `${name}: ${message}`).join('; ')}`);
+/** What an option may be: in words, before "is needed", and as a test. One that is not given is not tested. */
+export interface OptionCheck {
+  readonly what: string;
+  readonly isGood: (value: unknown) => boolean;
+  /** It has no default. */
+  readonly isNeeded?: boolean;
+}
+
+/** Checks of the options of T; the compiler wants every one of them. */
+export type OptionChecks<T> = Readonly<Record<keyof T, OptionCheck>>;
+
+/** Looked at by whoever takes it. */
+export const ANYTHING: OptionCheck = { what: 'a value', isGood: () => true };
+export const FLAG: OptionCheck = { what: 'true or false', isGood: (value) => typeof value === 'boolean' };
+export const HANDLER: OptionCheck = { what: 'a function', isGood: (value) => typeof value === 'function' };
+
+/** A whole number. */
+export function wholeFrom(low: number, high: number): OptionCheck {
+  return {
+    what: `a whole number from ${low} to ${high}`,
+    isGood: (value) => Number.isInteger(value) && (value as number) >= low && (value as number) <= high,
+  };
+}
+
+/** Descriptors of a ring, and other sizes that have one bit. */
+export function powerOfTwoFrom(low: number, high: number): OptionCheck {
+  const { isGood } = wholeFrom(low, high);
+  return {
+    what: `a power of two from ${low} to ${high}`,
+    isGood: (value) => isGood(value) && Number.isInteger(Math.log2(value as number)),
+  };
+}
+
+/** One of some names. */
+export function oneOfNames(...names: readonly string[]): OptionCheck {
+  return { what: names.join(' or '), isGood: (value) => names.includes(value as string) };
+}
+
+/** A list of numbers. */
+export function listOfWhole(low: number, high: number): OptionCheck {
+  const { what, isGood } = wholeFrom(low, high);
+  return { what: `a list, each ${what},`, isGood: (value) => Array.isArray(value) && value.every(isGood) };
+}
+
+/** The same without default. */
+export function needed(check: OptionCheck): OptionCheck {
+  return { ...check, isNeeded: true };
+}
+
+/** Refuses what is no object, names that are none, and bad values. Throws NicError with that code that names all of them. */
+export function checkOptions<T extends object>(
+  what: string,
+  options: T,
+  checks: OptionChecks<T>,
+  code = 'OPTION',
+): void {
+  checkObject(code, what, options);
+  const problems = unknownOptions(options, checks).map(({ name, message }) => `${name}: ${message}`);
+  for (const [name, check] of Object.entries<OptionCheck>(checks)) {
+    const value = (options as Readonly<Record<string, unknown>>)[name];
+    if (value === undefined ? check.isNeeded !== true : check.isGood(value)) continue;
+    problems.push(`${name} = ${valueText(value)}: ${check.what} is needed`);
+  }
+  if (problems.length > 0) throw new NicError(code, `${what}: ${problems.join('; ')}`);
+}
+
+/** Those of the options that `checks` are for, to be handed on. */
+export function optionsFor<T extends object>(options: T, checks: OptionChecks<T>): T {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => Object.hasOwn(checks, name))) as T;
 }
 
 /** Refuses what is no whole number from `low` to `high`. Throws NicError with that code. */

@@ -65,6 +65,59 @@ describe('options of a card', () => {
   });
 });
 
+describe('options of a driver', () => {
+  const machine = new Machine({ mode: 'functional', totalVfs: 1 });
+  const before = machine.nic.digest();
+
+  it.each<[options: unknown, message: string]>([
+    [{ queueSize: Number.NaN }, 'queueSize = NaN: a power of two from 2 to 32768 is needed'],
+    [{ queueSize: 3 }, 'queueSize = 3: a power of two'],
+    [{ queueSize: 65_536 }, 'queueSize = 65536: a power of two'],
+    [{ queuePairs: Number.NaN }, 'queuePairs = NaN: a whole number from 1 to 32768 is needed'],
+    [{ queuePairs: 0 }, 'queuePairs = 0: a whole number'],
+    [{ queuePairs: 1.5 }, 'queuePairs = 1.5: a whole number'],
+    [{ queuePairs: null }, 'queuePairs = null: a whole number'],
+    // a virtio-net header of 12 bytes, an Ethernet header of 14
+    [{ rxBufferBytes: 25 }, 'rxBufferBytes = 25: a whole number from 26 to 65562 is needed'],
+    [{ rxBufferBytes: Number.NaN }, 'rxBufferBytes = NaN: a whole number'],
+    [{ rxBufferBytes: -1 }, 'rxBufferBytes = -1: a whole number'],
+    [{ answerWaits: 0 }, 'answerWaits = 0: a whole number'],
+    [{ wantsTxInterrupts: 1 }, 'wantsTxInterrupts = 1: true or false is needed'],
+    [{ onReceive: 5 }, 'onReceive = 5: a function is needed'],
+    [{ onLinkChange: {} }, 'onLinkChange = an object: a function is needed'],
+    [{ queuePairs: 0, onReceive: [] }, 'onReceive = []: a function is needed; queuePairs = 0: '],
+    [[], 'modern driver: [] is no object of options'],
+  ])('%j are refused: %s', (options, message) => {
+    expect(() => machine.startModern(1, loose(options))).toThrow(message);
+    expect(machine.nic.digest()).toBe(before);
+  });
+
+  it.each<[options: unknown, message: string]>([
+    [{ rxBufferBytes: 12 }, 'rxBufferBytes = 12: a whole number from 26'],
+    [{ refusedFeatures: [1, Number.NaN] }, 'refusedFeatures = [1, NaN]: a list, each a whole number from 0 to 127,'],
+    [{ refusedFeatures: 5 }, 'refusedFeatures = 5: a list'],
+    [{ wantsMsix: 'no' }, 'wantsMsix = no: true or false'],
+    [null, 'legacy driver: null is no object of options'],
+  ])('%j are refused by the legacy one: %s', (options, message) => {
+    expect(() => machine.startLegacy(1, loose(options))).toThrow(message);
+    expect(machine.nic.digest()).toBe(before);
+  });
+
+  it.each<[pf: unknown, message: string]>([
+    [{ admin: { slot: 3 } }, "PF's driver: admin: slot: no such option; did you mean slots?"],
+    [{ admin: { slots: 0 } }, 'slots = 0: a whole number from 1 to 32768 is needed'],
+    [{ admin: { dataBytes: Number.NaN } }, 'dataBytes = NaN: a whole number'],
+    [{ admin: { answerWaits: Infinity } }, 'answerWaits = Infinity: a whole number'],
+    [{ admin: null }, 'admin: null is no object of options'],
+    [{ wantedCommands: -1 }, 'wantedCommands = -1: a whole number'],
+    [{ cyclesPerMs: Number.NaN }, 'cyclesPerMs = NaN: a whole number'],
+    [{ resetPollLimit: 0 }, 'resetPollLimit = 0: a whole number'],
+    [{ queueSize: Number.NaN }, 'queueSize = NaN: a power of two'],
+  ])("%j are refused by the PF's: %s", (pf, message) => {
+    expect(() => new Machine(loose({ pf }))).toThrow(message);
+  });
+});
+
 describe('what is asked of a card', () => {
   const nic = createNic({ totalVfs: 2, traceBytes: 4096 });
 
@@ -89,6 +142,13 @@ describe('what is asked of a card', () => {
       'no such option; did you mean status?',
     ],
     ['an answer without end', () => nic.injectAdminStatus({ status: 1, count: Number.NaN }), 'count = NaN'],
+    ['an answer without status', () => nic.injectAdminStatus(loose({})), 'status = undefined: a whole number from 0'],
+    ['spoilt reads without end', () => nic.injectReadFault('lost', Number.NaN), 'count = NaN: a whole number from 0'],
+    [
+      'a replay by no driver',
+      () => new Replay({ frames: () => [] }, loose({ via: 'telnet' })),
+      'via = telnet: legacy or',
+    ],
     ['an answer to no opcode', () => nic.injectAdminStatus({ status: 1, opcode: -1 }), 'opcode = -1'],
     [
       'traffic with another name',

@@ -92,13 +92,14 @@ class NetScenario implements Scenario {
     const common = { onReceive, wantsTxInterrupts: has(OPTION_TX_INTERRUPTS), answerWaits: ANSWER_WAITS };
     const buffers = has(OPTION_SMALL_BUFFERS) ? { rxBufferBytes: SMALL_BUFFER } : {};
     const [first, second] = this.functions;
-    const modern = { ...common, ...buffers, queuePairs: has(OPTION_PAIRS) ? 2 : 1, resetPollLimit: RESET_POLLS };
+    const modern = { ...common, ...buffers, queuePairs: has(OPTION_PAIRS) ? 2 : 1 };
+    const transport = { resetPollLimit: RESET_POLLS };
     const admin = { slots: 4, dataBytes: 16, answerWaits: ANSWER_WAITS };
     if (this.name === 'modern') {
-      this.net = new VirtioNet(new VirtioModern(first!, modern), memory, world, modern);
+      this.net = new VirtioNet(new VirtioModern(first!, transport), memory, world, modern);
       this.net.start();
     } else if (this.name === 'pf' || this.name === 'variant') {
-      this.pf = new PfDriver(second ?? first!, memory, world, { ...modern, admin });
+      this.pf = new PfDriver(second ?? first!, memory, world, { ...modern, ...transport, admin });
       this.pf.start();
       if (this.name === 'variant') {
         this.variant = new VirtioVfioPci(first!, this.pf.admin, 0);
