@@ -108,6 +108,11 @@ describe('virtfn villain', () => {
       ['--filter', 'X1'],
       /^virtfn: --filter X1: no case has such an id; the groups are R /,
     ],
+    [
+      'one of several patterns that finds nothing',
+      ['--path', 'direct', '--filter', 'D01,nosuch,X1'],
+      /^virtfn: --filter nosuch,X1: no case has such an id; the groups are R /,
+    ],
     ['a path that is none', ['--path', 'vdpa'], /'vdpa' is invalid.*direct, vfio-user, all/],
     ['a mode that is none', ['--mode', 'fast'], /'fast' is invalid.*timed, functional/],
     ['an argument', ['D09'], /too many arguments for 'villain'/],

@@ -82,11 +82,16 @@ Examples:
     });
 }
 
+/** Cases that the patterns name, each of them at least one. Throws UsageError that names the patterns without any. */
 function chosen(filter: string): readonly Case[] {
   const cases = casesMatching(filter);
-  if (cases.length > 0) return cases;
+  const parts = filter.split(',').filter((part) => part.trim() !== '');
+  const unmatched = parts.filter((part) => casesMatching(part).length === 0);
+  if (cases.length > 0 && unmatched.length === 0) return cases;
   const groups = GROUPS.map(({ letter, title }) => `${letter} ${title.toLowerCase()}`).join(', ');
-  throw new UsageError(`--filter ${filter}: no case has such an id; the groups are ${groups}; see villain --list`);
+  throw new UsageError(
+    `--filter ${unmatched.join(',') || filter}: no case has such an id; the groups are ${groups}; see villain --list`,
+  );
 }
 
 async function pathsOf(path: VillainArguments['path']): Promise<readonly PathDriver[]> {
