@@ -4,7 +4,7 @@ import * as C from '../../assembly/abi/nic_config.ts';
 import { VIRTIO_F_VERSION_1 } from '../../assembly/abi/virtio_features.ts';
 import { MSIX_VECTORS_MAX } from '../../assembly/abi/function.ts';
 import { NicError } from '../util/errors.ts';
-import { macBytes } from '../util/mac.ts';
+import { isUnicast, macBytes } from '../util/mac.ts';
 import { valueText } from '../util/names.ts';
 import { checkObject, unknownOptions, type OptionNames } from '../util/options.ts';
 import {
@@ -111,7 +111,7 @@ const MAC_ROW: OptionRow<string, All> = {
     const bytes = macBytes(mac);
     const say = `needed, say ${DEFAULT_MAC}`;
     if (bytes === null) return [{ text: `six bytes in hexadecimal with colons are ${say}`, remedy: DEFAULT_MAC }];
-    return (bytes[0]! & 1) === 0 ? [] : [{ text: `a unicast address is ${say}`, remedy: DEFAULT_MAC }];
+    return isUnicast(bytes) ? [] : [{ text: `a unicast address is ${say}`, remedy: DEFAULT_MAC }];
   },
   wordsOf: (mac) => {
     const [a, b, c, d, e, f] = macBytes(mac)! as [number, number, number, number, number, number];

@@ -8,7 +8,7 @@ import {
   PROFILE_TRUST,
 } from '../../assembly/abi/state_value.ts';
 import { VIRTIO_F_VERSION_1 } from '../../assembly/abi/virtio_features.ts';
-import { macBytes } from '../util/mac.ts';
+import { isUnicast, macBytes } from '../util/mac.ts';
 import { unknownName, valueText } from '../util/names.ts';
 import { isRecord } from '../util/problems.ts';
 
@@ -68,7 +68,9 @@ export const PROFILE_FIELDS = [
 /** One bad value of a profile. */
 export interface ProfileProblem {
   readonly field: string;
+  /** The value, and what is needed. */
   readonly message: string;
+  readonly needed: string;
 }
 
 /** By the flags of the entry. */
@@ -94,14 +96,18 @@ const RANGES = [
 /** Everything that is wrong with a profile, in the order of its fields; empty if it is good. */
 export function profileProblems(profile: FunctionProfile): ProfileProblem[] {
   const given: unknown = profile;
-  if (!isRecord(given)) return [{ field: 'profile', message: `${valueText(given)}: an object is needed, say {}` }];
+  if (!isRecord(given)) {
+    const needed = 'an object is needed, say {}';
+    return [{ field: 'profile', message: `${valueText(given)}: ${needed}`, needed }];
+  }
   const problems: ProfileProblem[] = Object.keys(profile)
     .filter((name) => !(PROFILE_FIELDS as readonly string[]).includes(name))
-    .map((name) => ({ field: name, message: unknownName('field', name, PROFILE_FIELDS) }));
-  const report = (field: keyof FunctionProfile, remedy: string): void => {
+    .map((field) => ({ field, needed: unknownName('field', field, PROFILE_FIELDS) }))
+    .map(({ field, needed }) => ({ field, message: needed, needed }));
+  const report = (field: keyof FunctionProfile, needed: string): void => {
     const value = profile[field];
     const text = typeof value === 'string' ? JSON.stringify(value) : valueText(value);
-    problems.push({ field, message: `${text}: ${remedy}` });
+    problems.push({ field, message: `${text}: ${needed}`, needed });
   };
   const { withoutFeatures, mac, notify } = profile;
   if (withoutFeatures !== undefined) {
@@ -115,14 +121,15 @@ export function profileProblems(profile: FunctionProfile): ProfileProblem[] {
   if (mac !== undefined) {
     const bytes = macBytes(mac);
     if (bytes === null) report('mac', 'six bytes in hexadecimal with colons are needed');
-    else if ((bytes[0]! & 1) !== 0 || bytes.every((byte) => byte === 0)) report('mac', 'a unicast address is needed');
+    else if (!isUnicast(bytes)) report('mac', 'a unicast address is needed');
   }
   for (const [field, low, high] of RANGES) {
     const value = profile[field];
     if (value === undefined) continue;
     const isGood = Number.isInteger(value) && value >= low && value <= high;
     if (!isGood) report(field, `a whole number from ${low} to ${high} is needed`);
-    else if (field === 'queueSize' && (value & (value - 1)) !== 0) report(field, 'a power of two is needed');
+    else if (field === 'queueSize' && (value & (value - 1)) !== 0)
+      report(field, `a power of two is needed, say ${2 ** Math.floor(Math.log2(value))}`);
   }
   for (const [field] of PROFILE_BITS) {
     const value = profile[field];

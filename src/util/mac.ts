@@ -9,6 +9,11 @@ export function macBytes(text: unknown): number[] | null {
   return text.split(':').map((part) => Number.parseInt(part, 16));
 }
 
+/** One interface has it: the group bit is clear, and it is not all zeros. */
+export function isUnicast(bytes: readonly number[]): boolean {
+  return (bytes[0]! & 1) === 0 && bytes.some((byte) => byte !== 0);
+}
+
 export function macText(bytes: Iterable<number>): string {
   return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
 }

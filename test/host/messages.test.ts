@@ -131,6 +131,7 @@ describe('a mistake in an option of serve', () => {
     [{ profile: { 'link.tag': 1 } }, '--set: link.tag is no parameter of a profile; did you mean link.tags?'],
     [{ queuePairs: 9 }, '--pairs: 9: '],
     [{ sockets: { vf9: '/tmp/vf9.sock' } }, '--socket vf9: that function is not served'],
+    [{ mac: '00:00:00:00:00:00' }, '--mac: 00:00:00:00:00:00: a unicast address is needed, say 02:76:66:00:00:00'],
     [{ withoutFeatures: [32] }, '--without-feature: 32: '],
     // routing ids 0x0100 + 0xffff + 0xffff are far beyond 0xffff, wherever the PF is; no option of serve moves it
     [{ vfs: 2, firstVfOffset: 0xffff, vfStride: 0xffff }, '--vf-stride: 65535: '],

@@ -249,7 +249,10 @@ describe('what is refused', () => {
   it.each([
     ['more vectors than the pool has', 1, ['modify', 'vf1', '--vectors', '32'], /the pool has 16/],
     ['somebody else’s address', 1, ['modify', 'vf2', '--mac', '02:00:00:00:00:01'], /address of VF 1/],
-    ['a group address', 1, ['modify', 'vf2', '--mac', '03:00:00:00:00:01'], /unicast/],
+    ['a group address', 2, ['modify', 'vf2', '--mac', '03:00:00:00:00:01'], /--mac .*'03:00:00:00:00:01'.* unicast/],
+    ['no address', 2, ['modify', 'vf2', '--mac', '02:00'], /--mac .*'02:00'.* six bytes/],
+    ['a size that no queue has', 2, ['modify', 'vf1', '--queue-size', '100'], /--queue-size .*'100'.*, say 64/],
+    ['to leave out what all have', 2, ['modify', 'vf1', '--without', '32'], /--without .*'32'.* VIRTIO_F_VERSION_1/],
     ['a VF that is not there', 2, ['query', 'vf5'], /vf1 to vf4/],
     ['several functions', 2, ['query', 'vf1-2'], /one function/],
     ['no change', 2, ['modify', 'vf1'], /what to change/],

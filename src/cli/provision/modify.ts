@@ -2,11 +2,10 @@
 // Options of `virtfn provision modify`: the fields of a profile, one each.
 import { InvalidArgumentError, Option } from 'commander';
 
-import { PROFILE_FIELDS, type FunctionProfile } from '../../device/function_profile.ts';
+import { PROFILE_FIELDS, profileProblems, type FunctionProfile } from '../../device/function_profile.ts';
 import type { ProvisionedCard } from '../../provisioning/card.ts';
 import type { ProvisionFile } from '../../provisioning/file.ts';
 import { featureBit } from '../../provisioning/profile.ts';
-import { macBytes } from '../../util/mac.ts';
 import { UsageError } from '../../util/errors.ts';
 import { wholeNumber } from '../kit/options.ts';
 
@@ -24,10 +23,15 @@ const onOff = (text: string): boolean => {
   return text === 'on';
 };
 
-const address = (text: string): string => {
-  if (macBytes(text) === null) throw new InvalidArgumentError('Give six bytes in hexadecimal with colons.');
-  return text;
-};
+/** The option of a field: what no profile may have is refused where it is read, so that option and value are named. */
+function fieldOption<T>(flags: string, about: string, field: keyof FunctionProfile, read: (text: string) => T): Option {
+  return new Option(flags, about).argParser((text) => {
+    const value = read(text);
+    const [problem] = profileProblems({ [field]: value });
+    if (problem !== undefined) throw new InvalidArgumentError(`${problem.needed}.`);
+    return value;
+  });
+}
 
 const featureList = (text: string): number[] =>
   text === 'none'
@@ -43,10 +47,10 @@ export function modifyOptions(): Option[] {
   return [
     new Option('--profile <name>', 'follow a profile of the card; other options change it'),
     new Option('--reset', 'begin with the values of the card, not with those of now'),
-    new Option('--mac <address>', 'address').argParser(address),
+    fieldOption('--mac <address>', 'address', 'mac', String),
     new Option('--mtu <bytes>', 'largest packet').argParser(wholeNumber(68, 9000)),
     new Option('--queue-pairs <n>', 'receive/transmit pairs').argParser(wholeNumber(1, 8)),
-    new Option('--queue-size <n>', 'descriptors in a queue').argParser(wholeNumber(2, 256)),
+    fieldOption('--queue-size <n>', 'descriptors in a queue', 'queueSize', wholeNumber(2, 256)),
     new Option('--vectors <n>', 'MSI-X vectors').argParser(wholeNumber(2, 32)),
     new Option('--legacy <on|off>', 'takes commands for legacy access').argParser(onOff),
     new Option('--notify <place>', 'doorbells of legacy drivers').choices(['member', 'owner', 'none']),
@@ -55,7 +59,12 @@ export function modifyOptions(): Option[] {
     new Option('--spoof-check <on|off>', 'drop frames with a foreign source address').argParser(onOff),
     new Option('--trust <on|off>', 'may be promiscuous and change its address').argParser(onOff),
     new Option('--migration <on|off>', 'may be migrated').argParser(onOff),
-    new Option('--without <features>', 'features not offered, by name or bit, or none').argParser(featureList),
+    fieldOption(
+      '--without <features>',
+      'features not offered, by name or bit, or none',
+      'withoutFeatures',
+      featureList,
+    ),
   ];
 }
 
