@@ -67,10 +67,13 @@ const LINK_ALONE: ProfileOverrides = {
 const OUTSTANDING_ALONE = 256;
 const OUTSTANDING = 2048;
 const OPERATIONS = 16_384;
+const MPS_MAX = 4096;
 
 function overridesOf({ set, profileName }: PcieBenchOptions): ProfileOverrides {
   const mps = set['link.mps_bytes'];
-  const cut = mps === undefined ? {} : { 'link.completion_bytes': mps };
+  // an MPS that cannot be is wrong by itself, not by what follows from it
+  const isMps = mps !== undefined && mps <= MPS_MAX && Number.isInteger(Math.log2(mps));
+  const cut = isMps ? { 'link.completion_bytes': mps } : {};
   return { ...(profileName === undefined ? LINK_ALONE : {}), ...cut, ...set };
 }
 

@@ -64,10 +64,10 @@ describe('virtfn bench pcie', () => {
     expect(rows[0]!['rawGbps']).toBeCloseTo((16 * 32 * 128) / 130, 3);
   });
 
-  it('takes parameters by their documented names, which go before the options and the profile', () => {
+  it('takes parameters by their documented names, which go before the profile', () => {
     const set = ['--set', 'link.lanes=4', '--set', 'link.ecrc=1', '--set', 'link.dllps=0'];
 
-    const { rows } = report('--lanes', '8', ...set, '--op', 'write', '--bytes', '64');
+    const { rows } = report('--lanes', '4', ...set, '--op', 'write', '--bytes', '64');
 
     expect(rows[0]!['lanes']).toBe(4);
     // 4 x 8 x 128/130 Gb/s x 64 / (24 + 4 + 64)
@@ -112,7 +112,14 @@ describe('virtfn bench pcie', () => {
 describe('a mistake', () => {
   it.each<[what: string, args: string[], message: RegExp]>([
     ['a generation that is none', ['--gen', '7'], /'7' is invalid.*1 to 6/],
-    ['three lanes', ['--lanes', '3'], /link\.lanes = 3 is not a power of two/],
+    ['three lanes', ['--lanes', '3'], /--lanes <n>' argument '3' is invalid.*power of two from 1 to 32/],
+    ['an MPS that is no power of two', ['--mps', '300'], /--mps <n>' argument '300' is invalid.*power of two from 128/],
+    ['an MPS of 300 by --set', ['--set', 'link.mps_bytes=300'], /: link\.mps_bytes = 300 is not a power of two$/],
+    [
+      'one parameter with two values',
+      ['--mps', '256', '--set', 'link.mps_bytes=512'],
+      /^virtfn: --mps 256: --set link\.mps_bytes=512 says otherwise; give one of them$/,
+    ],
     ['a small MPS', ['--mps', '64'], /'64' is invalid.*128 to 4096/],
     ['an operation that is none', ['--op', 'copy'], /'copy' is invalid.*read, write, readwrite, simplenic/],
     ['sizes of nothing', ['--bytes', '64,0'], /'64,0' is invalid.*1 to 4096/],

@@ -102,7 +102,19 @@ describe('a mistake', () => {
     [
       'VFs beyond the last bus',
       ['lspci', '--vfs', '1024', '--stride', '100'],
-      /vfStride = 100.*beyond bus 255; 63 would do$/,
+      /^virtfn: --stride 100: .*beyond bus 255; 63 would do$/,
+    ],
+    [
+      'a first VF beyond the last bus',
+      // 0xffff - 0x0100 - 1023
+      ['lspci', '--vfs', '1024', '--offset', '65535'],
+      /^virtfn: --offset 65535: .*beyond bus 255; 64256 would do$/,
+    ],
+    ['a profile that is none', ['profiles', 'nosuch'], /^virtfn: nosuch: no such profile; there are /],
+    [
+      'an option of that',
+      ['bench', 'dma', '--profile', 'nosuch'],
+      /^virtfn: --profile nosuch: no such profile; there are /,
     ],
     ['hex and JSON', ['lspci', '--hex', '--json'], /'--hex' cannot be used with option '--json \[file\]'/],
     ['no function', ['regs'], /missing required argument 'function'/],

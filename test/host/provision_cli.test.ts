@@ -273,6 +273,19 @@ describe('what is refused', () => {
   });
 });
 
+it('a new card that cannot be is refused by the option that asks for it', () => {
+  card = 'none.json';
+
+  const { code, stderr } = run('apply', 'good.json', '--total-vfs', '4', '--vf-vector-pool', '7');
+
+  // two vectors for each VF at least, 32 at most
+  expect({ code, stderr }).toEqual({
+    code: 2,
+    stderr: 'virtfn: --vf-vector-pool 7: a whole number from 8 to 128 is needed\n',
+  });
+  expect(existsSync(join(program.folder, card))).toBe(false);
+});
+
 it('the example in examples/ is good for the card that it is made for', () => {
   card = 'example.json';
   program.write('tenants.json', readRepoFile('examples/tenants.json'));

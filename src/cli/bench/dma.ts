@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // `virtfn bench dma`: latency of DMA reads and of writes followed by reads, as pcie-bench measures them; with --rate, how
 // many of them the card gets through.
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 
 import { DMA_PROFILE, DMA_SCHEMA, runDmaBench, type DmaBenchOptions, type DmaRow } from '../../measure/dma.ts';
 import type { ProfileOverrides } from '../../device/profile.ts';
 import { jsonOption } from '../kit/json_option.ts';
-import { numberList, setOption, wholeNumber } from '../kit/options.ts';
+import { numberList, powerOfTwo, setOption, wholeNumber } from '../kit/options.ts';
 import { CommandFiles } from '../kit/command_files.ts';
 import { changeTexts, withSteps } from '../kit/output.ts';
 import { tableText } from '../kit/table.ts';
@@ -38,7 +38,7 @@ export function benchDmaCommand(): Command {
     .addOption(new Option('--bytes <list>', 'sizes').argParser(numberList(LARGEST)).default(SIZES, SIZES.join(',')))
     .addOption(profileOption(DMA_PROFILE))
     .addOption(setOption())
-    .option('--window <bytes>', 'host memory used, a power of two', windowSize, 8192)
+    .option('--window <bytes>', 'host memory used, a power of two', powerOfTwo(4096, LARGEST_WINDOW), 8192)
     .option('--random', 'random places in the window')
     .option('--samples <n>', 'operations of each size', wholeNumber(1, MOST_SAMPLES), 20_000)
     .option('--rate', 'all at once instead of one at a time: how much gets through')
@@ -84,14 +84,6 @@ Examples:
           `Profile ${[profile.name, ...changeTexts(changes)].join(', ')}, ${window} bytes of memory\n${dmaText(rows)}`,
       );
     });
-}
-
-function windowSize(text: string): number {
-  const bytes = wholeNumber(4096, LARGEST_WINDOW)(text);
-  if ((bytes & (bytes - 1)) !== 0) {
-    throw new InvalidArgumentError(`Give a power of two from 4096 to ${LARGEST_WINDOW}.`);
-  }
-  return bytes;
 }
 
 function dmaText(rows: readonly DmaRow[]): string {

@@ -5,8 +5,9 @@ import { Command, Option } from 'commander';
 import { PCIE_SCHEMA, runPcieBench, type PcieRow } from '../../measure/pcie.ts';
 import type { GeneratorOperation } from '../../device/generator.ts';
 import type { ProfileOverrides } from '../../device/profile.ts';
+import { UsageError } from '../../util/errors.ts';
 import { jsonOption } from '../kit/json_option.ts';
-import { numberList, setOption, wholeNumber } from '../kit/options.ts';
+import { numberList, powerOfTwo, setOption, wholeNumber } from '../kit/options.ts';
 import { CommandFiles } from '../kit/command_files.ts';
 import { changeTexts, withSteps } from '../kit/output.ts';
 import { tableText } from '../kit/table.ts';
@@ -34,9 +35,9 @@ export function benchPcieCommand(): Command {
   return new Command('pcie')
     .description('rates of reads and writes over the PCIe link, simulated, beside the closed formulas')
     .option('--gen <n>', 'generation, 1 to 6', wholeNumber(1, 6))
-    .option('--lanes <n>', 'lanes: 1, 2, 4, 8, 16 or 32', wholeNumber(1, 32))
-    .option('--mps <n>', 'maximum payload size in bytes', wholeNumber(128, LARGEST))
-    .option('--mrrs <n>', 'maximum read request size in bytes', wholeNumber(128, LARGEST))
+    .option('--lanes <n>', 'lanes: 1, 2, 4, 8, 16 or 32', powerOfTwo(1, 32))
+    .option('--mps <n>', 'maximum payload size in bytes', powerOfTwo(128, LARGEST))
+    .option('--mrrs <n>', 'maximum read request size in bytes', powerOfTwo(128, LARGEST))
     .addOption(new Option('--op <op>', 'one operation instead of all').choices(OPERATIONS))
     .addOption(new Option('--bytes <list>', 'sizes').argParser(numberList(LARGEST)).default(SIZES, SIZES.join(',')))
     .addOption(profileOption())
@@ -56,11 +57,9 @@ Examples:
   virtfn bench pcie --set link.ecrc=1 --json=rates.json`,
     )
     .action(async (options: BenchPcieArguments) => {
-      const { gen, lanes, mps, mrrs, op, bytes, profile, set, json, svg } = options;
-      const link = { 'link.generation': gen, 'link.lanes': lanes, 'link.mps_bytes': mps, 'link.mrrs_bytes': mrrs };
-      const given = Object.entries(link).filter((entry): entry is [string, number] => entry[1] !== undefined);
+      const { op, bytes, profile, set, json, svg } = options;
       const files = new CommandFiles({ '--profile': profile?.file }, { '--json': json, '--svg': svg });
-      const changes = changesOf(profile, { ...Object.fromEntries(given), ...set });
+      const changes = changesOf(profile, { ...linkOf(options), ...set });
       const rows = withSteps('bench pcie', (onStep) =>
         runPcieBench(
           {
@@ -82,6 +81,26 @@ Examples:
         return `${parts.join(', ')}\n${rateText(rows)}`;
       });
     });
+}
+
+/** What the options of the link change. Throws UsageError where --set says something else of the same. */
+function linkOf({ gen, lanes, mps, mrrs, set }: BenchPcieArguments): ProfileOverrides {
+  const link = [
+    ['--gen', 'link.generation', gen],
+    ['--lanes', 'link.lanes', lanes],
+    ['--mps', 'link.mps_bytes', mps],
+    ['--mrrs', 'link.mrrs_bytes', mrrs],
+  ] as const;
+  const changes: Record<string, number> = {};
+  for (const [option, name, value] of link) {
+    if (value === undefined) continue;
+    const other = set[name];
+    if (other !== undefined && other !== value) {
+      throw new UsageError(`${option} ${value}: --set ${name}=${other} says otherwise; give one of them`);
+    }
+    changes[name] = value;
+  }
+  return changes;
 }
 
 function rateText(rows: readonly PcieRow[]): string {

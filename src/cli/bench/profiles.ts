@@ -16,7 +16,9 @@ const SCHEMA = 'virtfn.profiles/1';
 export function profilesCommand(): Command {
   return new Command('profiles')
     .description('list the timing profiles, or the parameters of one')
-    .addArgument(new Argument('[name|file]', 'a profile, or a JSON file to be checked').argParser(chooseProfile))
+    .addArgument(
+      new Argument('[name|file]', 'a profile, or a JSON file to be checked').argParser((text) => chooseProfile(text)),
+    )
     .option('--diff', 'only what differs from the default profile')
     .addOption(jsonOption(SCHEMA))
     .addHelpText(

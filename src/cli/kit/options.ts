@@ -17,6 +17,15 @@ export function wholeNumber(low: number, high: number): (text: string) => number
   };
 }
 
+/** Reader of a power of two from `low` to `high`. */
+export function powerOfTwo(low: number, high: number): (text: string) => number {
+  return (text) => {
+    const value = WHOLE_NUMBER.test(text) ? Number(text) : 0;
+    if (value >= low && value <= high && Number.isInteger(Math.log2(value))) return value;
+    throw new InvalidArgumentError(`Give a power of two from ${low} to ${high}.`);
+  };
+}
+
 /** Reader of a list of whole numbers from 1 to `high`, in ascending order. */
 export function numberList(high: number): (text: string) => number[] {
   const read = wholeNumber(1, high);
@@ -47,7 +56,7 @@ export function setOption(): Option {
 }
 
 /** Adds one name=value; names and ranges are checked where the profile is made. */
-function addOverride(text: string, before: ProfileOverrides): ProfileOverrides {
+export function addOverride(text: string, before: ProfileOverrides): ProfileOverrides {
   const [name = '', value = '', ...more] = text.split('=');
   if (name === '' || value.trim() === '' || more.length > 0 || !Number.isFinite(Number(value))) {
     throw new InvalidArgumentError('Give the name of a parameter, = and a number.');

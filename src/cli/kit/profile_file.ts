@@ -25,7 +25,7 @@ export function profileOption(fallback?: string): Option {
   const option = new Option(
     '--profile <name|file>',
     `timing profile: ${PROFILE_NAMES.join(', ')}, or a JSON file`,
-  ).argParser(chooseProfile);
+  ).argParser((text) => chooseProfile(text, '--profile '));
   return fallback === undefined ? option : option.default({ name: fallback, values: {} }, fallback);
 }
 
@@ -34,11 +34,11 @@ export function changesOf(profile: ProfileChoice | undefined, set: ProfileOverri
   return { ...profile?.values, ...set };
 }
 
-/** Reads what stands behind --profile. Throws UsageError. */
-export function chooseProfile(text: string): ProfileChoice {
+/** Reads a profile as it was typed, behind the option `place` if it was one. Throws UsageError. */
+export function chooseProfile(text: string, place = ''): ProfileChoice {
   if (text.endsWith('.json')) return readProfileFile(text);
   if (!PROFILE_NAMES.includes(text)) {
-    throw new UsageError(`--profile ${text}: ${unknownName('profile', text, PROFILE_NAMES)}; a file ends in .json`);
+    throw new UsageError(`${place}${text}: ${unknownName('profile', text, PROFILE_NAMES)}; a file ends in .json`);
   }
   return { name: text, values: {} };
 }

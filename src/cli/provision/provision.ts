@@ -15,6 +15,7 @@ import { DASH } from '../../files/errors.ts';
 import { isStandardOutput } from '../../files/identity.ts';
 import { withLock } from '../../files/lock.ts';
 import { readInput } from '../../files/read.ts';
+import { withCardOptions } from '../kit/card_options.ts';
 import { CommandFiles } from '../kit/command_files.ts';
 import { jsonOption } from '../kit/json_option.ts';
 import { wholeNumber } from '../kit/options.ts';
@@ -190,7 +191,7 @@ Examples:
       const text = readInput(path);
       inTurn(options, () => {
         const isNew = isStandardOutput(options.card); // nothing is read from there
-        const card = isNew ? new ProvisionedCard(newCard(options)) : cardFor(options, files);
+        const card = isNew ? makeCard(options) : cardFor(options, files);
         const file = inFile(path, files, () => {
           const read = readFile(text, card);
           card.plan(read); // what the card as a whole cannot give is a problem of the file, too
@@ -260,11 +261,22 @@ function checkExists(path: string): void {
 
 /** The card of the file, or a new one where there is no file. */
 function cardFor(options: NewCardArguments, files: CommandFiles): ProvisionedCard {
-  if (options.card !== DASH && !existsSync(options.card)) return new ProvisionedCard(newCard(options));
+  if (options.card !== DASH && !existsSync(options.card)) return makeCard(options);
   if (Object.keys(newCard(options)).length > 0) {
     throw new UsageError(`${options.card} exists; options of a new card are for one that does not`);
   }
   return openCard(options.card, files);
+}
+
+/** Throws UsageError for what no card can have. */
+function makeCard(options: NewCardArguments): ProvisionedCard {
+  const names = {
+    totalVfs: '--total-vfs',
+    onDemandFunctions: '--on-demand',
+    vfVectors: '--vf-vectors',
+    vfVectorPool: '--vf-vector-pool',
+  };
+  return withCardOptions(names, () => new ProvisionedCard(newCard(options)));
 }
 
 function newCard({ totalVfs, onDemand, vfVectors, vfVectorPool }: NewCardArguments): CardOptions {

@@ -25,6 +25,7 @@ import { VFIO_PCI_CONFIG_REGION_INDEX } from '../../vfio/vfio_device.ts';
 import { VfioPci } from '../../vfio/vfio_pci.ts';
 import { addressText } from '../../util/address_text.ts';
 import { ConfigSpace, hex, type Capability } from './config_space.ts';
+import { withCardOptions } from '../kit/card_options.ts';
 import { CommandFiles } from '../kit/command_files.ts';
 import { jsonOption } from '../kit/json_option.ts';
 import { vfsOption, wholeNumber } from '../kit/options.ts';
@@ -90,7 +91,10 @@ Examples:
 }
 
 function listFunctions({ vfs, offset, stride }: LspciArguments): ListedFunction[] {
-  const machine = new Machine({ mode: 'functional', totalVfs: vfs, firstVfOffset: offset, vfStride: stride });
+  const machine = withCardOptions(
+    { totalVfs: '--vfs', firstVfOffset: '--offset', vfStride: '--stride' },
+    () => new Machine({ mode: 'functional', totalVfs: vfs, firstVfOffset: offset, vfStride: stride }),
+  );
   const { nic, bus } = machine;
   return Array.from({ length: vfs + 1 }, (_, fn) => {
     const device = new VfioPci(nic, fn, bus, fn === 0 ? 'hardware' : 'vfio');
