@@ -10,6 +10,7 @@ import { benchPcieCommand } from './bench/pcie.ts';
 import { fuzzCommand } from './fuzz/fuzz.ts';
 import { optionTerm, withJsonInOneWord } from './kit/json_option.ts';
 import { lifecycleCommand } from './provision/lifecycle.ts';
+import { standardOutput } from './kit/output.ts';
 import { lspciCommand } from './registers/lspci.ts';
 import { profilesCommand } from './bench/profiles.ts';
 import { provisionCommand } from './provision/provision.ts';
@@ -56,7 +57,10 @@ Exit codes: 0 done, 1 what was asked about failed, 2 wrong usage or input, 70 a 
       .helpCommand(false)
       .helpOption('-h, --help', 'print this help')
       .configureHelp({ subcommandTerm: (verb) => verb.name(), optionTerm })
-      .configureOutput({ outputError: (text, write) => write(usageText(text, fullName(command))) });
+      .configureOutput({
+        writeOut: (text) => standardOutput.write(text),
+        outputError: (text, write) => write(usageText(text, fullName(command))),
+      });
   }
   return program;
 }

@@ -41,6 +41,15 @@ describe('source files', () => {
     expect(open.map(({ place }) => place)).toEqual([]);
   });
 
+  it('of the program give standard output nothing past the one way to it, which writes all or fails', () => {
+    const past = sources.filter(
+      ({ file, lines }) =>
+        file.startsWith('src/') && lines.some((line) => /process\.stdout\.write|console\./.test(line)),
+    );
+
+    expect(past.map(({ file }) => file)).toEqual([]);
+  });
+
   it('compile and lint without exceptions in the text', () => {
     const exception = /@ts-ignore|@ts-nocheck|eslint-disable|oxlint-disable/;
     const files = sources.filter(

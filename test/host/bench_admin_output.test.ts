@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 import { benchAdminCommand } from '../../src/cli/bench/admin.ts';
+import { standardOutput } from '../../src/cli/kit/output.ts';
 import { CliProgram } from '../support/cli_program.ts';
 import { repoPath } from '../support/repo.ts';
 
@@ -20,12 +21,13 @@ afterAll(() => rmSync(folder, { recursive: true }));
 /** What the command prints; mistakes are thrown. */
 async function run(...args: string[]): Promise<string> {
   let text = '';
-  const keep = (chunk: string | Uint8Array): boolean => {
-    text += String(chunk);
+  const output = vi.spyOn(standardOutput, 'write').mockImplementation((piece) => {
+    text += piece;
+  });
+  const errors = vi.spyOn(process.stderr, 'write').mockImplementation((piece) => {
+    text += String(piece);
     return true;
-  };
-  const output = vi.spyOn(process.stdout, 'write').mockImplementation(keep);
-  const errors = vi.spyOn(process.stderr, 'write').mockImplementation(keep);
+  });
   try {
     await benchAdminCommand().exitOverride().parseAsync(args, { from: 'user' });
   } finally {

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
+import { standardOutput } from '../../src/cli/kit/output.ts';
 import { runProgram } from '../../src/cli/program.ts';
 import { parseJson } from '../../src/util/json.ts';
 import { nearestName } from '../../src/util/names.ts';
@@ -83,10 +84,11 @@ describe('a file', () => {
   /** The program in this process: exit code and what it printed. */
   const run = async (...args: readonly string[]): Promise<{ code: number; text: string }> => {
     const lines: unknown[] = [];
-    const write = (line: unknown): boolean => lines.push(line) > 0;
-    const spies = [process.stdout, process.stderr].map((stream) =>
-      vi.spyOn(stream, 'write').mockImplementation(write as typeof stream.write),
-    );
+    const keep = (line: unknown): boolean => lines.push(line) > 0;
+    const spies = [
+      vi.spyOn(standardOutput, 'write').mockImplementation(keep),
+      vi.spyOn(process.stderr, 'write').mockImplementation(keep),
+    ];
     const code = await runProgram(args);
     for (const spy of spies) spy.mockRestore();
     return { code, text: lines.join('') };

@@ -17,7 +17,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi, type TestContext } from 'vitest';
 
 import { runProgram } from '../../src/cli/program.ts';
 import { OutputFile, writeFile } from '../../src/files/output_file.ts';
@@ -144,6 +144,17 @@ describe('an output of a command', () => {
     });
     return { code: status, stdout, stderr };
   };
+  /** Does `work` with a file system of its own in small/. */
+  const onSmallDisk = (context: TestContext, size: string, work: () => void): void => {
+    mkdirSync(at('small'));
+    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', at('small')]).status === 0;
+    if (!mounted) context.skip('mounting is not allowed');
+    try {
+      work();
+    } finally {
+      execFileSync('umount', [at('small')]);
+    }
+  };
   const REPLAY = '$V replay in.pcap --via modern --mode functional';
 
   beforeAll(() => {
@@ -269,11 +280,28 @@ describe('an output of a command', () => {
     expect(readdirSync(program.folder).filter((name) => name.startsWith('o.vcd'))).toEqual(['o.vcd']);
   });
 
+  it.each(['lspci --hex', 'regs vf1', '--help'])('says that standard output may not be larger: %s', (command) => {
+    const { code, stdout, stderr } = shell(`ulimit -f 1; $V ${command} > o.txt; c=$?; wc -c < o.txt; exit $c`);
+
+    expect(stderr).toBe(
+      'virtfn: standard output: larger than files may be here; raise ulimit -f or choose another file system\n',
+    );
+    expect(code).toBe(1);
+    expect(stdout.trim()).toBe('1024');
+  });
+
+  it('says that standard output is full where a part of it found room', (context) => {
+    onSmallDisk(context, '8k', () => {
+      const { code, stderr } = shell('$V lspci --hex > small/o.txt');
+
+      expect(stderr).toBe('virtfn: standard output: the file system is full; make room or choose another place\n');
+      expect(code).toBe(1);
+      expect(statSync(at('small/o.txt')).size).toBe(8192);
+    });
+  });
+
   it('leaves the old one and nothing else on a file system of 64 KiB that fills up', (context) => {
-    mkdirSync(at('small'));
-    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', at('small')]).status === 0;
-    if (!mounted) context.skip('mounting is not allowed');
-    try {
+    onSmallDisk(context, '64k', () => {
       writeFileSync(at('small/o.pcap'), 'before');
 
       const { code, stderr } = program.run('trace', 'traffic', '--tlp', 'small/o.pcap');
@@ -282,8 +310,6 @@ describe('an output of a command', () => {
       expect(code).toBe(1);
       expect(readdirSync(at('small'))).toEqual(['o.pcap']);
       expect(readFileSync(at('small/o.pcap'), 'utf8')).toBe('before');
-    } finally {
-      execFileSync('umount', [at('small')]);
-    }
+    });
   });
 });

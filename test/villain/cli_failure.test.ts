@@ -6,6 +6,7 @@ import { join } from 'node:path';
 
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
+import { standardOutput } from '../../src/cli/kit/output.ts';
 import { runProgram } from '../../src/cli/program.ts';
 import type { Case } from '../../src/villain/case.ts';
 
@@ -37,12 +38,13 @@ afterEach(() => vi.restoreAllMocks());
 
 async function run(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   const texts = { stdout: '', stderr: '' };
-  for (const name of ['stdout', 'stderr'] as const) {
-    vi.spyOn(process[name], 'write').mockImplementation((text) => {
-      texts[name] += String(text);
-      return true;
-    });
-  }
+  vi.spyOn(standardOutput, 'write').mockImplementation((text) => {
+    texts.stdout += text;
+  });
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    texts.stderr += String(text);
+    return true;
+  });
   return { code: await runProgram(['villain', '--path', 'direct', '--mode', 'functional', ...args]), ...texts };
 }
 

@@ -5,6 +5,8 @@ import { statSync } from 'node:fs';
 
 import { Format, SingleBar } from 'cli-progress';
 
+import { DASH } from '../../files/errors.ts';
+import { writeFile } from '../../files/output_file.ts';
 import type { StepHandler } from '../../measure/steps.ts';
 import type { ProfileOverrides } from '../../device/profile.ts';
 import { sentenceWidth, wrapped } from './table.ts';
@@ -17,9 +19,20 @@ const BAR_WIDTH_MIN = 4;
 const DEFAULT_COLUMNS = 80;
 const SECONDS_UNPADDED = { autopaddingChar: '' };
 
+/**
+ * The one way to standard output. What it was given is out when it returns: the stream of Node drops what a file system that
+ * fills up, or a limit on the size of files, leaves of a write, without a word.
+ */
+export const standardOutput = {
+  /** Throws NicError: FILE where there is no room, READER_GONE. */
+  write(text: string): void {
+    writeFile(DASH, [text]);
+  },
+};
+
 /** Prints text and a line feed. */
 export function print(text: string): void {
-  process.stdout.write(`${text}\n`);
+  standardOutput.write(`${text}\n`);
 }
 
 /** Says something on standard error that is no reason to fail, as errors are said. */
