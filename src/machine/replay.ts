@@ -100,9 +100,6 @@ const RECEIVER = 2;
 const DEFAULT_MTU = 1500;
 const RING_SIZE = 256;
 const FRAMES_UNDER_WAY = RING_SIZE / 4; // a legacy frame may take two descriptors
-/** A driver's memory: headers and alignment of each buffer, and what is no buffer. */
-const BUFFER_OVERHEAD_BYTES = 160;
-const DRIVER_BASE_BYTES = 256 << 10;
 
 /** One replay; frames() runs it, report() tells what came of it. */
 export class Replay {
@@ -230,22 +227,14 @@ export class Replay {
       mac: this.survey.freeAddress,
       queueSize: RING_SIZE,
       wire: to === 'vf' ? 'discard' : 'host',
-      windowBytes: (drivenVfs + 1) * this.driverBytes,
-      pfMemoryBytes: this.driverBytes,
     });
     this.machine = machine;
     return machine;
   }
 
-  private get driverBytes(): number {
-    const buffers = 2 * RING_SIZE * (this.options.mtu + BUFFER_OVERHEAD_BYTES);
-    return Math.ceil((buffers + DRIVER_BASE_BYTES) / 4096) * 4096;
-  }
-
   private start(machine: Machine): Sender {
-    const memory = this.driverBytes;
     const isLegacy = this.options.via === 'legacy';
-    const sender = isLegacy ? machine.startLegacy(SENDER, {}, memory) : machine.startModern(SENDER, {}, memory);
+    const sender = isLegacy ? machine.startLegacy(SENDER) : machine.startModern(SENDER);
     if (this.options.to === 'wire') {
       machine.nic.onFrame((frame, fn, timeCycles) => {
         if (fn === SENDER) this.arrived.push({ bytes: frame.slice(), timeCycles });
@@ -255,8 +244,8 @@ export class Replay {
         this.arrived.push({ bytes: bytes.slice(offset, offset + length), timeCycles: machine.nic.now() });
       };
       const receiver = isLegacy
-        ? machine.startLegacy(RECEIVER, { onReceive }, memory)
-        : machine.startModern(RECEIVER, { onReceive }, memory);
+        ? machine.startLegacy(RECEIVER, { onReceive })
+        : machine.startModern(RECEIVER, { onReceive });
       if (!receiver.setReceiveMode(true, true)) throw new NicError('REPLAY', 'VF 2 does not become promiscuous');
     }
     machine.settle();

@@ -161,6 +161,16 @@ describe('the frames of a replay', () => {
     expect(replay.report().drops).toEqual({ too_long: 1 });
   });
 
+  it.each([68, 500, 1023, 1024, 1499, 1500])('are as long as an MTU of %i allows, each way', (mtu) => {
+    for (const way of WAYS) {
+      const longest = frame('02:00:00:00:00:99', mtu + 14);
+      const replay = new Replay(sourceOf([longest, frame('02:00:00:00:00:99', mtu + 15)]), { ...way, mtu });
+
+      expect(digitsOf(replay.frames())).toEqual([digits(longest)]);
+      expect(replay.report().drops).toEqual({ too_long: 1 });
+    }
+  });
+
   it('that are too long are named: the first, its limit, and the MTU with which all would go', () => {
     const to = '02:00:00:00:00:99';
     const tagged = frame(to, 2000).with(12, 0x81).with(13, 0x00);
