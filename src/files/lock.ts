@@ -3,9 +3,9 @@
 // is gone without its file, killed say, FILE.lock.1 may be made, and so on: a dead holder's file is never taken away while
 // somebody could still judge by it, only by the next holder when its work is done. So two that find the same dead holder
 // cannot both go on: a file of one name is made once.
-import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 
 import { NicError } from '../util/errors.ts';
 import { pause } from '../util/pause.ts';
@@ -34,6 +34,22 @@ export function withLock<T>(path: string, work: () => T): T {
     return work();
   } finally {
     for (let i = 0; i <= number; i++) rmSync(nameOf(base, i), { force: true });
+    clearAway(base);
+  }
+}
+
+/** Is `path` a name that the lock of `locked` may take? Nothing else can be kept there. */
+export function isLockFile(path: string, locked: string): boolean {
+  const isStream = statSync(path, { throwIfNoEntry: false })?.isFile() === false;
+  return !isStream && realPlace(path).startsWith(`${realPlace(locked)}.lock.`);
+}
+
+/** Removes what processes left that were killed while they waited. */
+function clearAway(base: string): void {
+  const folder = dirname(base);
+  for (const name of readdirSync(folder)) {
+    const file = join(folder, name);
+    if (file.startsWith(`${base}.of.`) && isGone(read(file))) rmSync(file, { force: true });
   }
 }
 
@@ -44,8 +60,8 @@ function nameOf(base: string, number: number): string {
 /** Waits for its turn; the number of the file that is ours now. */
 function acquire(path: string, base: string): number {
   const own = `${base}.of.${process.pid}`;
-  writeFileSync(own, JSON.stringify({ pid: process.pid, host: hostname() } satisfies Holder));
   try {
+    writeFileSync(own, JSON.stringify({ pid: process.pid, host: hostname() } satisfies Holder));
     let waitingFor = '';
     let since = Date.now();
     for (;;) {

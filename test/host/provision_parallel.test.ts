@@ -78,6 +78,31 @@ describe('virtfn provision modify', () => {
     expect(lstatSync(at('link.json')).isSymbolicLink()).toBe(true);
     expect(vlans()).toEqual([5]);
   });
+
+  it.each([
+    ['modify', 'vf1', '--vlan', '5', '--json=card.json.lock.0'],
+    ['modify', 'vf1', '--vlan', '5', '--json=./card.json.lock.of.1'],
+    ['apply', 'card.json.lock.0'],
+  ])('uses no name of a lock for anything else: %s %s %s %s %s', (...args) => {
+    if (args[0] === 'apply') program.write('card.json.lock.0', {});
+    const before = readdirSync(program.folder).toSorted();
+
+    const { code, stderr } = program.run('provision', ...args.filter(Boolean), '--card', 'card.json');
+
+    expect(stderr).toMatch(/card\.json\.lock\.\S+ is where a lock of --card card\.json lies; choose another place\n$/);
+    expect(code).toBe(2);
+    expect(readdirSync(program.folder).toSorted()).toEqual(before);
+    expect(vlans()).toEqual([]);
+  });
+
+  it('leaves no lock where none can be written', () => {
+    const line = `ulimit -f 0; ${process.execPath} ${program.file} provision modify vf1 --vlan 5 --card card.json`;
+    const { status, stderr } = spawnSync('bash', ['-c', line], { cwd: program.folder, encoding: 'utf8' });
+
+    expect(stderr).toContain('card.json: larger than files may be here');
+    expect(status).toBe(1);
+    expect(readdirSync(program.folder).toSorted()).toEqual(['card.json', 'plan.json']);
+  });
 });
 
 describe('a lock', () => {
@@ -87,12 +112,15 @@ describe('a lock', () => {
   it('of processes that were killed is taken over, and cleared away', () => {
     lockFile(0, deadPid());
     lockFile(1, deadPid());
+    const waited = deadPid();
+    writeFileSync(at(`card.json.lock.of.${waited}`), JSON.stringify({ pid: waited, host: hostname() }));
 
     expect(withLock(at('card.json'), () => readdirSync(program.folder).toSorted())).toEqual([
       'card.json',
       'card.json.lock.0',
       'card.json.lock.1',
       'card.json.lock.2',
+      `card.json.lock.of.${waited}`,
       'plan.json',
     ]);
     expect(readdirSync(program.folder).toSorted()).toEqual(['card.json', 'plan.json']);

@@ -13,7 +13,7 @@ import { FileProblems, problemText } from '../../util/problems.ts';
 import { NicError, UsageError } from '../../util/errors.ts';
 import { DASH } from '../../files/errors.ts';
 import { isStandardOutput } from '../../files/identity.ts';
-import { withLock } from '../../files/lock.ts';
+import { isLockFile, withLock } from '../../files/lock.ts';
 import { readInput } from '../../files/read.ts';
 import { withCardOptions } from '../kit/card_options.ts';
 import { CommandFiles } from '../kit/command_files.ts';
@@ -238,7 +238,14 @@ function filesOf({ card, json }: CardArguments, file?: string): CommandFiles {
 /** The files of a verb that describes the card again. */
 function changedFilesOf(options: CardArguments & { dryRun?: true }, file?: string): CommandFiles {
   if (options.dryRun) return filesOf(options, file);
-  return new CommandFiles({ '<file>': file }, { '--card': options.card, '--json': options.json });
+  const { card, json } = options;
+  const files = new CommandFiles({ '<file>': file }, { '--card': card, '--json': json });
+  if (isStandardOutput(card)) return files;
+  for (const path of [file, json]) {
+    if (path === undefined || path === DASH || !isLockFile(path, card)) continue;
+    throw new UsageError(`${path} is where a lock of --card ${card} lies; choose another place`);
+  }
+  return files;
 }
 
 function answer(files: CommandFiles, verbName: string, content: object, text: () => string): void {
