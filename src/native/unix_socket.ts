@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // UNIX sockets with file descriptors in their messages (SCM_RIGHTS), non-blocking. A listening socket appears at its path
 // whole or not at all: it is bound beside it and renamed.
-import { lstatSync, renameSync, rmSync } from 'node:fs';
+import { closeSync, lstatSync, openSync, renameSync, rmSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 
 import { NicError } from '../util/errors.ts';
 import {
@@ -18,6 +19,7 @@ import {
 import { POLLIN, waitFor } from './wait.ts';
 
 const PATH_MAX = 107; // sun_path less its NUL
+const O_PATH = 0o10000000;
 const BACKLOG = 8;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
@@ -135,11 +137,11 @@ export class UnixListener {
     this.libc = libc;
     this.path = path;
     makeRoom(libc, path);
-    const hidden = `${path}.${process.pid}`;
+    socketAddress(path); // clients have to reach it
+    const hidden = join(dirname(path), `.virtfn.${process.pid}`);
     rmSync(hidden, { force: true });
     this.fd = libc.socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    const address = socketAddress(hidden);
-    const isListening = libc.bind(this.fd, address, address.length) === 0 && libc.listen(this.fd, BACKLOG) === 0;
+    const isListening = isBound(libc, this.fd, hidden) && libc.listen(this.fd, BACKLOG) === 0;
     if (!isListening || !isRenamed(hidden, path)) {
       libc.close(this.fd);
       rmSync(hidden, { force: true });
@@ -173,6 +175,22 @@ export function fileAt(path: string): string {
     return `${dev}:${ino}:${birthtimeNs}`;
   } catch {
     return '';
+  }
+}
+
+/** Binds by way of an open folder: a name beside a path that just fits may be longer than it. */
+function isBound(libc: Libc, fd: number, path: string): boolean {
+  let folder: number;
+  try {
+    folder = openSync(dirname(path), O_PATH);
+  } catch {
+    return false;
+  }
+  try {
+    const address = socketAddress(`/proc/self/fd/${folder}/${basename(path)}`);
+    return libc.bind(fd, address, address.length) === 0;
+  } finally {
+    closeSync(folder);
   }
 }
 
