@@ -33,7 +33,7 @@ interface Identity {
   readonly path: string;
   /** Equal for two names of one file. */
   readonly key: string;
-  /** `sink` forgets what it is given; streams are what is no file on a disk. */
+  /** `sink` forgets what it is given; streams may be read and written. */
   readonly kind: 'file' | 'stream' | 'sink' | 'new';
   /** Where a new file will lie: the nearest folder that exists, and the names below it. */
   readonly place?: Place;
@@ -101,7 +101,9 @@ function identify(option: string, path: string, dashFd: number): Identity {
       return { option, path, key: `${keyOf(folder)}/${place.names}`, kind: 'new', place };
     }
     if (stats.isDirectory()) throw folderError();
-    const kind = stats.isFile() || stats.isBlockDevice() ? 'file' : path !== DASH && isSink(stats) ? 'sink' : 'stream';
+    // what is written into a FIFO comes out of it again
+    const isFile = stats.isFile() || stats.isBlockDevice() || stats.isFIFO();
+    const kind = isFile ? 'file' : path !== DASH && isSink(stats) ? 'sink' : 'stream';
     return { option, path, key: keyOf(stats), kind };
   });
 }

@@ -167,6 +167,7 @@ describe('an output of a command', () => {
     for (const name of readdirSync(program.folder)) rmSync(at(name), { recursive: true });
     copyFileSync(CAPTURE, at('in.pcap'));
     symlinkSync('in.pcap', at('link'));
+    execFileSync('mkfifo', [at('fifo')]);
     writeFileSync(at('profile.json'), '{}');
     writeFileSync(at('plan.json'), '{}');
   });
@@ -191,6 +192,12 @@ describe('an output of a command', () => {
     ['serve --wire pcap:@o --socket vf1=@o', ['--wire', 'vf1']],
     ['serve --vfs 2 --socket vf1=@s --socket vf2=@./s', ['vf1', 'vf2']],
     ['serve --config @profile.json --wire pcap:@profile.json', ['--config', '--wire']],
+    ['serve --wire peer:@vf1.sock --socket-dir @.', ['SOCKET of --wire', 'the socket of vf1']],
+    ['serve --wire dgram:@vf1.sock,@b --socket-dir @.', ['LOCAL of --wire', 'the socket of vf1']],
+    ['serve --wire dgram:@b,@vf1.sock --socket-dir @.', ['REMOTE of --wire', 'the socket of vf1']],
+    ['serve --wire dgram:@a,@./a', ['LOCAL of --wire', 'REMOTE of --wire']],
+    ['serve --wire pcap:@fifo,@./fifo', ['FILE of --wire', 'PLAY of --wire']],
+    ['replay @fifo --via modern --out @fifo', ['--out']],
     ['serve --wire pcap:/dev/stdout', ['--wire', 'standard output']],
   ])('is no input and no other output: %s (@: a folder)', async (command, options) => {
     const before = readdirSync(program.folder).toSorted();

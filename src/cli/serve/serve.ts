@@ -97,10 +97,14 @@ function filesRead({ wire }: ServeConfig, config: string | undefined): NamedFile
   ];
 }
 
+/** All that is written to, or listened at; also what others listen at: it is none of our own. */
 function filesWritten({ wire, functions }: ServeConfig): NamedFile[] {
   return [
     ['the report on standard output', DASH],
     ['FILE of --wire', wire?.kind === 'pcap' ? wire.path : undefined],
+    ['SOCKET of --wire', wire?.kind === 'peer' ? wire.path : undefined],
+    ['LOCAL of --wire', wire?.kind === 'dgram' ? wire.local : undefined],
+    ['REMOTE of --wire', wire?.kind === 'dgram' ? wire.remote : undefined],
     ...functions.map(({ name, path }): NamedFile => [`the socket of ${name}`, path]),
   ];
 }
