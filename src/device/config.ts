@@ -136,7 +136,7 @@ const FEATURES_ROW: OptionRow<readonly number[], All> = {
       .map((bit) => ({
         part: bit,
         text: isBit(bit)
-          ? `VIRTIO_F_VERSION_1 is always offered; [${others}] would do`
+          ? `VIRTIO_F_VERSION_1 is always offered; leave ${VIRTIO_F_VERSION_1} out`
           : `bit numbers from 0 to 63 are needed, say [${others}]`,
         remedy: others,
       }));

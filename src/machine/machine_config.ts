@@ -82,7 +82,7 @@ export function resolveMachine(options: MachineOptions) {
   check(isCount, 'numVfs', vfs, `a whole number from 0 to ${totalVfs} is needed`, vfs > totalVfs ? totalVfs : 0);
   const others = withoutFeatures.filter((bit) => bit !== VIRTIO_F_SR_IOV);
   const hasVfs = vfs === 0 || others.length === withoutFeatures.length;
-  const needed = `the PF's driver enables VFs by way of VIRTIO_F_SR_IOV; [${others}] would do`;
+  const needed = `the PF's driver enables VFs by way of VIRTIO_F_SR_IOV; leave ${VIRTIO_F_SR_IOV} out`;
   check(hasVfs, 'withoutFeatures', VIRTIO_F_SR_IOV, needed, others);
 
   const least = driverMemoryBytes(shape(mtu, queueSize, pf, { queueSize: adminQueueSize, ...pf.admin }));

@@ -56,7 +56,7 @@ export function setOption(): Option {
 }
 
 /** Adds one name=value; names and ranges are checked where the profile is made. */
-export function addOverride(text: string, before: ProfileOverrides): ProfileOverrides {
+export function addOverride(text: string, before: ProfileOverrides = {}): ProfileOverrides {
   const [name = '', value = '', ...more] = text.split('=');
   if (name === '' || value.trim() === '' || more.length > 0 || !Number.isFinite(Number(value))) {
     throw new InvalidArgumentError('Give the name of a parameter, = and a number.');

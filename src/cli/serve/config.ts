@@ -7,7 +7,7 @@ import { ConfigError, resolveConfig, type NicConfig } from '../../device/config.
 import { resolveProfile } from '../../device/profile.ts';
 import { resolveMachine } from '../../machine/machine_config.ts';
 import { NicError, UsageError } from '../../util/errors.ts';
-import { unknownName } from '../../util/names.ts';
+import { unknownName, valueText } from '../../util/names.ts';
 
 /** What the wire leads to. */
 export type WireChoice =
@@ -42,41 +42,57 @@ export interface ServeConfig {
 /** Settings by name, as they are written in a file; those of the command line have the same form. */
 export type Settings = Readonly<Record<string, unknown>>;
 
-type Check = (value: unknown) => string | null;
+export const WIRE_FORMS = 'none, loopback, tap:NAME, pcap:FILE, pcap:FILE,PLAY, peer:SOCKET or dgram:LOCAL,REMOTE';
 
-const whole: Check = (value) => (Number.isInteger(value) ? null : 'a whole number is needed');
-const text: Check = (value) => (typeof value === 'string' && value !== '' ? null : 'text is needed');
-const flag: Check = (value) => (typeof value === 'boolean' ? null : 'true or false is needed');
-const oneOf =
-  (...choices: string[]): Check =>
-  (value) =>
-    choices.includes(value as string) ? null : `${choices.join(' or ')} is needed`;
-const numbers: Check = (value) => (isArrayOf(value, Number.isInteger) ? null : 'an array of whole numbers is needed');
+/** What a setting has to be. */
+interface Check {
+  readonly isGood: (value: unknown) => boolean;
+  readonly needed: string;
+  /** The same of the option, where that is written otherwise. */
+  readonly neededOfOption?: string;
+}
+
+const whole: Check = { isGood: Number.isInteger, needed: 'a whole number is needed' };
+const text = (needed: string): Check => ({ isGood: (value) => typeof value === 'string' && value !== '', needed });
+const path = text('a path is needed');
+const flag: Check = { isGood: (value) => typeof value === 'boolean', needed: 'true or false is needed' };
+const oneOf = (...choices: string[]): Check => ({
+  isGood: (value) => choices.includes(value as string),
+  needed: `${choices.join(' or ')} is needed`,
+});
+const record = (needed: string): Check => ({ isGood: isRecord, needed });
 /** Settings that put VFs behind the variant driver. */
 export const VARIANTS = ['transitional', 'legacyOnly'] as const;
 const VF_NAME = /^vf[1-9]\d*$/;
 const FUNCTION_NAME = /^(?:pf|vf[1-9]\d*)$/;
 
-const allOrVfs: Check = (value) =>
-  typeof value === 'boolean' || isArrayOf(value, (name) => VF_NAME.test(String(name)))
-    ? null
-    : 'true, false or an array of names (vf1, vf2, ...) is needed';
+const allOrVfs: Check = {
+  isGood: (value) => typeof value === 'boolean' || isArrayOf(value, (name) => VF_NAME.test(String(name))),
+  needed: 'true, false or an array of names (vf1, vf2, ...) is needed',
+  neededOfOption: 'names as vf1,vf3 are needed, or none for all VFs',
+};
 
 const CHECKS: Readonly<Record<string, Check>> = {
   vfs: whole,
   mode: oneOf('functional', 'timed'),
   queuePairs: whole,
   queueSize: whole,
-  mac: text,
+  mac: text('an address is needed'),
   mtu: whole,
   receiveHoldBytes: whole,
-  withoutFeatures: numbers,
+  withoutFeatures: {
+    isGood: (value) => isArrayOf(value, Number.isInteger),
+    needed: 'an array of whole numbers is needed',
+  },
   firstVfOffset: whole,
   vfStride: whole,
-  profile: (value) => (isRecord(value) ? null : 'an object of parameters is needed'),
-  wire: (value) => (typeof value === 'string' && readWire(value) !== undefined ? null : `${WIRE_FORMS} is needed`),
-  socketDir: text,
-  sockets: (value) => (isRecord(value) ? null : 'an object of paths by function is needed'),
+  profile: record('an object of parameters is needed'),
+  wire: {
+    isGood: (value) => typeof value === 'string' && readWire(value) !== undefined,
+    needed: `${WIRE_FORMS} is needed`,
+  },
+  socketDir: path,
+  sockets: record('an object of paths by function is needed'),
   pf: flag,
   raw: flag,
   transitional: allOrVfs,
@@ -90,8 +106,6 @@ export const OPTION_OF: Readonly<Record<string, string>> = {
   withoutFeatures: 'withoutFeature',
   profile: 'set',
 };
-
-export const WIRE_FORMS = 'none, loopback, tap:NAME, pcap:FILE, pcap:FILE,PLAY, peer:SOCKET or dgram:LOCAL,REMOTE';
 
 /** `--wire` in words; null for `none`. Undefined where it is no wire. */
 export function readWire(words: string): WireChoice | null | undefined {
@@ -108,13 +122,17 @@ export function readWire(words: string): WireChoice | null | undefined {
 /** Checks settings and fills in defaults. `file` names the configuration file, null without one. Throws UsageError. */
 export function resolveServeConfig(options: Settings, file: string | null, fileSettings: Settings): ServeConfig {
   const problems: string[] = [];
-  const place = (name: string): string =>
-    Object.hasOwn(options, name) || file === null ? `--${kebab(OPTION_OF[name] ?? name)}` : `${file}: ${name}`;
+  const isOption = (name: string): boolean => Object.hasOwn(options, name) || file === null;
+  /** A setting as it was given: an option, or a member of the file. */
+  const term = (name: string): string => (isOption(name) ? `--${kebab(OPTION_OF[name] ?? name)}` : name);
+  const place = (name: string): string => (isOption(name) ? term(name) : `${file}: ${name}`);
   const settings: Record<string, unknown> = { ...fileSettings, ...options };
   for (const [name, value] of Object.entries(settings)) {
     const check = Object.hasOwn(CHECKS, name) ? CHECKS[name]! : null;
-    const problem = check === null ? unknownName('setting', name, Object.keys(CHECKS)) : check(value);
-    if (problem === null) continue;
+    if (check?.isGood(value)) continue;
+    const needed = (isOption(name) ? check?.neededOfOption : undefined) ?? check?.needed;
+    const given = isOption(name) && Array.isArray(value) ? value.join(',') : valueText(value);
+    const problem = needed === undefined ? unknownName('setting', name, Object.keys(CHECKS)) : `${given}: ${needed}`;
     problems.push(`${place(name)}: ${problem}`);
     delete settings[name]; // the rest is checked with the default
   }
@@ -124,24 +142,29 @@ export function resolveServeConfig(options: Settings, file: string | null, fileS
   const variants = VARIANTS.filter((name) => (settings[name] ?? false) !== false);
   const [variant] = variants;
   if (isRaw && (isPf || variant !== undefined)) {
-    problems.push(`${place('raw')}: the hardware's own view is of all functions; leave ${variant ?? 'pf'} out`);
+    problems.push(`${place('raw')}: the hardware's own view is of all functions; leave ${term(variant ?? 'pf')} out`);
   }
   if (isPf && variant !== undefined) {
-    problems.push(`${place('pf')}: transitional VFs need the PF's driver here; serve the PF, or leave ${variant} out`);
+    problems.push(
+      `${place('pf')}: transitional VFs need the PF's driver here; serve the PF, or leave ${term(variant)} out`,
+    );
   }
   const names = Array.from({ length: Math.min(Math.max(vfs, 0), 1024) }, (_, i) => `vf${i + 1}`);
   if (isRaw || isPf) names.unshift('pf');
   for (const setting of variants) {
     const chosen = settings[setting];
     for (const name of Array.isArray(chosen) ? chosen : []) {
-      if (!names.includes(name)) problems.push(`${place(setting)}: ${name} does not exist; vfs = ${vfs}`);
+      if (!names.includes(name)) problems.push(`${place(setting)}: ${name} does not exist; ${term('vfs')} is ${vfs}`);
     }
   }
   const sockets = (settings['sockets'] ?? {}) as Readonly<Record<string, unknown>>;
-  for (const [name, path] of Object.entries(sockets)) {
+  for (const [name, socket] of Object.entries(sockets)) {
     const where = Object.hasOwn(options, 'sockets') ? `--socket ${name}` : `${file}: sockets.${name}`;
     if (!FUNCTION_NAME.test(name) || !names.includes(name)) problems.push(`${where}: that function is not served`);
-    else if (text(path) !== null) problems.push(`${where}: ${text(path)}`);
+    else if (!path.isGood(socket)) {
+      const example = `${isOption('sockets') ? `${name}=` : ''}${name}.sock`;
+      problems.push(`${where}: ${valueText(socket)}: ${path.needed}, say ${example}`);
+    }
   }
   const card = cardConfig(settings, vfs, !isRaw && !isPf, place, problems);
   if (problems.length > 0) throw new UsageError(problems.join('; '));

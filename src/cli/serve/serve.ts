@@ -6,7 +6,7 @@ import { loadLibc } from '../../native/libc.ts';
 import { DASH } from '../../files/errors.ts';
 import { checkFiles, type NamedFile } from '../../files/identity.ts';
 import { readJsonFile } from '../../files/read.ts';
-import { wholeNumber } from '../kit/options.ts';
+import { addOverride, wholeNumber } from '../kit/options.ts';
 import { ServedCard } from './card.ts';
 import { OPTION_OF, resolveServeConfig, VARIANTS, WIRE_FORMS, type ServeConfig, type Settings } from './config.ts';
 import { ServeOutput } from './output.ts';
@@ -42,7 +42,7 @@ export function serveCommand(): Command {
       wholeNumber(0, 1 << 20),
     )
     .option('--without-feature <bit>', 'a feature that is not offered; may come again', addNumber)
-    .option('--set <name=value>', 'change a parameter of the timing profile; may come again', addParameter)
+    .option('--set <name=value>', 'change a parameter of the timing profile; may come again', addOverride)
     .option('--config <file>', 'the same settings as JSON; options go first')
     .option('--json', `print records as JSON, one a line (schema ${SERVE_SCHEMA}), in place of the text`)
     .addHelpText(
@@ -135,9 +135,4 @@ function addSocket(words: string, before: Readonly<Record<string, string>> = {})
 
 function addNumber(words: string, before: readonly number[] = []): readonly number[] {
   return [...before, wholeNumber(0, 63)(words)];
-}
-
-function addParameter(words: string, before: Readonly<Record<string, number>> = {}): Readonly<Record<string, number>> {
-  const [name = '', value = ''] = words.split('=');
-  return { ...before, [name]: value === '' ? Number.NaN : Number(value) };
 }

@@ -206,16 +206,16 @@ describe('a configuration file', () => {
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     for (const place of [
       'vfs: 2000: a whole number from 1 to 1024 is needed',
-      'mode: functional or timed is needed',
+      'mode: fast: functional or timed is needed',
       'queuePairs: 9: a whole number from 1 to 8 is needed',
       'mtu: 20: a whole number from 68 to 9000 is needed',
       'receiveHoldBytes: 5000: a multiple of 4096 is needed, say 8192',
       'mac: 03:00:00:00:00:00: a unicast address is needed',
-      'wire: none, loopback, tap:NAME',
+      'wire: tap: none, loopback, tap:NAME',
       'withoutFeatures: 32: VIRTIO_F_VERSION_1 is always offered',
-      'transitional: true, false or an array of names (vf1, vf2, ...) is needed',
+      'transitional: [vf1, 3]: true, false or an array of names (vf1, vf2, ...) is needed',
       'sockets.vf9999: that function is not served',
-      'sockets.vf1: text is needed',
+      'sockets.vf1: 7: a path is needed, say vf1.sock',
       'profile: nothing.here is no parameter of a profile',
       'vlan: no such setting; there are vfs, mode',
     ]) {
@@ -265,12 +265,16 @@ describe('a configuration file', () => {
 describe('options', () => {
   it.each([
     ['no VF', ['--vfs', '0'], /'0' is invalid.*1 to 1024; see virtfn serve --help/],
-    ['a mode that does not exist', ['--mode', 'fast'], /--mode: functional or timed is needed/],
-    ['a wire that does not exist', ['--wire', 'string'], /--wire: none, loopback, tap:NAME.* is needed/],
-    ['the PF beside transitional VFs', ['--pf', '--transitional'], /--pf: .*serve the PF, or leave transitional out/],
-    ['the PF beside legacy VFs', ['--pf', '--legacy-only', 'vf1'], /--pf: .*serve the PF, or leave legacyOnly out/],
-    ['a legacy VF that does not exist', ['--legacy-only', 'vf2'], /--legacy-only: vf2 does not exist; vfs = 1/],
-    ['a transitional VF that does not exist', ['--transitional', 'vf2'], /--transitional: vf2 does not exist; vfs = 1/],
+    ['a mode that does not exist', ['--mode', 'fast'], /--mode: fast: functional or timed is needed/],
+    ['a wire that does not exist', ['--wire', 'string'], /--wire: string: none, loopback, tap:NAME.* is needed/],
+    ['the PF beside transitional VFs', ['--pf', '--transitional'], /--pf: .*serve the PF, or leave --transitional out/],
+    ['the PF beside legacy VFs', ['--pf', '--legacy-only', 'vf1'], /--pf: .*serve the PF, or leave --legacy-only out/],
+    ['a legacy VF that does not exist', ['--legacy-only', 'vf2'], /--legacy-only: vf2 does not exist; --vfs is 1/],
+    [
+      'a transitional VF that does not exist',
+      ['--transitional', 'vf2'],
+      /--transitional: vf2 does not exist; --vfs is 1/,
+    ],
   ])('refuse %s with exit code 2', (_what, args, message) => {
     const { code, stdout, stderr } = program.run('serve', ...args);
 
