@@ -62,7 +62,7 @@ function isPowerOfTwo(value: number): boolean {
 
 /** What is wrong with a value of a parameter; null if nothing is. */
 function problemOf({ name, unit, min, max, isPowerOfTwo: needsPower }: ProfileRow, value: unknown): string | null {
-  if (typeof value !== 'number' || !Number.isFinite(value)) return `${name} = ${String(value)} is not a number`;
+  if (typeof value !== 'number' || !Number.isFinite(value)) return `${name} = ${valueText(value)} is not a number`;
   if (value < min || value > max) return `${name} = ${value} is outside ${min}..${max} ${unit}`;
   if (unit !== 'ns' && unit !== 'Gb/s' && !Number.isInteger(value)) return `${name} = ${value} is not a whole number`;
   if (needsPower && value !== 0 && !isPowerOfTwo(value)) return `${name} = ${value} is not a power of two`;

@@ -15,6 +15,8 @@ import { readProfile, readProfiles, type NamedProfiles } from './profile.ts';
 export interface CardLimits {
   readonly totalVfs: number;
   readonly onDemandFunctions: number;
+  /** Where the card is still to be made: what to add to a problem, so that it comes to have as many. */
+  readonly wayToMore?: (limit: 'totalVfs' | 'onDemandFunctions', count: number) => string;
 }
 
 /** What one function is to be. */
@@ -77,10 +79,11 @@ export function readProvisioning(
   return { profiles, functions: reader.wanted, numVfs: readNumVfs(numVfs, limits, problems) };
 }
 
-function readNumVfs(value: unknown, { totalVfs }: CardLimits, problems: Problem[]): number | null {
+function readNumVfs(value: unknown, { totalVfs, wayToMore }: CardLimits, problems: Problem[]): number | null {
   if (value === undefined) return null;
   if (Number.isInteger(value) && Number(value) >= 0 && Number(value) <= totalVfs) return Number(value);
-  const message = `${JSON.stringify(value)}: a whole number from 0 to ${totalVfs} is needed`;
+  const more = Number.isInteger(value) && Number(value) > 0 ? (wayToMore?.('totalVfs', Number(value)) ?? '') : '';
+  const message = `${JSON.stringify(value)}: a whole number from 0 to ${totalVfs} is needed${more}`;
   problems.push({ path: '/numVfs', message });
   return null;
 }
@@ -138,9 +141,14 @@ class EntryReader {
       return [];
     }
     const [low, high] = range;
-    if (low > high || high > last) {
+    if (low > high) {
+      this.report(place, `${text}: this runs backwards; give "${high}-${low}"`);
+      return [];
+    }
+    if (high > last) {
       const what = isOnDemand ? 'functions on demand' : 'VFs';
-      this.report(place, `${text}: the card has ${last === 0 ? `no ${what}` : `${what} 1 to ${last}`}`);
+      const more = this.limits.wayToMore?.(isOnDemand ? 'onDemandFunctions' : 'totalVfs', high) ?? '';
+      this.report(place, `${text}: the card has ${last === 0 ? `no ${what}` : `${what} 1 to ${last}`}${more}`);
       return [];
     }
     const before = isOnDemand ? this.limits.totalVfs : 0;

@@ -103,6 +103,7 @@ describe('a mistake', () => {
   it.each<[what: string, content: unknown, messages: RegExp[]]>([
     ['no JSON', '{ base: 1', [/bad\.json: line 1, column 3: a name in double quotes is needed, there is b/]],
     ['no object', [1, 2], [/bad\.json: one JSON object is needed/]],
+    ['a number in quotes', { values: { 'link.tags': '64' } }, [/link\.tags = "64" is not a number$/m]],
     ['values that are none', { values: [1] }, [/values: an object of parameters and numbers/]],
     [
       'everything wrong at once',

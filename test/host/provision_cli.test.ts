@@ -255,6 +255,8 @@ describe('what is refused', () => {
     ['to leave out what all have', 2, ['modify', 'vf1', '--without', '32'], /--without .*'32'.* VIRTIO_F_VERSION_1/],
     ['a VF that is not there', 2, ['query', 'vf5'], /vf1 to vf4/],
     ['several functions', 2, ['query', 'vf1-2'], /one function/],
+    ['functions that run backwards', 2, ['modify', 'vf3-2', '--mtu', '1400'], /vf3-2: this runs backwards; give vf2-3/],
+    ['a number of VFs for one', 2, ['modify', 'vf1', '--num-vfs', '3'], /--num-vfs 3 is about the card; leave the fun/],
     ['no change', 2, ['modify', 'vf1'], /what to change/],
     ['nobody to change', 2, ['modify', '--mtu', '1400'], /functions to change/],
     ['too many VFs', 2, ['modify', '--num-vfs', '5'], /4 VFs/],
@@ -284,6 +286,18 @@ it('a new card that cannot be is refused by the option that asks for it', () => 
     stderr: 'virtfn: --vf-vector-pool 7: a whole number from 8 to 128 is needed\n',
   });
   expect(existsSync(join(program.folder, card))).toBe(false);
+});
+
+it('says what gives a card that is not there yet what a file asks for', () => {
+  card = 'none.json';
+  program.write('many.json', { functions: [{ vfs: '2-16' }, { onDemand: 2 }, { vfs: '2-1' }], numVfs: 16 });
+
+  expect(run('validate', 'many.json').stdout.trimEnd().split('\n')).toEqual([
+    'many.json: /functions/0/vfs: "2-16": the card has VFs 1 to 8; --total-vfs 16 makes one that has',
+    'many.json: /functions/1/onDemand: 2: the card has no functions on demand; --on-demand 2 makes one that has',
+    'many.json: /functions/2/vfs: "2-1": this runs backwards; give "1-2"',
+    'many.json: /numVfs: 16: a whole number from 0 to 8 is needed; --total-vfs 16 makes one that has',
+  ]);
 });
 
 it('the example in examples/ is good for the card that it is made for', () => {

@@ -81,8 +81,14 @@ export function changesOf(
     PROFILE_FIELDS.flatMap((field) => (values[field] === undefined ? [] : [[field, values[field]]])),
   );
   const isAboutFunctions = name !== undefined || reset || Object.keys(given).length > 0;
-  if (isAboutFunctions !== functions.length > 0) {
-    throw new UsageError(isAboutFunctions ? 'name the functions to change, for instance vf1' : 'name what to change');
+  if (isAboutFunctions && functions.length === 0) {
+    throw new UsageError('name the functions to change, for instance vf1');
+  }
+  if (functions.length > 0 && !isAboutFunctions) {
+    const isCount = numVfs !== undefined;
+    throw new UsageError(
+      isCount ? `--num-vfs ${numVfs} is about the card; leave the functions out` : 'name what to change; see --help',
+    );
   }
   if (numVfs === undefined && functions.length === 0) throw new UsageError('name what to change; see --help');
   if (numVfs !== undefined && numVfs > nic.config.totalVfs) {

@@ -25,6 +25,13 @@ import { functionNumbers, listRows, listText, queryOf, queryText, statsOf, stats
 
 const SCHEMA = 'virtfn.provision/1';
 const DEFAULT_CARD = 'virtfn.card.json';
+/** What a new card takes, by the option that gives it. */
+const NEW_CARD = {
+  totalVfs: '--total-vfs',
+  onDemandFunctions: '--on-demand',
+  vfVectors: '--vf-vectors',
+  vfVectorPool: '--vf-vector-pool',
+};
 
 interface CardArguments {
   readonly card: string;
@@ -163,7 +170,7 @@ function validateCommand(): Command {
   return command.argument('<file>', 'the provisioning file').action((path: string, options: NewCardArguments) => {
     const files = filesOf(options, path);
     const card = cardFor(options, files);
-    inFile(path, files, () => card.plan(readFile(readInput(path), card)));
+    inFile(path, files, () => card.plan(readFile(readInput(path), card, options)));
     answer(files, 'validate', { file: path, problems: [] }, () => `${path}: good`);
   });
 }
@@ -193,7 +200,7 @@ Examples:
         const isNew = isStandardOutput(options.card); // nothing is read from there
         const card = isNew ? makeCard(options) : cardFor(options, files);
         const file = inFile(path, files, () => {
-          const read = readFile(text, card);
+          const read = readFile(text, card, options);
           card.plan(read); // what the card as a whole cannot give is a problem of the file, too
           return read;
         });
@@ -262,13 +269,17 @@ function openCard(path: string, files: CommandFiles): ProvisionedCard {
 }
 
 function checkExists(path: string): void {
-  if (path === DASH || existsSync(path)) return;
+  if (isThere(path)) return;
   throw new UsageError(`${path}: no such card; make one with virtfn provision apply, or name it with --card`);
+}
+
+function isThere(path: string): boolean {
+  return path === DASH || existsSync(path);
 }
 
 /** The card of the file, or a new one where there is no file. */
 function cardFor(options: NewCardArguments, files: CommandFiles): ProvisionedCard {
-  if (options.card !== DASH && !existsSync(options.card)) return makeCard(options);
+  if (!isThere(options.card)) return makeCard(options);
   if (Object.keys(newCard(options)).length > 0) {
     throw new UsageError(`${options.card} exists; options of a new card are for one that does not`);
   }
@@ -277,13 +288,7 @@ function cardFor(options: NewCardArguments, files: CommandFiles): ProvisionedCar
 
 /** Throws UsageError for what no card can have. */
 function makeCard(options: NewCardArguments): ProvisionedCard {
-  const names = {
-    totalVfs: '--total-vfs',
-    onDemandFunctions: '--on-demand',
-    vfVectors: '--vf-vectors',
-    vfVectorPool: '--vf-vector-pool',
-  };
-  return withCardOptions(names, () => new ProvisionedCard(newCard(options)));
+  return withCardOptions(NEW_CARD, () => new ProvisionedCard(newCard(options)));
 }
 
 function newCard({ totalVfs, onDemand, vfVectors, vfVectorPool }: NewCardArguments): CardOptions {
@@ -295,8 +300,13 @@ function newCard({ totalVfs, onDemand, vfVectors, vfVectorPool }: NewCardArgumen
   };
 }
 
-function readFile(text: Uint8Array, card: ProvisionedCard): ProvisionFile {
-  return readProvisionFile(text, card.machine.nic.config, card.profiles);
+/** The provisioning file; where the card is a new one, problems name the options that give it more. */
+function readFile(text: Uint8Array, card: ProvisionedCard, options: NewCardArguments): ProvisionFile {
+  const { totalVfs, onDemandFunctions } = card.machine.nic.config;
+  const wayToMore = (limit: keyof typeof NEW_CARD, count: number): string =>
+    `; ${NEW_CARD[limit]} ${count} makes one that has`;
+  const limits = { totalVfs, onDemandFunctions, ...(isThere(options.card) ? {} : { wayToMore }) };
+  return readProvisionFile(text, limits, card.profiles);
 }
 
 /** Does `work` with a file; its problems are the report, with its name, one a line. */

@@ -19,7 +19,8 @@ export function functionNumbers({ machine: { nic } }: ProvisionedCard, name: str
   const { totalVfs, onDemandFunctions } = nic.config;
   const count = kind === 'vf' ? totalVfs : onDemandFunctions;
   const [low, high] = [Number(first), Number(last)];
-  if (low > high || high > count) {
+  if (low > high) throw new UsageError(`${name}: this runs backwards; give ${kind}${high}-${low}`);
+  if (high > count) {
     throw new UsageError(`${name}: the card has ${count === 0 ? 'none' : `${kind}1 to ${kind}${count}`}`);
   }
   const before = kind === 'vf' ? 0 : totalVfs;
