@@ -7,6 +7,8 @@ import { linkTypeName, linkTypeRemedy } from '../wire/link_type.ts';
 
 /** Frames that can be read more than once; an open capture is one. */
 export interface FrameSource {
+  /** For messages. */
+  readonly name?: string;
   frames(onSkip?: SkipHandler): Iterable<PcapFrame>;
 }
 
@@ -62,8 +64,9 @@ export class Survey implements Traffic {
     }
     const [linkType] = this.notEthernet.keys();
     if (this.frames === 0 && linkType !== undefined) {
+      const place = source.name === undefined ? '' : `${source.name}: `;
       const what = `none of the ${this.packets} packets is an Ethernet frame: link type ${linkTypeName(linkType)}`;
-      throw new UsageError(`${what}; ${linkTypeRemedy(linkType)}`);
+      throw new UsageError(`${place}${what}; ${linkTypeRemedy(linkType)}`);
     }
   }
 

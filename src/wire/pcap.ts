@@ -170,12 +170,15 @@ export function pcapHeader(): Uint8Array {
   return new Uint8Array(header.buffer);
 }
 
-/** A frame as it is in a capture file. Throws UsageError for a time before 1970 or after 2106, which the format cannot say. */
-export function pcapRecord({ seconds, nanoseconds, bytes, originalLength = bytes.length }: PcapFrame): Uint8Array {
+/** A frame as it is in a capture file; `place` says which one it is. Throws UsageError for a time before 1970 or after 2106, which the format cannot say. */
+export function pcapRecord(
+  { seconds, nanoseconds, bytes, originalLength = bytes.length }: PcapFrame,
+  place = 'a frame',
+): Uint8Array {
   if (seconds < 0 || seconds > LATEST_SECOND) {
     const shift = seconds < 0 ? -seconds : LATEST_SECOND - seconds;
     throw new UsageError(
-      `a frame of ${seconds} s since 1970: pcap files hold times from 1970 to 2106; shift the capture: editcap -t ${shift} IN OUT`,
+      `${place} of ${seconds} s since 1970: pcap files hold times from 1970 to 2106; shift the capture: editcap -t ${shift} IN OUT`,
     );
   }
   const record = new Uint8Array(RECORD_HEADER_BYTES + bytes.length);
@@ -188,10 +191,15 @@ export function pcapRecord({ seconds, nanoseconds, bytes, originalLength = bytes
   return record;
 }
 
-/** A capture file piece by piece: first its header, then one piece per frame. */
-export function* pcapPieces(frames: Iterable<PcapFrame>): Generator<Uint8Array, void, void> {
+/**
+ * A capture file piece by piece: first its header, then one piece per frame. `name` is that of the capture which the frames
+ * come from, for messages.
+ */
+export function* pcapPieces(frames: Iterable<PcapFrame>, name?: string): Generator<Uint8Array, void, void> {
+  const place = name === undefined ? 'frame' : `${name}: frame`;
+  let packet = 0;
   yield pcapHeader();
-  for (const frame of frames) yield pcapRecord(frame);
+  for (const frame of frames) yield pcapRecord(frame, `${place} ${++packet}`);
 }
 
 /** A whole capture file in one piece. */

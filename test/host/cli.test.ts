@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { makeProgram } from '../../src/cli/program.ts';
 import { openCapture } from '../../src/wire/capture.ts';
+import { enhancedPacket, interfaceDescription, sectionHeader } from '../../src/trace/pcapng.ts';
 import { pcapPieces, type PcapFrame } from '../../src/wire/pcap.ts';
 import { CliProgram } from '../support/cli_program.ts';
 import { Blocks } from '../support/pcapng_blocks.ts';
@@ -206,6 +207,23 @@ describe('virtfn replay', () => {
     expect(code).toBe(1);
     expect(stderr).toContain(
       '(frame 1 has 9,015 bytes, 9,014 at most), no MTU is above 9000: record with offloads off',
+    );
+  });
+
+  it('names the capture and the frame whose time no pcap file can hold', () => {
+    const bytes = new Uint8Array(60);
+    // 2 ** 62 ns are 4,611,686,018.4 s, in 2116
+    const late = enhancedPacket({ interfaceId: 0, timeNs: 2 ** 62, direction: 1, bytes, originalLength: 60 });
+    writeFileSync(
+      join(program.folder, 'late.pcapng'),
+      Buffer.concat([sectionHeader(), interfaceDescription('a', 'b'), late]),
+    );
+
+    const { code, stderr } = replay('late.pcapng', '--via', 'modern', '--out', 'late_out.pcap');
+
+    expect(code).toBe(2);
+    expect(stderr).toMatch(
+      /^virtfn: late\.pcapng: frame 1 of 4611686018 s since 1970: pcap files hold times from 1970/,
     );
   });
 

@@ -190,7 +190,14 @@ describe('virtfn fuzz --replay', () => {
       ['--target', 'rings', '--input', '0g'],
       /'--input <hex>' argument '0g' is invalid\. Give pairs of hexadecimal digits/,
     ],
-    [['--target', 'rings', '--input', '00', '--replay', 'x.json'], /cannot be used with option '--input <hex>'/],
+    [['--seed', 'rnd'], /'--seed <n>' argument 'rnd' is invalid\. Give a whole number from 0 to 4294967295, or random/],
+    [
+      ['--input', '00', '--target', 'regs', '--seconds', '3'],
+      /'--input <hex>' cannot be used with option '--seconds <n>'/,
+    ],
+    [['--replay', 'x.json', '--target', 'regs'], /'--replay <file>' cannot be used with option '--target <name>'/],
+    [['--replay', 'x.json', '--corpus', 'c'], /'--replay <file>' cannot be used with option '--corpus <dir>'/],
+    [['--input', '00', '--replay', 'x.json'], /cannot be used with option '--input <hex>'/],
   ])('refuses %j', (args, message) => {
     const { code, stderr } = program.run('fuzz', ...args);
 

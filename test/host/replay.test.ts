@@ -261,6 +261,9 @@ describe('a capture with packets that are no Ethernet frames', () => {
   });
 
   it('is refused where there is nothing else', () => {
+    expect(() => new Replay({ ...capture(1, 1), name: 'sll.pcap' }, { via: 'modern' })).toThrow(
+      /^sll\.pcap: none of the 2 /,
+    );
     expect(() => new Replay(capture(1, 1), { via: 'modern' })).toThrow(
       'none of the 2 packets is an Ethernet frame: link type 113 (Linux cooked); record on one Ethernet interface',
     );

@@ -22,6 +22,8 @@ import { PCAPNG, VCD, writeTrace } from '../kit/trace_files.ts';
 const LONGEST_SECONDS = 1_000_000;
 const MOST_EXECUTIONS = 1e12;
 const SEED_MAX = 0xffffffff;
+/** Options that one input that is run again has no use for. */
+const OF_A_RUN = ['seconds', 'executions', 'seed', 'workers', 'corpus', 'coverage', 'svg'];
 const REPLAY_MASK = TRACE_MASK_STATE | TRACE_MASK_TLP | TRACE_MASK_FRAMES;
 
 interface FuzzArguments {
@@ -56,8 +58,18 @@ export function fuzzCommand(): Command {
     .option('--corpus <dir>', 'inputs are read from here and added; findings go to DIR/findings')
     .option('--coverage <file>', 'write the points of the core that were reached, as JSON; one worker')
     .option('--svg <file>', 'draw the points reached over time')
-    .addOption(new Option('--replay <file>', 'run one reproducer and show every access').conflicts('input'))
-    .option('--input <hex>', 'the same for an input of --target, as a report prints it', readInput)
+    .addOption(
+      new Option('--replay <file>', 'run one reproducer and show every access').conflicts([
+        'input',
+        'target', // the file says
+        ...OF_A_RUN,
+      ]),
+    )
+    .addOption(
+      new Option('--input <hex>', 'the same for an input of --target, as a report prints it')
+        .argParser(readInput)
+        .conflicts(OF_A_RUN),
+    )
     .option('--vcd <file>', 'with --replay or --input: signals of the run, for GTKWave or Surfer')
     .option('--pcapng <file>', 'with --replay or --input: frames of the run, for Wireshark')
     .addOption(jsonOption(FUZZ_SCHEMA))
@@ -115,7 +127,12 @@ Examples:
 
 /** Reader of --seed. */
 function readSeed(text: string): number {
-  return text === 'random' ? randomInt(SEED_MAX + 1) : wholeNumber(0, SEED_MAX)(text);
+  if (text === 'random') return randomInt(SEED_MAX + 1);
+  try {
+    return wholeNumber(0, SEED_MAX)(text);
+  } catch {
+    throw new InvalidArgumentError(`Give a whole number from 0 to ${SEED_MAX}, or random.`);
+  }
 }
 
 /** Reader of --input. */

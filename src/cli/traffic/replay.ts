@@ -73,7 +73,8 @@ export function replayFile(
   const capture = openCaptureInput(input);
   try {
     const replay = new Replay(capture, options);
-    files.write('--out', pcapPieces(withProgress(replay.frames(), replay.inputFrames, `replay ${capture.name}`)));
+    const frames = withProgress(replay.frames(), replay.inputFrames, `replay ${capture.name}`);
+    files.write('--out', pcapPieces(frames, capture.name));
     return replay.report();
   } finally {
     capture.close();
