@@ -19,6 +19,7 @@ import { IOAS_FLAGS, IOAS_STRIDE } from '../../assembly/abi/address_space.ts';
 import { IOAS_ALLOCATED, NONE } from '../../assembly/abi/state_value.ts';
 import type { CoreInstance } from '../core/instance.ts';
 import { NicError } from '../util/errors.ts';
+import { checkWhole } from '../util/options.ts';
 
 /** One request that was refused. */
 export interface DmaFault {
@@ -46,6 +47,11 @@ export class IommuState {
   constructor(core: CoreInstance, functions: number) {
     this.core = core;
     this.count = functions + IOAS_EXTRA;
+  }
+
+  /** Refuses what is no number of an address space. Throws NicError IOAS. */
+  check(ioas: number): void {
+    checkWhole('IOAS', 'address space', ioas, 0, this.count - 1);
   }
 
   /** Takes a free address space, from number `first` on. Throws NicError ENOSPC when all are taken. */

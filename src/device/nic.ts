@@ -16,6 +16,8 @@ import { FN_STRIDE } from '../../assembly/abi/function.ts';
 import { IOAS_STRIDE } from '../../assembly/abi/address_space.ts';
 import { putSnapshot, takeSnapshot } from '../core/instance.ts';
 import { loadCore, type CoreBuild, type CoreModule } from '../core/load.ts';
+import { BUILD } from '../core/wasm_path.ts';
+import { checkOptions, type OptionChecks } from '../util/options.ts';
 import type { NicConfig } from './config.ts';
 import { cardCounters, functionCounters, linkTraffic, type Counters } from './counters.ts';
 import type { LinkTraffic } from './outputs.ts';
@@ -73,7 +75,18 @@ export interface CreateOptions {
   readonly module?: CoreModule;
 }
 
-/** Creates a card. Throws NicError CONFIG or PROFILE that names every bad value. */
+const CREATE_OPTIONS: OptionChecks<CreateOptions> = {
+  build: BUILD,
+  module: { what: 'a compiled module', isGood: (value) => typeof value === 'object' && value !== null },
+};
+
+/** Throws NicError OPTION that names bad options. */
+export function checkCreate(options: CreateOptions): void {
+  checkOptions('core', options, CREATE_OPTIONS);
+}
+
+/** Creates a card. Throws NicError OPTION, CONFIG or PROFILE that names every bad value. */
 export function createNic(config: NicConfig = {}, options: CreateOptions = {}): Nic {
+  checkCreate(options);
   return new Nic(options.module ?? loadCore(options.build), config);
 }

@@ -3,14 +3,15 @@
 // All of it works on one card; a page table is an address space that the card's DMA really goes through.
 import type { Nic } from '../device/nic.ts';
 import { VfioError } from '../util/errors.ts';
+import { ANYTHING, FLAG, HANDLER, needed, type OptionChecks } from '../util/options.ts';
 import { IommufdAccess, type AccessOps } from './access.ts';
 import { APERTURE, type IovaRange } from './area_list.ts';
 import { IommufdDevice, PASID_MAX, type DmaPort, type OwnedFault } from './device.ts';
 import { Hwpt, HwptPaging, type DirtyBitmapRequest, type HwptFlags } from './hwpt.ts';
 import { HwptNested, type VtdStage1 } from './hwpt_nested.ts';
 import { IoPageTable, rangeOf, type IoasMap } from './io_page_table.ts';
-import type { MapOptions } from './ioas.ts';
-import { PAGE_BYTES } from './memory_source.ts';
+import { MAP_OPTIONS, type MapOptions } from './ioas.ts';
+import { checkArguments, PAGE_BYTES } from './memory_source.ts';
 import { IommufdObject, ObjectTable } from './object_table.ts';
 
 /** IOMMU_IOAS_COPY; `read` and `write` are off if left out. */
@@ -41,6 +42,31 @@ export interface HwInfo {
   /** Bits of an address in the first stage of a nested HWPT. */
   readonly addrWidth: number;
 }
+
+// Names and flags of the requests; numbers have errors of their own.
+const IOAS_COPY: OptionChecks<IoasCopy> = {
+  ...MAP_OPTIONS,
+  srcIoas: ANYTHING,
+  srcIova: ANYTHING,
+  length: ANYTHING,
+  dstIova: ANYTHING,
+};
+const HWPT_ALLOC: OptionChecks<HwptAlloc> = {
+  dirtyTracking: FLAG,
+  pasid: FLAG,
+  nestParent: FLAG,
+  device: ANYTHING,
+  pt: ANYTHING,
+  data: ANYTHING,
+};
+const STAGE_1: OptionChecks<VtdStage1> = { pgtblAddr: ANYTHING, addrWidth: ANYTHING };
+const DIRTY_BITMAP: OptionChecks<DirtyBitmapRequest> = {
+  iova: ANYTHING,
+  length: ANYTHING,
+  pageSize: ANYTHING,
+  bitmap: needed({ what: 'a Uint8Array', isGood: (value) => value instanceof Uint8Array }),
+  noClear: FLAG,
+};
 
 /** Numbers of requester ids there are. */
 const REQUESTER_IDS = 0x10000;
@@ -106,7 +132,9 @@ export class IommufdContext {
   }
 
   /** IOMMU_IOAS_COPY: the same memory in another IOAS, or at another place; returns the IOVA. Errors as ioasMap(); ENOENT: not mapped throughout; EPERM: writable, where the first mapping was not. */
-  ioasCopy(dstIoas: number, { srcIoas, srcIova, length, dstIova, ...options }: IoasCopy): number {
+  ioasCopy(dstIoas: number, request: IoasCopy): number {
+    checkArguments('IOAS_COPY', request, IOAS_COPY);
+    const { srcIoas, srcIova, length, dstIova, ...options } = request;
     const range = rangeOf(srcIova, length);
     if (options.read !== true && options.write !== true) {
       throw new VfioError('EINVAL', 'a mapping that may neither be read nor written');
@@ -139,7 +167,10 @@ export class IommufdContext {
    * that was allocated as a parent, or data is missing or too much; EOPNOTSUPP: flags that do not go together, or another
    * address width; ENOMEM: the card has no room.
    */
-  hwptAlloc({ device, pt, data, ...flags }: HwptAlloc): number {
+  hwptAlloc(request: HwptAlloc): number {
+    checkArguments('HWPT_ALLOC', request, HWPT_ALLOC);
+    const { device, pt, data, ...flags } = request;
+    if (data !== undefined) checkArguments('HWPT_ALLOC: data', data, STAGE_1);
     this.device(device);
     const parent = this.objects.get(pt, IommufdObject);
     if (parent instanceof IoPageTable) {
@@ -179,6 +210,7 @@ export class IommufdContext {
 
   /** IOMMU_HWPT_GET_DIRTY_BITMAP, see HwptPaging. */
   hwptGetDirtyBitmap(hwpt: number, request: DirtyBitmapRequest): void {
+    checkArguments('GET_DIRTY_BITMAP', request, DIRTY_BITMAP);
     this.objects.get(hwpt, HwptPaging).getDirtyBitmap(request);
   }
 
@@ -224,6 +256,7 @@ export class IommufdContext {
 
   /** iommufd_access_create(). */
   createAccess(ops: AccessOps = {}): IommufdAccess {
+    checkArguments('access', ops, { unmap: HANDLER });
     return new IommufdAccess(this.objects, this.nic, ops);
   }
 

@@ -2,9 +2,16 @@
 // Memory that a driver shares with its device: a part of the guest window, mapped in an address space.
 import type { Nic } from '../device/nic.ts';
 import { VfioError } from '../util/errors.ts';
+import { needed, powerOfTwoFrom, wholeFrom } from '../util/options.ts';
+import { checkArguments } from './memory_source.ts';
 
 /** Default device address of the first byte of the window: above 4 GiB, so that 64-bit addresses are the common case. */
 export const DEFAULT_IOVA_BASE = 0x1_0000_0000;
+
+const ALLOC = {
+  bytes: needed(wholeFrom(0, Number.MAX_SAFE_INTEGER)),
+  align: needed(powerOfTwoFrom(1, 2 ** 30)),
+};
 
 /** Where the block is mapped: an address space of the card, or an IOAS of an iommufd. */
 export interface WindowMapping {
@@ -34,8 +41,9 @@ export class DmaBuffer {
     mapping.map(this.base, this.size, offset);
   }
 
-  /** Zeroed block; returns its offset. Throws ENOMEM. */
+  /** Zeroed block; returns its offset. Throws ENOMEM, and EINVAL for what is no number of bytes or no power of two. */
   alloc(bytes: number, align: number): number {
+    checkArguments('alloc', { bytes, align }, ALLOC);
     const offset = Math.ceil(this.used / align) * align;
     if (offset + bytes > this.size) {
       throw new VfioError('ENOMEM', `${bytes} bytes of driver memory asked for, ${this.size - this.used} left`);

@@ -3,6 +3,7 @@
 // memory. Names and errors of linux/iommufd.h.
 import type { Nic } from '../device/nic.ts';
 import { VfioError } from '../util/errors.ts';
+import { ANYTHING, needed, type OptionChecks } from '../util/options.ts';
 import {
   APERTURE,
   AreaList,
@@ -14,8 +15,8 @@ import {
   type IovaRange,
   type Pages,
 } from './area_list.ts';
-import type { MapOptions } from './ioas.ts';
-import { offsetOf, PAGE_BYTES, type MemorySource } from './memory_source.ts';
+import { MAP_OPTIONS, type MapOptions } from './ioas.ts';
+import { ADDRESS, checkArguments, checkSource, offsetOf, PAGE_BYTES, type MemorySource } from './memory_source.ts';
 import { IommufdObject, type ObjectTable } from './object_table.ts';
 
 /** Where x86 hosts take message signalled interrupts: no memory for a device that is attached. */
@@ -28,6 +29,10 @@ export interface IoasMap extends MapOptions {
   /** IOMMU_IOAS_MAP_FIXED_IOVA; chosen by the IOAS if left out. */
   readonly iova?: number;
 }
+
+const RANGE: OptionChecks<IovaRange> = { start: needed(ADDRESS), last: needed(ADDRESS) };
+/** Numbers have errors of their own. */
+const IOAS_MAP: OptionChecks<IoasMap> = { ...MAP_OPTIONS, length: ANYTHING, source: ANYTHING, iova: ANYTHING };
 
 /** The range from `iova` on; EINVAL: empty; EOVERFLOW: not a whole number below 2^53. */
 export function rangeOf(iova: number, length: number): IovaRange {
@@ -85,6 +90,7 @@ export class IoPageTable extends IommufdObject {
   /** Narrows where map() chooses addresses; nothing may be reserved there, now and later. */
   allow(ranges: readonly IovaRange[]): void {
     ranges.forEach((range, i) => {
+      checkArguments('ALLOW_IOVAS', range, RANGE);
       const isWrong = range.start >= range.last || ranges.slice(0, i).some((other) => overlaps(range, other));
       if (isWrong) throw new VfioError('EINVAL', `range ${hex(range.start)}..${hex(range.last)} is empty or overlaps`);
     });
@@ -105,7 +111,10 @@ export class IoPageTable extends IommufdObject {
     throw new VfioError('EADDRINUSE', `${hex(MSI_WINDOW.start)}.. is for interrupts of the device; unmap it first`);
   }
 
-  map({ source, length, iova, read = false, write = false }: IoasMap): number {
+  map(request: IoasMap): number {
+    checkArguments('IOAS_MAP', request, IOAS_MAP);
+    const { source, length, iova, read = false, write = false } = request;
+    checkSource(source);
     if (!read && !write) throw new VfioError('EINVAL', 'a mapping that may neither be read nor written');
     const offset = offsetOf(source);
     if (length % PAGE_BYTES !== 0 || offset % PAGE_BYTES !== 0) {

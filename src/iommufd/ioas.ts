@@ -5,13 +5,18 @@
 import { IOMMU_FOREIGN, IOMMU_READ, IOMMU_WRITE } from '../../assembly/abi/state_value.ts';
 import type { Nic } from '../device/nic.ts';
 import { VfioError } from '../util/errors.ts';
-import { foreignFrom, PAGE_BYTES, type MemorySource } from './memory_source.ts';
+import { FLAG, needed, type OptionChecks } from '../util/options.ts';
+import { ADDRESS, checkArguments, checkSource, foreignFrom, PAGE_BYTES, type MemorySource } from './memory_source.ts';
 
 /** Who may do what in a mapping; both by default. */
 export interface MapOptions {
   readonly read?: boolean;
   readonly write?: boolean;
 }
+
+/** Checks of MapOptions. */
+export const MAP_OPTIONS: OptionChecks<MapOptions> = { read: FLAG, write: FLAG };
+const RANGE = { iova: needed(ADDRESS), length: needed(ADDRESS) };
 
 /** One address space of a card. */
 export class Ioas {
@@ -33,6 +38,9 @@ export class Ioas {
    */
   map(iova: number, length: number, source: number | MemorySource, options: MapOptions = {}): void {
     const from = typeof source === 'number' ? { window: source } : source;
+    checkArguments('map', { iova, length }, RANGE);
+    checkArguments('map', options, MAP_OPTIONS);
+    checkSource(from);
     const place = 'window' in from ? from.window : (from.offset ?? 0);
     const isAligned = [iova, length, place].every((value) => Number.isSafeInteger(value) && value % PAGE_BYTES === 0);
     const isNothing = options.read === false && options.write === false;
@@ -62,6 +70,7 @@ export class Ioas {
 
   /** Unmaps every mapping inside the range; ENOENT: none is there; EINVAL: one would be cut. Returns the bytes. */
   unmap(iova: number, length: number): number {
+    checkArguments('unmap', { iova, length }, RANGE);
     const bytes = this.nic.unmapIoas(this.id, iova, length);
     if (bytes < 0)
       throw new VfioError('EINVAL', `unmap of ${length} bytes at 0x${iova.toString(16)} would cut a mapping`);

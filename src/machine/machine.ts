@@ -65,7 +65,10 @@ export class Machine {
   startModern(vf: number, options: VirtioNetOptions = {}, memoryBytes?: number): VirtioNet {
     checkOptions('modern driver', options, VIRTIO_NET_OPTIONS);
     const device = this.openVf(vf);
-    const memory = this.memoryFor(device, memoryBytes ?? driverMemory(this.nic.provisioned(vf), options));
+    const memory = this.memoryFor(
+      device,
+      memoryBytes === undefined ? driverMemory(this.nic.provisioned(vf), options) : memoryBytes,
+    );
     const driver = new VirtioNet(new VirtioModern(device), memory, this.clock, options);
     driver.start();
     return driver;
@@ -75,7 +78,10 @@ export class Machine {
   startLegacy(vf: number, options: VirtioNetLegacyOptions = {}, memoryBytes?: number): VirtioNetLegacy {
     checkOptions('legacy driver', options, VIRTIO_NET_LEGACY_OPTIONS);
     const device = this.openTransitionalVf(vf);
-    const memory = this.memoryFor(device, memoryBytes ?? driverMemory(this.nic.provisioned(vf), options));
+    const memory = this.memoryFor(
+      device,
+      memoryBytes === undefined ? driverMemory(this.nic.provisioned(vf), options) : memoryBytes,
+    );
     const driver = new VirtioNetLegacy(device, memory, this.clock, options);
     driver.start();
     return driver;

@@ -69,6 +69,18 @@ export function needed(check: OptionCheck): OptionCheck {
   return { ...check, isNeeded: true };
 }
 
+/** What is wrong with options, all of it; null if nothing is. */
+export function optionProblems<T extends object>(options: T, checks: OptionChecks<T>): string | null {
+  if (!isRecord(options)) return `${valueText(options)} is no object of options`;
+  const problems = unknownOptions(options, checks).map(({ name, message }) => `${name}: ${message}`);
+  for (const [name, check] of Object.entries<OptionCheck>(checks)) {
+    const value = options[name];
+    if (value === undefined ? check.isNeeded !== true : check.isGood(value)) continue;
+    problems.push(`${name} = ${valueText(value)}: ${check.what} is needed`);
+  }
+  return problems.length === 0 ? null : problems.join('; ');
+}
+
 /** Refuses what is no object, names that are none, and bad values. Throws NicError with that code that names all of them. */
 export function checkOptions<T extends object>(
   what: string,
@@ -76,14 +88,14 @@ export function checkOptions<T extends object>(
   checks: OptionChecks<T>,
   code = 'OPTION',
 ): void {
-  checkObject(code, what, options);
-  const problems = unknownOptions(options, checks).map(({ name, message }) => `${name}: ${message}`);
-  for (const [name, check] of Object.entries<OptionCheck>(checks)) {
-    const value = (options as Readonly<Record<string, unknown>>)[name];
-    if (value === undefined ? check.isNeeded !== true : check.isGood(value)) continue;
-    problems.push(`${name} = ${valueText(value)}: ${check.what} is needed`);
-  }
-  if (problems.length > 0) throw new NicError(code, `${what}: ${problems.join('; ')}`);
+  const problems = optionProblems(options, checks);
+  if (problems !== null) throw new NicError(code, `${what}: ${problems}`);
+}
+
+/** Refuses a handler that is neither a function nor null, which takes it away. */
+export function checkHandler(name: string, handler: unknown): void {
+  if (handler === null || typeof handler === 'function') return;
+  throw new NicError('OPTION', `${name} = ${valueText(handler)}: a function or null is needed`);
 }
 
 /** Those of the options that `checks` are for, to be handed on. */

@@ -4,7 +4,18 @@
 import { describe, expect, it } from 'vitest';
 
 import { TRACE_MASK_TLP } from '../../assembly/abi/trace_kind.ts';
-import { createNic, enumerate, generateTraffic, Machine, Replay, type NicConfig } from '../../src/index.ts';
+import {
+  coreUrl,
+  createNic,
+  DmaBuffer,
+  enumerate,
+  generateTraffic,
+  Ioas,
+  IommufdContext,
+  Machine,
+  Replay,
+  type NicConfig,
+} from '../../src/index.ts';
 import { VfioPci } from '../../src/vfio/index.ts';
 
 /** As a caller that is not checked by TypeScript writes it. */
@@ -118,6 +129,85 @@ describe('options of a driver', () => {
   });
 });
 
+describe('memory', () => {
+  const nic = createNic({ totalVfs: 1, mode: 'functional' });
+  const ioas = new Ioas(nic);
+  const buffer = new DmaBuffer(nic, ioas, 8192);
+  const before = nic.digest();
+
+  it.each<[what: string, ask: () => unknown, message: string]>([
+    [
+      'a permission by another name',
+      () => ioas.map(0x10_0000, 4096, 0, loose({ raed: false })),
+      'map: raed: no such option; there are read, write',
+    ],
+    ['no permissions', () => ioas.map(0x10_0000, 4096, 0, loose(null)), 'map: null is no object of options'],
+    ['a permission that is none', () => ioas.map(0x10_0000, 4096, 0, loose({ read: 0 })), 'read = 0: true or false is'],
+    ['memory by another name', () => ioas.map(0x10_0000, 4096, loose({ foreing: {} })), 'did you mean foreign?'],
+    [
+      'memory that is none',
+      () => ioas.map(0x10_0000, 4096, loose({ foreign: {} })),
+      'foreign = an object: an object with',
+    ],
+    ['no memory', () => ioas.map(0x10_0000, 4096, loose(null)), 'memory to map: null is no object'],
+    ['a length that is none', () => ioas.map(0x10_0000, Number.NaN, 0), 'length = NaN: a whole number'],
+    ['a place that is none', () => ioas.map(0x10_0000, 4096, Number.NaN), 'window = NaN: a whole number'],
+    ['an end that is none', () => ioas.unmap(0, Number.NaN), 'length = NaN: a whole number'],
+    // a PF, a VF and 64 more
+    ['another address space', () => nic.attachIoas(0, 99), 'address space = 99: a whole number from 0 to 65 is needed'],
+    ['no address space', () => nic.attachIoas(0, Number.NaN), 'address space = NaN: a whole number'],
+    ['a mapping in another', () => nic.mapIoas(-1, 0, 4096, 0, 3), 'address space = -1: a whole number'],
+    [
+      'permissions of no kind',
+      () => nic.mapIoas(ioas.id, 0, 4096, 0, 8),
+      'permissions = 8: a whole number from 0 to 7',
+    ],
+    ['a block of no size', () => buffer.alloc(Number.NaN, 8), 'bytes = NaN: a whole number'],
+    ['a block at no place', () => buffer.alloc(8, 3), 'align = 3: a power of two'],
+    ['a window of no size', () => nic.takeWindow(Number.NaN), 'bytes of guest memory = NaN: a whole number'],
+  ])('(%s) is refused', (_what, ask, message) => {
+    expect(ask).toThrow(message);
+    expect(nic.digest()).toBe(before);
+  });
+
+  it('is not mapped by a request with other names', () => {
+    const context = new IommufdContext(nic);
+    const id = context.ioasAlloc();
+    const request = { source: { window: 0 }, length: 4096, read: true };
+
+    expect(() => context.ioasMap(id, loose({ ...request, wirte: true }))).toThrow(
+      'IOAS_MAP: wirte: no such option; there are',
+    );
+    expect(() => context.ioasMap(id, loose({ ...request, source: { widnow: 0 } }))).toThrow('widnow: no such option');
+    expect(() => context.ioasCopy(id, loose({ srcIoas: id, srcIova: 0, length: 4096, raed: true }))).toThrow(
+      'raed: no such option',
+    );
+    expect(() => context.hwptAlloc(loose({ device: 1, pt: id, nestParents: true }))).toThrow(
+      'did you mean nestParent?',
+    );
+    expect(() => context.createAccess(loose({ unmap: 5 }))).toThrow('unmap = 5: a function is needed');
+    expect(() => context.ioasAllowIovas(id, [{ start: Number.NaN, last: 4095 }])).toThrow(
+      'start = NaN: a whole number',
+    );
+  });
+});
+
+describe('where the core comes from', () => {
+  it.each<[options: unknown, message: string]>([
+    [{ bulid: 'debug' }, 'core: bulid: no such option; there are build, module'],
+    [{ build: 'fast' }, 'core: build = fast: release or debug or instrumented is needed'],
+    [{ module: 5 }, 'core: module = 5: a compiled module is needed'],
+    [null, 'core: null is no object of options'],
+  ])('%j is refused: %s', (options, message) => {
+    expect(() => createNic({}, loose(options))).toThrow(message);
+    expect(() => new Machine({}, loose(options))).toThrow(message);
+  });
+
+  it('is refused by its address, too', () => {
+    expect(() => coreUrl(loose('fast'))).toThrow('core: build = fast: release or debug');
+  });
+});
+
 describe('what is asked of a card', () => {
   const nic = createNic({ totalVfs: 2, traceBytes: 4096 });
 
@@ -129,6 +219,8 @@ describe('what is asked of a card', () => {
     ],
     ['no profile', () => nic.provision(1, loose(null)), 'profile of function 1: profile = null: an object is needed'],
     ['an MTU that is none', () => nic.provision(1, { mtu: Number.NaN }), 'mtu = NaN: a whole number'],
+    ['a handler that is none', () => nic.onVector(1, 0, loose(5)), 'onVector = 5: a function or null is needed'],
+    ['frames for nobody', () => nic.onFrame(loose({})), 'onFrame = an object: a function or null is needed'],
     ['a vector beyond the table', () => nic.onVector(1, 32, null), 'vector = 32: a whole number from 0 to 31'],
     ['a negative vector', () => nic.onVector(1, -1, () => {}), 'vector = -1: a whole number from 0 to 31'],
     ['a vector of no function', () => nic.onVector(3, 0, () => {}), 'function = 3: a whole number from 0 to 2'],

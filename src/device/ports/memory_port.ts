@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Memory that the card reaches: address spaces, what is mapped in them, the guest window.
-import { NONE } from '../../../assembly/abi/state_value.ts';
+import { IOMMU_FOREIGN, IOMMU_READ, IOMMU_WRITE, NONE } from '../../../assembly/abi/state_value.ts';
+import { checkWhole } from '../../util/options.ts';
 import { IommuState } from '../iommu.ts';
 import type { ForeignMemory, LateRead } from '../foreign.ts';
 import { takeWindow } from '../window.ts';
 import { FunctionPort } from './function_port.ts';
+
+function checkAddress(name: string, value: number): void {
+  checkWhole('ADDRESS', name, value, 0, Number.MAX_SAFE_INTEGER);
+}
 
 /** Address spaces of functions. */
 export abstract class MemoryPort extends FunctionPort {
@@ -17,6 +22,7 @@ export abstract class MemoryPort extends FunctionPort {
   }
 
   freeIoas(ioas: number): void {
+    this.iommu.check(ioas);
     this.foreign.checkAtRest(this.isFunctional);
     this.pins.dmaClear(ioas);
     this.iommu.free(ioas);
@@ -28,6 +34,11 @@ export abstract class MemoryPort extends FunctionPort {
    * overlaps, wraps, or no room is left.
    */
   mapIoas(ioas: number, iova: number, length: number, offset: number, permissions: number): boolean {
+    this.iommu.check(ioas);
+    checkAddress('iova', iova);
+    checkAddress('length', length);
+    checkAddress('offset', offset);
+    checkWhole('ADDRESS', 'permissions', permissions, 0, IOMMU_READ | IOMMU_WRITE | IOMMU_FOREIGN);
     return Boolean(this.pins.dmaMap(ioas, iova, length, offset, permissions));
   }
 
@@ -54,6 +65,9 @@ export abstract class MemoryPort extends FunctionPort {
    * address space had sent is in effect; nothing of what comes later reaches the memory.
    */
   unmapIoas(ioas: number, iova: number, length: number): number {
+    this.iommu.check(ioas);
+    checkAddress('iova', iova);
+    checkAddress('length', length);
     this.foreign.checkAtRest(this.isFunctional);
     const bytes = this.pins.dmaUnmap(ioas, iova, length);
     this.drain();
@@ -63,6 +77,7 @@ export abstract class MemoryPort extends FunctionPort {
   /** Binds a function's requester id to an address space, null to none; waits for what it had sent, as unmapIoas(). */
   attachIoas(fn: number, ioas: number | null): void {
     this.functionBase(fn);
+    if (ioas !== null) this.iommu.check(ioas);
     this.foreign.checkAtRest(this.isFunctional);
     this.pins.attachIoas(fn, ioas ?? NONE);
     this.drain();

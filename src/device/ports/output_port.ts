@@ -4,6 +4,7 @@ import { FRAME_BYTES_MAX, OUT_RECORDS, OUT_RING, WIRE_INPUT } from '../../../ass
 import { CTL_OUT_HEAD, CTL_OUT_TAIL, CTL_WIRE_IN_BYTES } from '../../../assembly/abi/control.ts';
 import { OUT_RECORD_BYTES } from '../../../assembly/abi/record.ts';
 import { NicError } from '../../util/errors.ts';
+import { checkHandler } from '../../util/options.ts';
 import type { AdminRecord } from '../admin_record.ts';
 import { OutputRing } from '../output_ring.ts';
 import type { FrameHandler, InterruptHandler, MsiMessage } from '../outputs.ts';
@@ -15,34 +16,39 @@ export abstract class OutputPort extends Card {
   private readonly outputs = new OutputRing(this.core, this.functions());
   private isDraining = false;
 
-  /** Handler of one MSI-X vector; null takes it away. */
+  /** Handler of one MSI-X vector, 0..31 whatever the function was given, which may change; null takes it away. */
   onVector(fn: number, vector: number, handler: InterruptHandler | null): void {
+    checkHandler('onVector', handler);
     this.outputs.onVector(fn, vector, handler);
   }
 
   /** Handler of the PF's INTx line; gets the new level. */
   onIntx(handler: InterruptHandler | null): void {
+    checkHandler('onIntx', handler);
     this.outputs.intx = handler;
   }
 
   /** Handler of every MSI-X message, beside those of the vectors. */
   onMessage(handler: ((message: MsiMessage) => void) | null): void {
+    checkHandler('onMessage', handler);
     this.outputs.messages = handler;
   }
 
   /** Handler of frames that leave on the wire. The bytes are valid during the call. */
   onFrame(handler: FrameHandler | null): void {
+    checkHandler('onFrame', handler);
     this.outputs.frames = handler;
   }
 
   /** Handler of admin command records; needs `traceAdmin`. */
   onAdminCommand(handler: ((record: AdminRecord) => void) | null): void {
+    checkHandler('onAdminCommand', handler);
     this.outputs.records = handler;
   }
 
   /** Offers a frame to the wire port; false while the one before is still arriving. */
   receiveFrame(frame: Uint8Array): boolean {
-    if (frame.length < 14 || frame.length > FRAME_BYTES_MAX) {
+    if (!(frame.length >= 14 && frame.length <= FRAME_BYTES_MAX)) {
       throw new NicError('FRAME', `a frame of ${frame.length} bytes cannot arrive; 14..${FRAME_BYTES_MAX} can`);
     }
     if (this.u32[CTL_WIRE_IN_BYTES >> 2] !== 0) return false;
