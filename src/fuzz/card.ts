@@ -10,7 +10,7 @@ import { IOMMU_READ, IOMMU_WRITE } from '../../assembly/abi/state_value.ts';
 import { COMMON_DEVICE_STATUS } from '../../assembly/abi/virtio_pci_common.ts';
 import { isInstrumented, type InstrumentedPins } from '../core/instance.ts';
 import { enumerate, type BusLayout } from '../device/bus.ts';
-import { createNic, type CreateOptions, type Nic } from '../device/nic.ts';
+import { checkCreate, createNic, type CreateOptions, type Nic } from '../device/nic.ts';
 import type { NicMode } from '../device/profile.ts';
 import { NicError } from '../util/errors.ts';
 import { FUNCTIONS, MAPPED_BYTES, QUEUE_SIZE, SLICE_BYTES, SLICE_IOVA } from './layout.ts';
@@ -59,6 +59,7 @@ export class FuzzCard {
    * a replay.
    */
   constructor(mode: NicMode, options: CreateOptions = {}, traceBytes = 0) {
+    checkCreate(options);
     this.mode = mode;
     this.nic = createNic(
       {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The fuzzer's loop: change an input of the corpus, run it, keep what reached something new, report what broke a rule. Where
 // an input is kept, and one time in so many besides, the thorough questions are asked. Everything follows from the seed.
+import { checkOptions, checkWhole, FLAG, wholeFrom, type OptionChecks } from '../util/options.ts';
 import { Random } from '../util/random.ts';
 import type { FuzzTarget, Violation } from './target.ts';
 
@@ -21,6 +22,16 @@ export interface FuzzOptions {
   /** Changes inputs blindly: nothing is kept but the seeds, coverage is not looked at. Default false. */
   readonly isBlind?: boolean;
 }
+
+const FUZZ_OPTIONS: OptionChecks<FuzzOptions> = {
+  seed: wholeFrom(0, Number.MAX_SAFE_INTEGER),
+  thoroughEvery: wholeFrom(1, Number.MAX_SAFE_INTEGER),
+  corpus: {
+    what: 'a list of Uint8Arrays',
+    isGood: (inputs) => Array.isArray(inputs) && inputs.every((input) => input instanceof Uint8Array),
+  },
+  isBlind: FLAG,
+};
 
 /** How far a run is. */
 export interface FuzzProgress {
@@ -49,6 +60,7 @@ export class Fuzzer {
   private readonly isBlind: boolean;
 
   constructor(target: FuzzTarget, options: FuzzOptions = {}) {
+    checkOptions('fuzzer', options, FUZZ_OPTIONS);
     this.target = target;
     this.random = new Random(options.seed ?? 1);
     this.next = () => this.random.next();
@@ -141,6 +153,7 @@ export class Fuzzer {
 
 /** The smallest input found that breaks the same rule; at most `budget` executions. */
 export function minimise(target: FuzzTarget, input: Uint8Array, oracle: string, budget = 5000): Uint8Array {
+  checkWhole('OPTION', 'budget', budget, 0, Number.MAX_SAFE_INTEGER);
   let best = input;
   let left = budget;
   for (let isBetter = true; isBetter && left > 0;) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `virtfn/fuzz`: the targets of `virtfn fuzz`, its loop, and what one needs to bring a target of one's own, a driver under
 // test against the card for instance.
-import type { CreateOptions } from '../device/nic.ts';
+import { checkCreate, type CreateOptions } from '../device/nic.ts';
 import { UsageError } from '../util/errors.ts';
 import { CARD_TARGETS, CardTarget, type CardTargetName } from './card_target.ts';
 import type { FuzzTarget } from './target.ts';
@@ -32,7 +32,8 @@ export const FUZZ_TARGETS: readonly string[] = Object.keys(TARGETS);
 
 /** A target by its name. Throws UsageError for another. */
 export function createFuzzTarget(name: string, options: CreateOptions = {}): FuzzTarget {
-  const make = TARGETS[name];
+  checkCreate(options);
+  const make = Object.hasOwn(TARGETS, name) ? TARGETS[name] : undefined;
   if (make !== undefined) return make(options);
   throw new UsageError(`target ${name}: the targets are ${FUZZ_TARGETS.join(', ')}`);
 }

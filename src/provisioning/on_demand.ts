@@ -4,6 +4,7 @@
 // A step that fails undoes what it has done.
 import type { FunctionProfile } from '../device/function_profile.ts';
 import { VfioError } from '../util/errors.ts';
+import { checkOptions, wholeFrom } from '../util/options.ts';
 import { NumberPool, type PfChild } from './host.ts';
 import { MdevParent } from './mdev.ts';
 import type { MdevType } from './mdev_type.ts';
@@ -35,6 +36,7 @@ export class OnDemandFunctions implements PfChild {
   private readonly vfs: VfFunctions;
 
   constructor(host: SriovLifecycle, options: OnDemandOptions = {}) {
+    checkOptions('functions on demand', options, { lastPasid: wholeFrom(FIRST_PASID, LAST_PASID) });
     this.host = host;
     this.mdevs = new MdevParent(host);
     this.pasids = new NumberPool(FIRST_PASID, options.lastPasid ?? LAST_PASID);

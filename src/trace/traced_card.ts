@@ -3,10 +3,12 @@
 import { CREDIT_DOWN } from '../../assembly/abi/trace_kind.ts';
 import type { Nic } from '../device/nic.ts';
 import type { ResolvedProfile } from '../device/profile.ts';
+import { checkWhole } from '../util/options.ts';
 import { CREDIT_POOLS, type TracedCard } from './records.ts';
 
 /** The card behind a handle; `adminQueue`: index of the PF's administration queue, -1 if there is none. */
 export function tracedCard(nic: Nic, adminQueue: number): TracedCard {
+  checkWhole('TRACE', 'adminQueue', adminQueue, -1, 0xffff);
   return {
     clockPs: nic.profile.clockPs,
     functions: nic.functions(),

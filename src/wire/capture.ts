@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Captures of either format, told apart by their first bytes; other files that people hand over are refused with what they
 // are and what makes a capture of them.
+import { checkOptions, needed } from '../util/options.ts';
 import { ByteReader, type ByteSource } from './byte_reader.ts';
 import { hex, refuseCapture, type FrameReader, type PcapFrame, type SkipHandler } from './frame_reader.ts';
 import { PcapReader } from './pcap.ts';
@@ -70,12 +71,21 @@ export interface Capture {
   frames(onSkip?: SkipHandler): Generator<PcapFrame, void, void>;
 }
 
+const OPEN_CAPTURE = {
+  bytes: needed({
+    what: 'a Uint8Array or a function',
+    isGood: (bytes) => bytes instanceof Uint8Array || typeof bytes === 'function',
+  }),
+  name: needed({ what: 'text for messages', isGood: (name) => typeof name === 'string' }),
+};
+
 /**
  * Opens a capture, pcap or pcapng: its bytes, or a function that gives them from the first on. `name` stands in messages.
  *
  * @throws UsageError where it is no capture; frames() throws {@link CaptureDamage} where it cannot be read any further.
  */
 export function openCapture(bytes: Uint8Array | (() => ByteSource), name: string): Capture {
+  checkOptions('openCapture', { bytes, name }, OPEN_CAPTURE);
   const reader = (onSkip?: SkipHandler): CaptureReader =>
     new CaptureReader(typeof bytes === 'function' ? bytes() : bytes, name, onSkip);
   reader().begin();

@@ -6,6 +6,7 @@
 //   record   | seconds 4 | fraction 4 | captured length 4 | original length 4 | frame ...
 //   modified | seconds 4 | fraction 4 | captured length 4 | original length 4 | interface 4 | protocol 2 | kind 2 | frame ...
 import { UsageError } from '../util/errors.ts';
+import { checkWhole } from '../util/options.ts';
 import { LINKTYPE_ETHERNET } from '../util/pcapng_layout.ts';
 import type { ByteReader } from './byte_reader.ts';
 import { CaptureDamage, frameBytes, refuseCapture, type FrameReader, type PcapFrame } from './frame_reader.ts';
@@ -170,11 +171,14 @@ export function pcapHeader(): Uint8Array {
   return new Uint8Array(header.buffer);
 }
 
-/** A frame as it is in a capture file; `place` says which one it is. Throws UsageError for a time before 1970 or after 2106, which the format cannot say. */
+/** A frame as it is in a capture file; `place` says which one it is. Throws UsageError for a time before 1970 or after 2106, which the format cannot say, NicError FRAME for numbers that are none. */
 export function pcapRecord(
   { seconds, nanoseconds, bytes, originalLength = bytes.length }: PcapFrame,
   place = 'a frame',
 ): Uint8Array {
+  checkWhole('FRAME', 'seconds', seconds, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+  checkWhole('FRAME', 'nanoseconds', nanoseconds, 0, NANOSECONDS_PER_SECOND - 1);
+  checkWhole('FRAME', 'originalLength', originalLength, 0, 0xffff_ffff);
   if (seconds < 0 || seconds > LATEST_SECOND) {
     const shift = seconds < 0 ? -seconds : LATEST_SECOND - seconds;
     throw new UsageError(

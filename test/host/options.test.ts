@@ -8,14 +8,18 @@ import {
   coreUrl,
   createNic,
   DmaBuffer,
+  encodePcap,
   enumerate,
   generateTraffic,
   Ioas,
   IommufdContext,
   Machine,
+  openCapture,
   Replay,
   type NicConfig,
 } from '../../src/index.ts';
+import { createFuzzTarget, Fuzzer, minimise, type FuzzTarget } from '../../src/fuzz/index.ts';
+import { tracedCard } from '../../src/trace/index.ts';
 import { VfioPci } from '../../src/vfio/index.ts';
 
 /** As a caller that is not checked by TypeScript writes it. */
@@ -205,6 +209,39 @@ describe('where the core comes from', () => {
 
   it('is refused by its address, too', () => {
     expect(() => coreUrl(loose('fast'))).toThrow('core: build = fast: release or debug');
+  });
+});
+
+describe('captures, fuzzers and traces', () => {
+  const frame = { seconds: 1, nanoseconds: 0, bytes: new Uint8Array(60), originalLength: undefined };
+  const target = { seeds: () => [] } as unknown as FuzzTarget;
+
+  it.each<[what: string, ask: () => unknown, message: string]>([
+    [
+      'a capture without name',
+      () => openCapture(Uint8Array.of(1), loose(undefined)),
+      'name = undefined: text for messages',
+    ],
+    ['a capture of text', () => openCapture(loose('a.pcap'), 'a'), 'bytes = a.pcap: a Uint8Array or a function is'],
+    ['a stamp that is none', () => encodePcap([{ ...frame, seconds: Number.NaN }]), 'seconds = NaN: a whole number'],
+    ['a stamp of parts', () => encodePcap([{ ...frame, seconds: 1.5 }]), 'seconds = 1.5: a whole number'],
+    [
+      'more than a second',
+      () => encodePcap([{ ...frame, nanoseconds: 1e9 }]),
+      'nanoseconds = 1000000000: a whole number',
+    ],
+    ['a target of everything', () => createFuzzTarget('constructor'), 'target constructor: the targets are'],
+    ['a target of another core', () => createFuzzTarget('driver', loose({ bulid: 1 })), 'bulid: no such option'],
+    ['a card of another core', () => createFuzzTarget('regs', loose({ build: 5 })), 'build = 5: release or debug'],
+    ['a fuzzer with another name', () => new Fuzzer(target, loose({ sed: 1 })), 'did you mean seed?'],
+    ['a fuzzer of no seed', () => new Fuzzer(target, { seed: Number.NaN }), 'seed = NaN: a whole number'],
+    ['a fuzzer that never looks', () => new Fuzzer(target, { thoroughEvery: 0 }), 'thoroughEvery = 0: a whole number'],
+    ['inputs that are none', () => new Fuzzer(target, { corpus: loose([5]) }), 'corpus = [5]: a list of Uint8Arrays'],
+    ['no end', () => minimise(target, frame.bytes, 'O1', Number.NaN), 'budget = NaN: a whole number'],
+    ['no queue', () => tracedCard(createNic({ totalVfs: 1 }), Number.NaN), 'adminQueue = NaN: a whole number'],
+    ['no link', () => createNic({ totalVfs: 1 }).setLink(loose('down')), 'isUp = down: true or false is needed'],
+  ])('(%s) are refused', (_what, ask, message) => {
+    expect(ask).toThrow(message);
   });
 });
 

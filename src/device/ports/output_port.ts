@@ -4,7 +4,7 @@ import { FRAME_BYTES_MAX, OUT_RECORDS, OUT_RING, WIRE_INPUT } from '../../../ass
 import { CTL_OUT_HEAD, CTL_OUT_TAIL, CTL_WIRE_IN_BYTES } from '../../../assembly/abi/control.ts';
 import { OUT_RECORD_BYTES } from '../../../assembly/abi/record.ts';
 import { NicError } from '../../util/errors.ts';
-import { checkHandler } from '../../util/options.ts';
+import { checkHandler, checkOptions, FLAG, needed } from '../../util/options.ts';
 import type { AdminRecord } from '../admin_record.ts';
 import { OutputRing } from '../output_ring.ts';
 import type { FrameHandler, InterruptHandler, MsiMessage } from '../outputs.ts';
@@ -60,6 +60,7 @@ export abstract class OutputPort extends Card {
 
   /** Takes the wire's link up or down; every function's status follows, with a configuration change notification. */
   setLink(isUp: boolean): void {
+    checkOptions('link', { isUp }, { isUp: needed(FLAG) });
     this.pins.setWireLink(isUp);
     this.drain();
   }
