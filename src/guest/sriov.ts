@@ -27,7 +27,7 @@ import {
   PCI_SRIOV_VF_STRIDE,
 } from '../../assembly/abi/pci_sriov.ts';
 import { VfioError } from '../util/errors.ts';
-import { checkOptions, wholeFrom, type OptionChecks } from '../util/options.ts';
+import { checkOptions, numberFrom, type OptionChecks } from '../util/options.ts';
 import { VFIO_PCI_CONFIG_REGION_INDEX, type AccessSize, type VfioDevice } from '../vfio/vfio_device.ts';
 import { enableDecoding, findCapability, findExtendedCapability } from './pci_probe.ts';
 import type { Clock } from './platform.ts';
@@ -45,7 +45,7 @@ export interface SriovOptions {
   readonly cyclesPerMs?: number;
 }
 
-export const SRIOV_OPTIONS: OptionChecks<SriovOptions> = { cyclesPerMs: wholeFrom(0, 2 ** 32) };
+export const SRIOV_OPTIONS: OptionChecks<SriovOptions> = { cyclesPerMs: numberFrom(0, 2 ** 32) };
 
 /** One VF BAR. */
 export interface VfBar {

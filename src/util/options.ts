@@ -44,6 +44,14 @@ export function wholeFrom(low: number, high: number): OptionCheck {
   };
 }
 
+/** A number, parts of one included. */
+export function numberFrom(low: number, high: number): OptionCheck {
+  return {
+    what: `a number from ${low} to ${high}`,
+    isGood: (value) => typeof value === 'number' && value >= low && value <= high,
+  };
+}
+
 /** Descriptors of a ring, and other sizes that have one bit. */
 export function powerOfTwoFrom(low: number, high: number): OptionCheck {
   const { isGood } = wholeFrom(low, high);
