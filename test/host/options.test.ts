@@ -125,7 +125,7 @@ describe('options of a driver', () => {
     [{ admin: { answerWaits: Infinity } }, 'answerWaits = Infinity: a whole number'],
     [{ admin: null }, 'admin: null is no object of options'],
     [{ wantedCommands: -1 }, 'wantedCommands = -1: a whole number'],
-    [{ cyclesPerMs: Number.NaN }, 'cyclesPerMs = NaN: a whole number'],
+    [{ cyclesPerMs: Number.NaN }, 'cyclesPerMs = NaN: a number from 0'],
     [{ resetPollLimit: 0 }, 'resetPollLimit = 0: a whole number'],
     [{ queueSize: Number.NaN }, 'queueSize = NaN: a power of two'],
   ])("%j are refused by the PF's: %s", (pf, message) => {
