@@ -61,6 +61,11 @@ export function takeCredits(pool: usize, units: u32, drained: u64): void {
   const limits = limitsOf(pool);
   if ((param(limits) | param(limits + 1)) == 0) return;
   const back = updateAfter(pool, drained) + param(pool >= <usize>CREDIT_DOWN_P ? P_UP_LATENCY : P_DOWN_LATENCY);
+  if (param(limits) == 0 && units == 0) {
+    // headers are infinite, and data it has none: nothing is taken that could run out, and the ring keeps its room
+    if (isTracing(TRACE_MASK_STATE)) traceTaken(pool, units, back);
+    return;
+  }
   // reads are not answered in the order in which they were sent
   let at = load<u32>(pool, CREDIT_HEAD);
   if (DEBUG) assert(at - load<u32>(pool, CREDIT_TAIL) < <u32>CREDIT_RING_ENTRIES); // the ring has more entries than a class has headers
