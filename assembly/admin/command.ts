@@ -38,7 +38,7 @@ import {
   VIRTIO_ADMIN_STATUS_Q_OK,
 } from '../abi/virtio_admin.ts';
 import { config, count, functionAt, param } from '../mem/arena.ts';
-import { commandField, groupOf, hasVfs, memberOf, usedCommands } from './group.ts';
+import { groupOf, hasVfs, memberOf, rowField, rowOf, usedCommands } from './group.ts';
 import { executeLegacy } from './legacy_commands.ts';
 import { listQuery, listUse } from './list_commands.ts';
 
@@ -55,7 +55,7 @@ export function padHeader(job: usize): void {
 
 /** Cycles that the execution of the command in the job's buffer takes. */
 export function executionCycles(job: usize): u32 {
-  const cost = commandField(load<u16>(job, JOB_BUFFER + ADMIN_CMD_OPCODE), ADMIN_ROW_COST);
+  const cost = rowField(rowOf(load<u16>(job, JOB_BUFFER + ADMIN_CMD_OPCODE)), ADMIN_ROW_COST);
   return param(P_ADMIN_DECODE) + (cost == 0 ? 0 : param(cost));
 }
 
@@ -71,10 +71,11 @@ export function executeCommand(job: usize): bool {
   store<u64>(job + JOB_OUT, 0);
   store<u32>(job, ADMIN_RESULT_HEADER_SIZE, JOB_RESULT);
 
-  let qualifier = refusal(opcode, group, member);
+  const fn = memberOf(group, member);
+  let qualifier = refusal(opcode, group, fn);
   if (qualifier == VIRTIO_ADMIN_STATUS_Q_OK) {
     if (isInjected(job, opcode)) return true;
-    qualifier = step(job, opcode, group, functionAt(memberOf(group, member)));
+    qualifier = step(job, opcode, group, functionAt(fn));
     if (qualifier == STEP_WAIT) return false;
   }
   finish(job, qualifier == VIRTIO_ADMIN_STATUS_Q_OK ? VIRTIO_ADMIN_STATUS_OK : VIRTIO_ADMIN_STATUS_EINVAL, qualifier);
@@ -93,23 +94,23 @@ function step(job: usize, opcode: u32, group: u32, f: usize): u32 {
   }
 }
 
-/** The checks of ADM-CMD-02..04, 14..17, 23, 24 in their order; Q_OK if the command may run. */
-function refusal(opcode: u32, group: u32, member: u64): u32 {
-  const traits = commandField(opcode, ADMIN_ROW_TRAITS);
+/** The checks of ADM-CMD-02..04, 14..17, 23, 24 in their order; Q_OK if the command may run. `fn`: its member, 0 for none. */
+function refusal(opcode: u32, group: u32, fn: u32): u32 {
+  const row = rowOf(opcode);
+  const traits = rowField(row, ADMIN_ROW_TRAITS);
   const isList = (traits & COMMAND_LIST) != 0;
   if (group == 0) return VIRTIO_ADMIN_STATUS_Q_INVALID_GROUP;
   if (group == GROUP_SRIOV && !hasVfs() && !(isList && config(CFG_SRIOV_LIST_LENIENT) != 0)) {
     return VIRTIO_ADMIN_STATUS_Q_INVALID_GROUP;
   }
-  if ((commandField(opcode, ADMIN_ROW_GROUPS) & group) == 0) return VIRTIO_ADMIN_STATUS_Q_INVALID_OPCODE;
+  if ((rowField(row, ADMIN_ROW_GROUPS) & group) == 0) return VIRTIO_ADMIN_STATUS_Q_INVALID_OPCODE;
   const used = usedCommands(group);
   const isUsed = used == 0 ? isList : (used & (1 << opcode)) != 0;
   if (!isUsed) return VIRTIO_ADMIN_STATUS_Q_INVALID_OPCODE;
   if ((traits & COMMAND_MEMBER) == 0) return VIRTIO_ADMIN_STATUS_Q_OK;
-  const fn = memberOf(group, member);
   if (fn == 0) return VIRTIO_ADMIN_STATUS_Q_INVALID_MEMBER;
   // the list is the group's, so the opcode is good: it is this member that the command is not for (ADM-CMD-04)
-  const needs = commandField(opcode, ADMIN_ROW_NEEDS);
+  const needs = rowField(row, ADMIN_ROW_NEEDS);
   const flags = <u32>load<u8>(functionAt(fn), FN_PROFILE + PROFILE_FLAGS);
   return (flags & needs) == needs ? VIRTIO_ADMIN_STATUS_Q_OK : VIRTIO_ADMIN_STATUS_Q_INVALID_MEMBER;
 }

@@ -22,10 +22,15 @@ import { config, functionAt } from '../mem/arena.ts';
 /** Marks a list as in use, so that an empty one differs from none; the opcodes of a list end below. */
 const IN_USE: u32 = 0x80000000;
 
-/** A field of an opcode's row, 0 where the card does not have the command. */
-export function commandField(opcode: u32, field: u32): u32 {
-  const at = opcode * ADMIN_ROW_FIELDS + field;
-  return at < <u32>ADMIN_COMMANDS.length ? unchecked(ADMIN_COMMANDS[at]) : 0;
+/** Address of an opcode's row, 0 where the card does not have the command. */
+export function rowOf(opcode: u32): usize {
+  const at = opcode * ADMIN_ROW_FIELDS;
+  return at < <u32>ADMIN_COMMANDS.length ? changetype<usize>(ADMIN_COMMANDS) + (at << 2) : 0;
+}
+
+/** A field of a row, 0 where there is none. */
+export function rowField(row: usize, field: u32): u32 {
+  return row == 0 ? 0 : load<u32>(row + (field << 2));
 }
 
 /** GROUP_* of a group type, 0 if the card has no such group. */
@@ -51,9 +56,9 @@ export function memberOf(group: u32, member: u64): u32 {
 /** Opcodes that LIST_QUERY reports for a group, as a bitmap. */
 export function supportedCommands(group: u32): u32 {
   let list: u32 = 0;
-  for (let opcode: u32 = 0; opcode * ADMIN_ROW_FIELDS < <u32>ADMIN_COMMANDS.length; opcode++) {
-    const isForLegacy = (commandField(opcode, ADMIN_ROW_NEEDS) & PROFILE_LEGACY) != 0;
-    if ((commandField(opcode, ADMIN_ROW_GROUPS) & group) == 0 || (isForLegacy && config(CFG_LEGACY) == 0)) continue;
+  for (let opcode: u32 = 0, row = rowOf(0); row != 0; row = rowOf(++opcode)) {
+    const isForLegacy = (rowField(row, ADMIN_ROW_NEEDS) & PROFILE_LEGACY) != 0;
+    if ((rowField(row, ADMIN_ROW_GROUPS) & group) == 0 || (isForLegacy && config(CFG_LEGACY) == 0)) continue;
     list |= 1 << opcode;
   }
   return list;
