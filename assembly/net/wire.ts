@@ -8,18 +8,14 @@ import { P_WIRE_BYTE_COST, P_WIRE_LATENCY } from '../abi/timing_param.ts';
 import { count, param } from '../mem/arena.ts';
 import { schedule, scheduleAt } from '../sim/scheduler.ts';
 import { isFunctional, retryDelay } from '../sim/time.ts';
-import { parse } from './packet.ts';
+import { RETRY_CYCLES } from '../virtio/job.ts';
+import { ETHERNET_HEADER, parse } from './packet.ts';
 import { FORWARD_BEGIN, FORWARD_DONE, forward, PORT_WIRE, WIRE_OVERHEAD } from './switch.ts';
-
-/** Destination, source, type. */
-const FRAME_BYTES_MIN: u32 = 14;
-/** Cycles until a frame is offered again to a card without a free receive job. */
-const RETRY_CYCLES = 64;
 
 /** A frame of `bytes` in WIRE_INPUT arrives at the wire port; false while the one before is still under way. */
 export function receiveFrame(bytes: u32): bool {
   if (load<u32>(CTL_WIRE_IN_BYTES) != 0) return false;
-  if (bytes < FRAME_BYTES_MIN || bytes > <u32>FRAME_BYTES_MAX) {
+  if (bytes < ETHERNET_HEADER || bytes > <u32>FRAME_BYTES_MAX) {
     count(C_WIRE_RX_BAD_LENGTH);
     return true;
   }

@@ -11,6 +11,10 @@ import type { StepHandler } from '../../measure/steps.ts';
 import type { ProfileOverrides } from '../../device/profile.ts';
 import { sentenceWidth, wrapped } from './table.ts';
 
+/** Between two columns. */
+const COLUMN_GAP = 2;
+/** Columns of a text beside a name, however narrow the terminal is. */
+const TEXT_WIDTH_MIN = 20;
 const PROGRESS_AFTER_MS = 2000;
 const BAR_WIDTH = 40;
 /** Columns of ` [] 100% 59m59s left`, and one that stays free. */
@@ -40,11 +44,6 @@ export function warn(text: string): void {
   process.stderr.write(`virtfn: ${text}\n`);
 }
 
-/** Between two columns. */
-const GAP = 2;
-/** Of a text beside a name, however narrow the terminal is. */
-const LEAST_WIDTH = 20;
-
 /** JSON text as the program writes it. */
 export function jsonText(value: unknown): string {
   return JSON.stringify(value, null, 2);
@@ -52,9 +51,9 @@ export function jsonText(value: unknown): string {
 
 /** Two columns, the first as wide as its longest text, the second in lines that the terminal has room for. */
 export function columns(rows: readonly (readonly [string, string])[], indent = ''): string {
-  const before = indent.length + Math.max(0, ...rows.map(([name]) => name.length)) + GAP;
+  const before = indent.length + Math.max(0, ...rows.map(([name]) => name.length)) + COLUMN_GAP;
   const lines = ([name, value]: readonly [string, string]): string => {
-    const parts = wrapped(value, Math.max(sentenceWidth() - before, LEAST_WIDTH)).replaceAll(
+    const parts = wrapped(value, Math.max(sentenceWidth() - before, TEXT_WIDTH_MIN)).replaceAll(
       '\n',
       `\n${' '.repeat(before)}`,
     );
