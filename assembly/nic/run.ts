@@ -97,8 +97,8 @@ export function settleRequests(f: usize, ioas: u32): void {
 
 /** Completion of a host's request: waits for credits if it must, and keeps the caller until it is back. */
 function answer(f: usize, address: u64, size: u32, value: u32): void {
-  const ready = completionReady();
-  if (ready > load<u64>(CTL_NOW)) runThrough(ready);
+  // what runs until then may take them
+  for (let ready = completionReady(); ready > load<u64>(CTL_NOW); ready = completionReady()) runThrough(ready);
   runThrough(sendCompletion(f, address, size, value));
   deliverPosted();
 }

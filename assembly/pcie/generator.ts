@@ -37,7 +37,7 @@ import { TLP_DOWN, TLP_MRD, TLP_MWR } from '../abi/trace_kind.ts';
 import { GENERATE_READ, GENERATE_SIMPLE_NIC, GENERATE_WRITE, GENERATE_WRITE_READ } from '../abi/state_value.ts';
 import { EV_GENERATOR, EV_GENERATOR_DONE, PRIO_NORMAL } from '../abi/event_code.ts';
 import { scheduleAt } from '../sim/scheduler.ts';
-import { receiveRequest, sendCompletion } from './completer.ts';
+import { completionReady, receiveRequest, sendCompletion } from './completer.ts';
 import { postedWait, postWrite } from './posted.ts';
 import { readInto } from './requester.ts';
 import { requestBytes } from './tlp.ts';
@@ -152,8 +152,15 @@ function stepNic(context: usize, step: u32, bytes: u32): void {
       return;
     }
     case 5:
-      sendCompletion(f, REGISTERS, REGISTER, 0);
-      return continueAt(context, sendCompletion(f, REGISTERS, REGISTER, 0));
+    case 6: {
+      const ready = completionReady();
+      if (ready > load<u64>(CTL_NOW)) {
+        store<u32>(context, step, GENERATOR_STEP);
+        return continueAt(context, ready);
+      }
+      const back = sendCompletion(f, REGISTERS, REGISTER, 0);
+      return step == 5 ? stepGenerator(context) : continueAt(context, back);
+    }
     default:
       end(context);
   }
