@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A file that a command writes. It appears as a whole: written beside its place under another name and renamed when it is
 // complete, so that whoever looks finds the old file or the new one, and an error leaves the old one. Through a symbolic link
-// its target is replaced; mode and owner stay. What is no file on a disk (/dev/stdout, a FIFO) is written as it comes, and
-// so is a file that cannot be replaced because its folder takes no others.
+// its target is replaced; mode and owner stay. A file that has further names (hard links) is written when all is there, so
+// that they go on naming it. What is no file on a disk (/dev/stdout, a FIFO) is written as it comes, and so is a file that
+// cannot be replaced because its folder takes no others.
 //
 //   const file = OutputFile.create(path);        // `-` is standard output
 //   try { for (const piece of pieces) file.write(piece); file.commit(); } finally { file.close(); }
@@ -98,14 +99,20 @@ export class OutputFile {
     if (this.beside === null) return;
     const beside = this.beside;
     withFile(this.path, () => {
+      if ((statSync(this.target, { throwIfNoEntry: false })?.nlink ?? 1) > 1) return this.fill(beside);
       try {
         renameSync(beside, this.target);
       } catch (error) {
         if (!isNoReplacing(error)) throw error;
-        copyFileSync(beside, this.target);
-        rmSync(beside);
+        this.fill(beside);
       }
     });
+  }
+
+  /** Writes what lies beside it into the file that is there. */
+  private fill(beside: string): void {
+    copyFileSync(beside, this.target);
+    rmSync(beside);
   }
 
   /** Without commit() nothing is left of it. */

@@ -4,6 +4,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   copyFileSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -75,6 +76,17 @@ describe('a file that is written', () => {
     expect(lstatSync(at('elsewhere/real')).isFile()).toBe(true);
     expect(readFileSync(at('elsewhere/real'), 'utf8')).toBe('after');
     expect(statSync(at('elsewhere/real')).mode & 0o7777).toBe(0o640);
+  });
+
+  it('stays one file under all its names', () => {
+    writeFileSync(at('one'), 'before, and longer');
+    linkSync(at('one'), at('other'));
+
+    writeFile(at('other'), ['after']);
+
+    expect(readFileSync(at('one'), 'utf8')).toBe('after');
+    expect(statSync(at('one')).ino).toBe(statSync(at('other')).ino);
+    expect(readdirSync(folder).toSorted()).toEqual(['one', 'other']);
   });
 
   it('is made where a link leads to nothing yet', () => {
@@ -256,7 +268,9 @@ describe('an output of a command', () => {
 
   it('says that the reader of another pipe has gone', () => {
     // more than the 64 KiB that a pipe holds
-    const { code, stderr } = shell('mkfifo pipe; head -c 1 < pipe & $V trace traffic --tlp pipe; c=$?; wait; exit $c');
+    const { code, stderr } = shell(
+      'mkfifo pipe; timeout 60 head -c 1 < pipe & $V trace traffic --tlp pipe; c=$?; wait; exit $c',
+    );
 
     expect(stderr).toBe('virtfn: pipe: who reads it has gone; the output is not complete\n');
     expect(code).toBe(1);
