@@ -2,7 +2,7 @@
 // The pins of the chip: everything that the host can do to the core. Numbers are u32 or f64 (cycles and addresses, exact
 // up to 2^53), because a u64 at the boundary costs three times the call.
 import { ARENA_BASE } from './abi/state_map.ts';
-import { CTL_MEMORY_BYTES, CTL_NOW, CTL_WINDOW_BASE, CTL_WINDOW_BYTES } from './abi/control.ts';
+import * as CTL from './abi/control.ts';
 import { NONE } from './abi/state_value.ts';
 import { functionAt } from './mem/arena.ts';
 import { applyVectors } from './nic/profile.ts';
@@ -29,7 +29,7 @@ import { bindFunction, ioasClear, ioasDirty, ioasMap, ioasTrack, ioasUnmap } fro
 import { setLink } from './virtio/net_config.ts';
 import { NEVER, nextEventTime } from './sim/scheduler.ts';
 
-/** Bytes of memory that a card with so many functions needs, before it is created; `hold` as in CFG_RECEIVE_HOLD_BYTES. */
+/** Bytes of memory that a card with so many functions needs, before it is created; `hold` as in CFG.RECEIVE_HOLD_BYTES. */
 export function memoryNeeded(functions: u32, window: u32, hold: u32): u32 {
   return memoryBytes(functions, window, hold);
 }
@@ -59,7 +59,7 @@ export function configWrite(fn: u32, offset: u32, size: u32, value: u32): void {
 
 /** Current time in cycles. */
 export function now(): f64 {
-  return <f64>load<u64>(CTL_NOW);
+  return <f64>load<u64>(CTL.NOW);
 }
 
 /** Runs up to cycle `until`; why it returned: RUN_*. */
@@ -161,14 +161,14 @@ export function findRoutingId(routingId: u32): u32 {
   return functionByRoutingId(routingId);
 }
 
-/** function << 3 | bar that claims a memory address, NONE if nobody does; the offset is in CTL_DECODED_OFFSET. */
+/** function << 3 | bar that claims a memory address, NONE if nobody does; the offset is in CTL.DECODED_OFFSET. */
 export function findAddress(address: f64): u32 {
   return address < 0 ? NONE : decodeAddress(<u64>address);
 }
 
 /** Hash of the whole state, the guest window included; equal states give equal digests. */
 export function digest(): f64 {
-  const end: usize = load<u32>(CTL_MEMORY_BYTES);
+  const end: usize = load<u32>(CTL.MEMORY_BYTES);
   let a: u64 = 0xcbf29ce484222325;
   let b: u64 = 0x9ae16a3b2f90404f;
   for (let at: usize = ARENA_BASE; at < end; at += 16) {
@@ -180,15 +180,15 @@ export function digest(): f64 {
 
 /** Address and size of the guest window in linear memory. */
 export function windowBase(): u32 {
-  return load<u32>(CTL_WINDOW_BASE);
+  return load<u32>(CTL.WINDOW_BASE);
 }
 
 export function windowBytes(): u32 {
-  return load<u32>(CTL_WINDOW_BYTES);
+  return load<u32>(CTL.WINDOW_BYTES);
 }
 
 /**
- * Runs until nothing is left to do (RUN_IDLE), or until the host has to take output (RUN_EVENT), with `stopOnOutput` at
+ * Runs until nothing is left to do (EV.RUN_IDLE), or until the host has to take output (EV.RUN_EVENT), with `stopOnOutput` at
  * the first. Time stands at the last thing that happened.
  */
 export function runToIdle(stopOnOutput: bool): i32 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is measured. Each scenario prepares a machine and gives a function that does `operations` of the work and returns
 // a number that depends on it, so that nothing can be optimised away and a wrong result is noticed.
-import { TRACE_MASK_STATE, TRACE_MASK_TLP } from '../assembly/abi/trace_kind.ts';
+import * as TRACE from '../assembly/abi/trace_kind.ts';
 import type { NicConfig } from '../src/device/config.ts';
 import type { Nic } from '../src/device/nic.ts';
 import type { NicMode } from '../src/device/profile.ts';
@@ -127,7 +127,7 @@ const FRAMES = 128;
 function transmit64(mode: NicMode, vfs: number, more: NicConfig = {}): OneCard {
   const machine = new Machine({ mode, totalVfs: vfs, wire: 'discard', ...more });
   const isTraced = more.traceBytes !== undefined;
-  if (isTraced) machine.nic.startTrace(TRACE_MASK_TLP | TRACE_MASK_STATE);
+  if (isTraced) machine.nic.startTrace(TRACE.MASK_TLP | TRACE.MASK_STATE);
   const driver = machine.startModern(1);
   const queue = driver.tx[0]!;
   const frame = new Uint8Array(64);

@@ -2,25 +2,25 @@
 // Events of the wheel, the reasons why run() returns, kinds of output records, priorities. One switch
 // (nic/dispatch.ts) maps event codes to handlers.
 
-export const EV_INBOUND = 1; // a0: slot. A posted host write reaches the device
-export const EV_DMA_HOST = 2; // a0: tag record. A request of a DMA read is served by host memory
-export const EV_FE_DONE = 3; // DMA_DONE_EVENT of a queue's ring fetch
-export const EV_JOB_DONE = 4; // of a job's read
-export const EV_JOB_STEP = 5; // a0: job, a1: generation. A job's delay is over
-export const EV_QUEUE = 6; // a0: queue. It waits for its visit from now on
-export const EV_NOTIFY_DONE = 7; // DMA_DONE_EVENT of a read of suppression words
-export const EV_MSI = 8; // a0: function << 16 | vector, a1: data. An MSI-X write reaches the host
-export const EV_INTX = 9; // a0: function, a1: level
-export const EV_WIRE_TX = 10; // a0: address of the frame in the wire ring, a1: length << 11 | function
-export const EV_WIRE_RX = 11; // the frame in WIRE_INPUT is complete
-export const EV_DMA_READY = 12; // a0: context, a1: generation. A DMA read is set up, its requests may go out
-export const EV_DMA_DONE = 13; // a0: tag record. The last completion of a request is in
-export const EV_DMA_WAKE = 14; // credits are back for requests that wait
-export const EV_DMA_TIMEOUT = 15; // a0: tag record. Its completion is lost
-export const EV_PICK = 16; // the scheduler visits the next queue
-export const EV_DMA_COPIED = 19; // a0: context, a1: generation. What a read brought has been stored once more
-export const EV_GENERATOR = 17; // a0: context of the traffic generator. Its next step
-export const EV_GENERATOR_DONE = 18; // DMA_DONE_EVENT of the traffic generator
+export const INBOUND = 1; // a0: slot. A posted host write reaches the device
+export const DMA_HOST = 2; // a0: tag record. A request of a DMA read is served by host memory
+export const FE_DONE = 3; // DMA.DONE_EVENT of a queue's ring fetch
+export const JOB_DONE = 4; // of a job's read
+export const JOB_STEP = 5; // a0: job, a1: generation. A job's delay is over
+export const QUEUE = 6; // a0: queue. It waits for its visit from now on
+export const NOTIFY_DONE = 7; // DMA.DONE_EVENT of a read of suppression words
+export const MSI = 8; // a0: function << 16 | vector, a1: data. An MSI-X write reaches the host
+export const INTX = 9; // a0: function, a1: level
+export const WIRE_TX = 10; // a0: address of the frame in the wire ring, a1: length << 11 | function
+export const WIRE_RX = 11; // the frame in WIRE_INPUT is complete
+export const DMA_READY = 12; // a0: context, a1: generation. A DMA read is set up, its requests may go out
+export const DMA_DONE = 13; // a0: tag record. The last completion of a request is in
+export const DMA_WAKE = 14; // credits are back for requests that wait
+export const DMA_TIMEOUT = 15; // a0: tag record. Its completion is lost
+export const PICK = 16; // the scheduler visits the next queue
+export const DMA_COPIED = 19; // a0: context, a1: generation. What a read brought has been stored once more
+export const GENERATOR = 17; // a0: context of the traffic generator. Its next step
+export const GENERATOR_DONE = 18; // DMA.DONE_EVENT of the traffic generator
 
 export const PRIO_POSTED = 0; // arrival of writes, before anything that looks at their effect
 export const PRIO_NORMAL = 1;

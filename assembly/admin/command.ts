@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Administration commands (virtio 1.4 §2.12.1): decode of the header, the checks in the order that the specification
 // gives (group, opcode, member), the command's step, result. The command lies gathered in the job's buffer, padded with
-// zeros to the header's size; the result is put together in JOB_OUT: status, qualifier, four reserved bytes, command result.
+// zeros to the header's size; the result is put together in JOB.OUT: status, qualifier, four reserved bytes, command result.
 // What commands there are, and what they need, is abi/admin_command.ts; a new one has a row there and a line in step().
 import {
   ADMIN_ROW_COST,
@@ -12,14 +12,14 @@ import {
   COMMAND_MEMBER,
   GROUP_SRIOV,
 } from '../abi/admin_command.ts';
-import { CTL_INJECT_COUNT, CTL_INJECT_OPCODE, CTL_INJECT_STATUS } from '../abi/control.ts';
+import * as CTL from '../abi/control.ts';
 import { C_ADMIN_COMMANDS, C_ADMIN_ERRORS } from '../abi/counter.ts';
-import { FN_PROFILE } from '../abi/function.ts';
-import { JOB_BUFFER, JOB_LENGTH, JOB_MEMBER, JOB_OPCODE, JOB_OUT, JOB_QUALIFIER, JOB_RESULT } from '../abi/job.ts';
-import { CFG_SRIOV_LIST_LENIENT } from '../abi/nic_config.ts';
-import { PROFILE_FLAGS } from '../abi/profile.ts';
+import * as FN from '../abi/function.ts';
+import * as JOB from '../abi/job.ts';
+import * as CFG from '../abi/nic_config.ts';
+import * as PROFILE from '../abi/profile.ts';
 import { NONE } from '../abi/state_value.ts';
-import { P_ADMIN_DECODE } from '../abi/timing_param.ts';
+import * as P from '../abi/timing_param.ts';
 import {
   ADMIN_CMD_GROUP_MEMBER_ID,
   ADMIN_CMD_GROUP_TYPE,
@@ -47,29 +47,29 @@ export const STEP_WAIT: u32 = NONE;
 
 /** Zeroes what a short command left open of its header; the driver's missing bytes read as zero (ADM-VQ-01). */
 export function padHeader(job: usize): void {
-  const length = load<u32>(job, JOB_LENGTH);
+  const length = load<u32>(job, JOB.LENGTH);
   if (length < <u32>ADMIN_CMD_HEADER_SIZE) {
-    memory.fill(job + JOB_BUFFER + length, 0, ADMIN_CMD_HEADER_SIZE - length);
+    memory.fill(job + JOB.BUFFER + length, 0, ADMIN_CMD_HEADER_SIZE - length);
   }
 }
 
 /** Cycles that the execution of the command in the job's buffer takes. */
 export function executionCycles(job: usize): u32 {
-  const cost = rowField(rowOf(load<u16>(job, JOB_BUFFER + ADMIN_CMD_OPCODE)), ADMIN_ROW_COST);
-  return param(P_ADMIN_DECODE) + (cost == 0 ? 0 : param(cost));
+  const cost = rowField(rowOf(load<u16>(job, JOB.BUFFER + ADMIN_CMD_OPCODE)), ADMIN_ROW_COST);
+  return param(P.ADMIN_DECODE) + (cost == 0 ? 0 : param(cost));
 }
 
-/** Takes the command one step further; true when it is done, and JOB_OUT and JOB_RESULT hold its answer. */
+/** Takes the command one step further; true when it is done, and JOB.OUT and JOB.RESULT hold its answer. */
 export function executeCommand(job: usize): bool {
-  const command = job + JOB_BUFFER;
+  const command = job + JOB.BUFFER;
   const opcode = <u32>load<u16>(command, ADMIN_CMD_OPCODE);
   const type = <u32>load<u16>(command, ADMIN_CMD_GROUP_TYPE);
   const group = groupOf(type);
   const member = load<u64>(command, ADMIN_CMD_GROUP_MEMBER_ID);
-  store<u32>(job, opcode | (type << 16), JOB_OPCODE);
-  store<u32>(job, <u32>member, JOB_MEMBER);
-  store<u64>(job + JOB_OUT, 0);
-  store<u32>(job, ADMIN_RESULT_HEADER_SIZE, JOB_RESULT);
+  store<u32>(job, opcode | (type << 16), JOB.OPCODE);
+  store<u32>(job, <u32>member, JOB.MEMBER);
+  store<u64>(job + JOB.OUT, 0);
+  store<u32>(job, ADMIN_RESULT_HEADER_SIZE, JOB.RESULT);
 
   const fn = memberOf(group, member);
   let qualifier = refusal(opcode, group, fn);
@@ -100,7 +100,7 @@ function refusal(opcode: u32, group: u32, fn: u32): u32 {
   const traits = rowField(row, ADMIN_ROW_TRAITS);
   const isList = (traits & COMMAND_LIST) != 0;
   if (group == 0) return VIRTIO_ADMIN_STATUS_Q_INVALID_GROUP;
-  if (group == GROUP_SRIOV && !hasVfs() && !(isList && config(CFG_SRIOV_LIST_LENIENT) != 0)) {
+  if (group == GROUP_SRIOV && !hasVfs() && !(isList && config(CFG.SRIOV_LIST_LENIENT) != 0)) {
     return VIRTIO_ADMIN_STATUS_Q_INVALID_GROUP;
   }
   if ((rowField(row, ADMIN_ROW_GROUPS) & group) == 0) return VIRTIO_ADMIN_STATUS_Q_INVALID_OPCODE;
@@ -111,26 +111,26 @@ function refusal(opcode: u32, group: u32, fn: u32): u32 {
   if (fn == 0) return VIRTIO_ADMIN_STATUS_Q_INVALID_MEMBER;
   // the list is the group's, so the opcode is good: it is this member that the command is not for (ADM-CMD-04)
   const needs = rowField(row, ADMIN_ROW_NEEDS);
-  const flags = <u32>load<u8>(functionAt(fn), FN_PROFILE + PROFILE_FLAGS);
+  const flags = <u32>load<u8>(functionAt(fn), FN.PROFILE + PROFILE.FLAGS);
   return (flags & needs) == needs ? VIRTIO_ADMIN_STATUS_Q_OK : VIRTIO_ADMIN_STATUS_Q_INVALID_MEMBER;
 }
 
 /** What-if: the host asked for an answer that this device has no reason to give. The command does nothing. */
 function isInjected(job: usize, opcode: u32): bool {
-  const left = load<u32>(CTL_INJECT_COUNT);
+  const left = load<u32>(CTL.INJECT_COUNT);
   if (left == 0) return false;
-  const wanted = load<u32>(CTL_INJECT_OPCODE);
+  const wanted = load<u32>(CTL.INJECT_OPCODE);
   if (wanted != NONE && wanted != opcode) return false;
-  store<u32>(CTL_INJECT_COUNT, left - 1);
-  const status = load<u32>(CTL_INJECT_STATUS);
+  store<u32>(CTL.INJECT_COUNT, left - 1);
+  const status = load<u32>(CTL.INJECT_STATUS);
   finish(job, status & 0xffff, status >> 16);
   return true;
 }
 
 function finish(job: usize, status: u32, qualifier: u32): void {
-  store<u16>(job + JOB_OUT, <u16>status, ADMIN_RESULT_STATUS);
-  store<u16>(job + JOB_OUT, <u16>qualifier, ADMIN_RESULT_STATUS_QUALIFIER);
-  store<u32>(job, status | (qualifier << 16), JOB_QUALIFIER);
+  store<u16>(job + JOB.OUT, <u16>status, ADMIN_RESULT_STATUS);
+  store<u16>(job + JOB.OUT, <u16>qualifier, ADMIN_RESULT_STATUS_QUALIFIER);
+  store<u32>(job, status | (qualifier << 16), JOB.QUALIFIER);
   count(C_ADMIN_COMMANDS);
   if (status != VIRTIO_ADMIN_STATUS_OK) count(C_ADMIN_ERRORS);
 }

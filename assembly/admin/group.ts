@@ -11,9 +11,9 @@ import {
   GROUP_SRIOV,
 } from '../abi/admin_command.ts';
 import { ADMIN_GROUP_ON_DEMAND, EXT_CAP_SRIOV } from '../abi/config_layout.ts';
-import { CTL_NUM_VFS, CTL_SELF_USED_LO, CTL_SRIOV_USED_LO } from '../abi/control.ts';
-import { FN_CONFIG, FN_PRESENT } from '../abi/function.ts';
-import { CFG_LEGACY, CFG_ON_DEMAND_FUNCTIONS, CFG_TOTAL_VFS } from '../abi/nic_config.ts';
+import * as CTL from '../abi/control.ts';
+import * as FN from '../abi/function.ts';
+import * as CFG from '../abi/nic_config.ts';
 import { PCI_SRIOV_CTRL, PCI_SRIOV_CTRL_VFE } from '../abi/pci_sriov.ts';
 import { PROFILE_LEGACY } from '../abi/state_value.ts';
 import { VIRTIO_ADMIN_GROUP_TYPE_SELF, VIRTIO_ADMIN_GROUP_TYPE_SRIOV } from '../abi/virtio_admin.ts';
@@ -37,20 +37,20 @@ export function rowField(row: usize, field: u32): u32 {
 export function groupOf(type: u32): u32 {
   if (type == VIRTIO_ADMIN_GROUP_TYPE_SELF) return GROUP_SELF;
   if (type == VIRTIO_ADMIN_GROUP_TYPE_SRIOV) return GROUP_SRIOV;
-  return type == ADMIN_GROUP_ON_DEMAND && config(CFG_ON_DEMAND_FUNCTIONS) != 0 ? GROUP_ON_DEMAND : 0;
+  return type == ADMIN_GROUP_ON_DEMAND && config(CFG.ON_DEMAND_FUNCTIONS) != 0 ? GROUP_ON_DEMAND : 0;
 }
 
 /** Is VF Enable set, without which the group of the VFs has no members? */
 export function hasVfs(): bool {
-  return (load<u16>(functionAt(0), FN_CONFIG + EXT_CAP_SRIOV + PCI_SRIOV_CTRL) & PCI_SRIOV_CTRL_VFE) != 0;
+  return (load<u16>(functionAt(0), FN.CONFIG + EXT_CAP_SRIOV + PCI_SRIOV_CTRL) & PCI_SRIOV_CTRL_VFE) != 0;
 }
 
 /** Number of the function that is a member of a group; 0 if there is none. */
 export function memberOf(group: u32, member: u64): u32 {
-  if (group == GROUP_SRIOV) return member > load<u32>(CTL_NUM_VFS) ? 0 : <u32>member;
-  if (member == 0 || member > config(CFG_ON_DEMAND_FUNCTIONS)) return 0;
-  const fn = config(CFG_TOTAL_VFS) + <u32>member;
-  return load<u8>(functionAt(fn), FN_PRESENT) == 0 ? 0 : fn;
+  if (group == GROUP_SRIOV) return member > load<u32>(CTL.NUM_VFS) ? 0 : <u32>member;
+  if (member == 0 || member > config(CFG.ON_DEMAND_FUNCTIONS)) return 0;
+  const fn = config(CFG.TOTAL_VFS) + <u32>member;
+  return load<u8>(functionAt(fn), FN.PRESENT) == 0 ? 0 : fn;
 }
 
 /** Opcodes that LIST_QUERY reports for a group, as a bitmap. */
@@ -58,7 +58,7 @@ export function supportedCommands(group: u32): u32 {
   let list: u32 = 0;
   for (let opcode: u32 = 0, row = rowOf(0); row != 0; row = rowOf(++opcode)) {
     const isForLegacy = (rowField(row, ADMIN_ROW_NEEDS) & PROFILE_LEGACY) != 0;
-    if ((rowField(row, ADMIN_ROW_GROUPS) & group) == 0 || (isForLegacy && config(CFG_LEGACY) == 0)) continue;
+    if ((rowField(row, ADMIN_ROW_GROUPS) & group) == 0 || (isForLegacy && config(CFG.LEGACY) == 0)) continue;
     list |= 1 << opcode;
   }
   return list;
@@ -66,9 +66,9 @@ export function supportedCommands(group: u32): u32 {
 
 /** The list that is in use, as LIST_USE gave it; 0 if there is none. */
 export function usedCommands(group: u32): u32 {
-  return load<u32>(group == GROUP_SELF ? CTL_SELF_USED_LO : CTL_SRIOV_USED_LO);
+  return load<u32>(group == GROUP_SELF ? CTL.SELF_USED_LO : CTL.SRIOV_USED_LO);
 }
 
 export function useCommands(group: u32, list: u32): void {
-  store<u32>(group == GROUP_SELF ? CTL_SELF_USED_LO : CTL_SRIOV_USED_LO, list | IN_USE);
+  store<u32>(group == GROUP_SELF ? CTL.SELF_USED_LO : CTL.SRIOV_USED_LO, list | IN_USE);
 }

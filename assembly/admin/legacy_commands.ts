@@ -2,10 +2,10 @@
 // The legacy interface commands (virtio 1.4 §2.12.1.2): register access of a member at its legacy layout, and where a
 // driver may ring its doorbell. Data lengths are those of the buffers: what follows the prefix of a write, the room
 // after the status of a read (AMB-09).
-import { FN_DEVICE_CFG, FN_INDEX, FN_PROFILE } from '../abi/function.ts';
-import { PROFILE_NOTIFY } from '../abi/profile.ts';
-import { JOB_BUFFER, JOB_LENGTH, JOB_OUT, JOB_RESULT, JOB_WRITE_BYTES } from '../abi/job.ts';
-import { TRACE_MASK_STATE } from '../abi/trace_kind.ts';
+import * as FN from '../abi/function.ts';
+import * as PROFILE from '../abi/profile.ts';
+import * as JOB from '../abi/job.ts';
+import * as TRACE from '../abi/trace_kind.ts';
 import { NOTIFY_BAR_OFFSET, OWNER_NOTIFY_BAR_OFFSET, VIRTIO_BAR } from '../abi/config_layout.ts';
 import {
   ADMIN_CMD_COMMAND_SPECIFIC_DATA,
@@ -30,29 +30,29 @@ import { isInsideNetField, writeLegacyNetConfig } from '../virtio/net_config.ts'
 
 /** Runs a legacy command on the member `f`; a qualifier other than Q_OK means EINVAL and nothing was changed. */
 export function executeLegacy(job: usize, opcode: u32, f: usize): u32 {
-  const data = job + JOB_BUFFER + ADMIN_CMD_COMMAND_SPECIFIC_DATA;
-  const length = load<u32>(job, JOB_LENGTH);
+  const data = job + JOB.BUFFER + ADMIN_CMD_COMMAND_SPECIFIC_DATA;
+  const length = load<u32>(job, JOB.LENGTH);
   const offset = length > <u32>ADMIN_CMD_COMMAND_SPECIFIC_DATA ? <u32>load<u8>(data) : 0;
   const prefixed = ADMIN_CMD_COMMAND_SPECIFIC_DATA + ADMIN_LEGACY_WR_REGISTERS;
   const writeBytes = length > <u32>prefixed ? length - prefixed : 0;
-  const room = load<u32>(job, JOB_WRITE_BYTES);
+  const room = load<u32>(job, JOB.WRITE_BYTES);
   const readBytes = room > <u32>ADMIN_RESULT_HEADER_SIZE ? room - ADMIN_RESULT_HEADER_SIZE : 0;
-  const result = job + JOB_OUT + ADMIN_RESULT_HEADER_SIZE;
+  const result = job + JOB.OUT + ADMIN_RESULT_HEADER_SIZE;
 
   switch (opcode) {
     case VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE: {
       if (!isInsideLegacyField(f, offset, writeBytes)) return VIRTIO_ADMIN_STATUS_Q_INVALID_FIELD;
       const value = loadBytes(data + ADMIN_LEGACY_WR_REGISTERS, writeBytes);
-      if (isTracing(TRACE_MASK_STATE)) traceRegister(f, TRACE_SPACE_LEGACY, offset, writeBytes, value, true);
+      if (isTracing(TRACE.MASK_STATE)) traceRegister(f, TRACE_SPACE_LEGACY, offset, writeBytes, value, true);
       writeLegacy(f, offset, writeBytes, value);
       return VIRTIO_ADMIN_STATUS_Q_OK;
     }
     case VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ: {
       if (!isInsideLegacyField(f, offset, readBytes)) return VIRTIO_ADMIN_STATUS_Q_INVALID_FIELD;
       const value = readLegacy(f, offset, readBytes);
-      if (isTracing(TRACE_MASK_STATE)) traceRegister(f, TRACE_SPACE_LEGACY, offset, readBytes, value, false);
+      if (isTracing(TRACE.MASK_STATE)) traceRegister(f, TRACE_SPACE_LEGACY, offset, readBytes, value, false);
       store<u32>(result, value);
-      store<u32>(job, ADMIN_RESULT_HEADER_SIZE + readBytes, JOB_RESULT);
+      store<u32>(job, ADMIN_RESULT_HEADER_SIZE + readBytes, JOB.RESULT);
       return VIRTIO_ADMIN_STATUS_Q_OK;
     }
     case VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE: {
@@ -62,24 +62,24 @@ export function executeLegacy(job: usize, opcode: u32, f: usize): u32 {
     }
     case VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ: {
       if (!isInsideNetField(offset, readBytes)) return VIRTIO_ADMIN_STATUS_Q_INVALID_FIELD;
-      memory.copy(result, f + FN_DEVICE_CFG + offset, readBytes);
-      store<u32>(job, ADMIN_RESULT_HEADER_SIZE + readBytes, JOB_RESULT);
+      memory.copy(result, f + FN.DEVICE_CFG + offset, readBytes);
+      store<u32>(job, ADMIN_RESULT_HEADER_SIZE + readBytes, JOB.RESULT);
       return VIRTIO_ADMIN_STATUS_Q_OK;
     }
     default:
       notifyInfo(f, result);
-      store<u32>(job, ADMIN_RESULT_HEADER_SIZE + ADMIN_NOTIFY_INFO_RESULT_SIZE, JOB_RESULT);
+      store<u32>(job, ADMIN_RESULT_HEADER_SIZE + ADMIN_NOTIFY_INFO_RESULT_SIZE, JOB.RESULT);
       return VIRTIO_ADMIN_STATUS_Q_OK;
   }
 }
 
 /** At most one usable entry, where the profile has it; the next one has flags 0 and ends the list (ADM-LEG-13). */
 function notifyInfo(f: usize, result: usize): void {
-  const flags = load<u8>(f, FN_PROFILE + PROFILE_NOTIFY);
+  const flags = load<u8>(f, FN.PROFILE + PROFILE.NOTIFY);
   memory.fill(result, 0, ADMIN_NOTIFY_INFO_RESULT_SIZE);
   if (flags == VIRTIO_ADMIN_CMD_NOTIFY_INFO_FLAGS_END) return;
   const isOwner = flags == VIRTIO_ADMIN_CMD_NOTIFY_INFO_FLAGS_OWNER_DEV;
-  const inOwner = OWNER_NOTIFY_BAR_OFFSET + ((load<u32>(f, FN_INDEX) - 1) << 1);
+  const inOwner = OWNER_NOTIFY_BAR_OFFSET + ((load<u32>(f, FN.INDEX) - 1) << 1);
   store<u8>(result, flags);
   store<u8>(result, VIRTIO_BAR, ADMIN_NOTIFY_INFO_BAR);
   store<u64>(result, isOwner ? inOwner : NOTIFY_BAR_OFFSET, ADMIN_NOTIFY_INFO_OFFSET);

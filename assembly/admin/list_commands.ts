@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // LIST_QUERY and LIST_USE (virtio 1.4 §2.12.1.1): which commands a group has, and which its driver will use.
-import { JOB_BUFFER, JOB_LENGTH, JOB_OUT, JOB_RESULT } from '../abi/job.ts';
+import * as JOB from '../abi/job.ts';
 import {
   ADMIN_CMD_COMMAND_SPECIFIC_DATA,
   ADMIN_RESULT_HEADER_SIZE,
@@ -12,15 +12,15 @@ import { supportedCommands, useCommands } from './group.ts';
 const BITMAP_BYTES: u32 = 8;
 
 export function listQuery(job: usize, group: u32): u32 {
-  store<u64>(job, supportedCommands(group), JOB_OUT + ADMIN_RESULT_HEADER_SIZE);
-  store<u32>(job, ADMIN_RESULT_HEADER_SIZE + BITMAP_BYTES, JOB_RESULT);
+  store<u64>(job, supportedCommands(group), JOB.OUT + ADMIN_RESULT_HEADER_SIZE);
+  store<u32>(job, ADMIN_RESULT_HEADER_SIZE + BITMAP_BYTES, JOB.RESULT);
   return VIRTIO_ADMIN_STATUS_Q_OK;
 }
 
 /** Replaces the list if it holds nothing unknown; it may leave out the list commands themselves (AMB-36). */
 export function listUse(job: usize, group: u32): u32 {
-  const length = load<u32>(job, JOB_LENGTH);
-  const data = job + JOB_BUFFER;
+  const length = load<u32>(job, JOB.LENGTH);
+  const data = job + JOB.BUFFER;
   let list: u64 = 0;
   for (let i: u32 = ADMIN_CMD_COMMAND_SPECIFIC_DATA; i < length; i++) {
     const byte = <u64>load<u8>(data + i);

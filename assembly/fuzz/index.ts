@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Exports of the instrumented core beside those of the card: reset by what changed, and what was reached.
-import { CTL_MEMORY_BYTES } from '../abi/control.ts';
+import * as CTL from '../abi/control.ts';
 import { PRISTINE, POINTS_MAX, SEEN } from '../abi/fuzz_memory.ts';
 import { collectNew } from './coverage.ts';
 import { dirtiedRange, forgetDirty, putBack } from './dirty.ts';
@@ -8,7 +8,7 @@ import { dirtiedRange, forgetDirty, putBack } from './dirty.ts';
 /** Takes the present state of the card as the one that reset() goes back to. */
 export function keep(): void {
   forgetDirty();
-  memory.copy(PRISTINE, 0, load<u32>(CTL_MEMORY_BYTES));
+  memory.copy(PRISTINE, 0, load<u32>(CTL.MEMORY_BYTES));
 }
 
 /** Puts the card back; pages that had changed. */

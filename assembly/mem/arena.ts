@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Access to the arena's scalars: parameters, configuration, counters, and block copies between arena and window.
 import { CONFIG, COUNTER, FUNCTIONS, PARAM } from '../abi/state_map.ts';
-import { CTL_FUNCTIONS } from '../abi/control.ts';
-import { FN_COUNTER, FN_STRIDE } from '../abi/function.ts';
+import * as CTL from '../abi/control.ts';
+import * as FN from '../abi/function.ts';
 
 /** True in the debug build: `if (DEBUG) assert(...)` is not there in the release build, the loads of its condition neither. */
 export const DEBUG: bool = !ASC_NO_ASSERT;
@@ -19,11 +19,11 @@ export function config(index: i32): u32 {
 
 /** Address of a function's block; `fn` is 0 for the PF. */
 export function functionAt(fn: u32): usize {
-  return FUNCTIONS + fn * FN_STRIDE;
+  return FUNCTIONS + fn * FN.STRIDE;
 }
 
 export function functionCount(): u32 {
-  return load<u32>(CTL_FUNCTIONS);
+  return load<u32>(CTL.FUNCTIONS);
 }
 
 /** Adds to a counter of the card. */
@@ -34,7 +34,7 @@ export function count(index: i32, amount: u64 = 1): void {
 
 /** Adds to a counter of a function. */
 export function countFn(f: usize, index: i32, amount: u64 = 1): void {
-  const at = f + FN_COUNTER + (index << 3);
+  const at = f + FN.COUNTER + (index << 3);
   store<u64>(at, load<u64>(at) + amount);
 }
 

@@ -1,21 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The control queue as far as drivers need it to come up (virtio 1.4 §5.1.6.5): RX modes, MAC table and address, number
 // of queue pairs. A command that is unknown, not negotiated or badly formed is acknowledged with VIRTIO_NET_ERR.
-import { CTL_MAC_DIRTY, CTL_NOW } from '../abi/control.ts';
+import * as CTL from '../abi/control.ts';
 import { FC_BAD_CHAIN } from '../abi/counter.ts';
-import { DMA_FN } from '../abi/dma_context.ts';
-import { FN_ACTIVE_PAIRS, FN_FILTER, FN_FILTERS, FN_INDEX, FN_PAIRS, FN_RX_MODE } from '../abi/function.ts';
-import {
-  JOB_BUFFER,
-  JOB_CONTEXT,
-  JOB_EXECUTING,
-  JOB_HEAD,
-  JOB_LENGTH,
-  JOB_OUT,
-  JOB_QUEUE,
-  JOB_STATUS,
-  JOB_WRITE_BYTES,
-} from '../abi/job.ts';
+import * as DMA from '../abi/dma_context.ts';
+import * as FN from '../abi/function.ts';
+import * as JOB from '../abi/job.ts';
 import {
   CONTROL_COMMANDS,
   CONTROL_ROW_CLASS,
@@ -26,7 +16,7 @@ import {
 } from '../abi/net_control.ts';
 import { PORT_PROMISC } from '../abi/state_map.ts';
 import { ENGINE_CTRL, RX_MODE_ALLMULTI, RX_MODE_PROMISC } from '../abi/state_value.ts';
-import { P_CTRL, P_CTRL_ENGINES, P_WRITEBACK } from '../abi/timing_param.ts';
+import * as P from '../abi/timing_param.ts';
 import {
   VIRTIO_NET_CTRL_HDR_SIZE,
   VIRTIO_NET_CTRL_MAC,
@@ -53,17 +43,17 @@ const STEP_EXECUTE = 1;
 
 /** Takes the oldest command of a control queue one step further; true when it is used and the job may go. */
 export function stepControl(job: usize): bool {
-  const f: usize = load<u32>(job, JOB_CONTEXT + DMA_FN);
-  const q: usize = load<u32>(job, JOB_QUEUE);
-  if (load<u8>(job, JOB_STATUS) == STEP_BEGIN) {
-    if (load<u32>(job, JOB_WRITE_BYTES) == 0) {
+  const f: usize = load<u32>(job, JOB.CONTEXT + DMA.FN);
+  const q: usize = load<u32>(job, JOB.QUEUE);
+  if (load<u8>(job, JOB.STATUS) == STEP_BEGIN) {
+    if (load<u32>(job, JOB.WRITE_BYTES) == 0) {
       breakQueue(q, FC_BAD_CHAIN); // nowhere to put the ack
       return false;
     }
-    store<u64>(job, load<u64>(CTL_NOW), JOB_EXECUTING);
-    store<u8>(job, STEP_EXECUTE, JOB_STATUS);
+    store<u64>(job, load<u64>(CTL.NOW), JOB.EXECUTING);
+    store<u8>(job, STEP_EXECUTE, JOB.STATUS);
     if (!isFunctional()) {
-      occupyJob(job, ENGINE_CTRL, P_CTRL_ENGINES, param(P_CTRL), param(P_WRITEBACK));
+      occupyJob(job, ENGINE_CTRL, P.CTRL_ENGINES, param(P.CTRL), param(P.WRITEBACK));
       return false;
     }
   }
@@ -72,17 +62,17 @@ export function stepControl(job: usize): bool {
     delayJob(job, wait);
     return false;
   }
-  store<u8>(job, execute(job, f) ? <u8>VIRTIO_NET_OK : <u8>VIRTIO_NET_ERR, JOB_OUT);
-  scatter(job, 0, job + JOB_OUT, 1);
-  postUsedElement(q, job, load<u16>(job, JOB_HEAD), 1);
+  store<u8>(job, execute(job, f) ? <u8>VIRTIO_NET_OK : <u8>VIRTIO_NET_ERR, JOB.OUT);
+  scatter(job, 0, job + JOB.OUT, 1);
+  postUsedElement(q, job, load<u16>(job, JOB.HEAD), 1);
   return true;
 }
 
 /** The command in the job's buffer; false: VIRTIO_NET_ERR, and nothing was changed. */
 function execute(job: usize, f: usize): bool {
-  const length = load<u32>(job, JOB_LENGTH);
+  const length = load<u32>(job, JOB.LENGTH);
   if (length < <u32>VIRTIO_NET_CTRL_HDR_SIZE) return false;
-  const command = job + JOB_BUFFER;
+  const command = job + JOB.BUFFER;
   const type = <u32>load<u8>(command);
   const code = <u32>load<u8>(command, 1);
   if (!isOffered(f, type, code)) return false;
@@ -116,9 +106,9 @@ function setRxMode(f: usize, code: u32, data: usize, bytes: u32): bool {
   const bit = <u8>(code == VIRTIO_NET_CTRL_RX_PROMISC ? RX_MODE_PROMISC : RX_MODE_ALLMULTI);
   const isOn = load<u8>(data) == 1;
   if (isOn && code == VIRTIO_NET_CTRL_RX_PROMISC && !isTrusted(f)) return false;
-  const mode = load<u8>(f, FN_RX_MODE);
-  store<u8>(f, isOn ? mode | bit : mode & ~bit, FN_RX_MODE);
-  if (code == VIRTIO_NET_CTRL_RX_PROMISC) setPort(PORT_PROMISC, load<u32>(f, FN_INDEX), isOn);
+  const mode = load<u8>(f, FN.RX_MODE);
+  store<u8>(f, isOn ? mode | bit : mode & ~bit, FN.RX_MODE);
+  if (code == VIRTIO_NET_CTRL_RX_PROMISC) setPort(PORT_PROMISC, load<u32>(f, FN.INDEX), isOn);
   return true;
 }
 
@@ -143,19 +133,19 @@ function setTable(f: usize, data: usize, bytes: u32): bool {
   if (multicast > <u32>(FILTERS_MAX - unicast) || bytes < <u32>(second + 4 + multicast * VIRTIO_NET_MAC_SIZE))
     return false;
   for (let i: u32 = 0; i < unicast; i++) {
-    store<u64>(f + FN_FILTER + (i << 3), macAt(data + 4 + i * VIRTIO_NET_MAC_SIZE));
+    store<u64>(f + FN.FILTER + (i << 3), macAt(data + 4 + i * VIRTIO_NET_MAC_SIZE));
   }
   for (let i: u32 = 0; i < multicast; i++) {
-    store<u64>(f + FN_FILTER + ((unicast + i) << 3), macAt(data + second + 4 + i * VIRTIO_NET_MAC_SIZE));
+    store<u64>(f + FN.FILTER + ((unicast + i) << 3), macAt(data + second + 4 + i * VIRTIO_NET_MAC_SIZE));
   }
-  store<u32>(f, unicast | (multicast << 16), FN_FILTERS);
-  store<u32>(CTL_MAC_DIRTY, 1);
+  store<u32>(f, unicast | (multicast << 16), FN.FILTERS);
+  store<u32>(CTL.MAC_DIRTY, 1);
   return true;
 }
 
 function setPairs(f: usize, data: usize, bytes: u32): bool {
   const pairs = bytes == 2 ? <u32>load<u16>(data) : 0;
-  if (pairs == 0 || pairs > load<u32>(f, FN_PAIRS)) return false;
-  store<u32>(f, pairs, FN_ACTIVE_PAIRS);
+  if (pairs == 0 || pairs > load<u32>(f, FN.PAIRS)) return false;
+  store<u32>(f, pairs, FN.ACTIVE_PAIRS);
   return true;
 }

@@ -2,8 +2,8 @@
 // The switch's forwarding table: exact match of a 48-bit address to a function, open addressing. Learning is off: the
 // table holds the functions' own addresses and their unicast filters, and is built again when one of them changed.
 import { MAC_TABLE, MAC_TABLE_SLOTS } from '../abi/state_map.ts';
-import { CTL_MAC_DIRTY } from '../abi/control.ts';
-import { FN_FILTER, FN_FILTERS, FN_LIVE, FN_MAC } from '../abi/function.ts';
+import * as CTL from '../abi/control.ts';
+import * as FN from '../abi/function.ts';
 import { MAC_SLOT_FUNCTION, MAC_SLOT_KEY, MAC_TABLE_SLOT_BYTES } from '../abi/switch_state.ts';
 import { NONE } from '../abi/state_value.ts';
 import { functionAt, functionCount } from '../mem/arena.ts';
@@ -17,7 +17,7 @@ function slotOf(key: u64): u32 {
 
 /** The function that has this address (low 48 bits, first byte lowest), NONE if nobody has. */
 export function findMac(mac: u64): u32 {
-  if (load<u32>(CTL_MAC_DIRTY) != 0) rebuild();
+  if (load<u32>(CTL.MAC_DIRTY) != 0) rebuild();
   const key = mac | VALID;
   let slot = slotOf(key);
   while (true) {
@@ -48,18 +48,18 @@ function insert(mac: u64, fn: u32, room: u32): u32 {
 }
 
 function rebuild(): void {
-  store<u32>(CTL_MAC_DIRTY, 0);
+  store<u32>(CTL.MAC_DIRTY, 0);
   memory.fill(MAC_TABLE, 0, MAC_TABLE_SLOTS * MAC_TABLE_SLOT_BYTES);
   const functions = functionCount();
   let room: u32 = MAC_TABLE_SLOTS - MAC_TABLE_SLOTS / 4;
   for (let fn: u32 = 0; fn < functions; fn++) {
     const f = functionAt(fn);
-    if (load<u8>(f, FN_LIVE) != 0) room = insert(load<u64>(f, FN_MAC), fn, room);
+    if (load<u8>(f, FN.LIVE) != 0) room = insert(load<u64>(f, FN.MAC), fn, room);
   }
   for (let fn: u32 = 0; fn < functions; fn++) {
     const f = functionAt(fn);
-    if (load<u8>(f, FN_LIVE) == 0) continue;
-    const unicast = load<u32>(f, FN_FILTERS) & 0xffff;
-    for (let i: u32 = 0; i < unicast; i++) room = insert(load<u64>(f + FN_FILTER + (i << 3)), fn, room);
+    if (load<u8>(f, FN.LIVE) == 0) continue;
+    const unicast = load<u32>(f, FN.FILTERS) & 0xffff;
+    for (let i: u32 = 0; i < unicast; i++) room = insert(load<u64>(f + FN.FILTER + (i << 3)), fn, room);
   }
 }

@@ -5,7 +5,7 @@
 //   | destination 6 | source 6 | tags 4 each, two at most | type 2 | IPv4, or IPv6 with extension headers | ports |
 //   tag: | TPID 2 | priority 3 bits, DEI 1, VID 12 |     802.1Q, 802.1ad, and 0x9100 of stacks before it
 import { PACKET } from '../abi/state_map.ts';
-import { FN_MAX_FRAME } from '../abi/function.ts';
+import * as FN from '../abi/function.ts';
 import {
   PACKET_FLOW,
   PACKET_FRAME,
@@ -79,7 +79,7 @@ function isTpid(type: u32): bool {
 /** Longer than mtu and Ethernet header; tags are not counted. */
 export function isOversize(f: usize, packet: usize): bool {
   const length = load<u32>(packet, PACKET_LENGTH);
-  const limit = load<u32>(f, FN_MAX_FRAME);
+  const limit = load<u32>(f, FN.MAX_FRAME);
   return length > limit && length > limit + load<u32>(packet, PACKET_TAG_BYTES);
 }
 

@@ -3,28 +3,10 @@
 // frame are written, then all used elements, then one index. A frame that finds no buffer, or one too small, is dropped
 // and the buffers stay available; of a card that holds frames back, one that lacks a buffer waits for it, with those that
 // come after it, as long as there is room.
-import { FN_HEADER_BYTES, FN_MERGEABLE } from '../abi/function.ts';
-import { Q_AVAIL_IDX, Q_JOBS, Q_KICKED, Q_SIZE, Q_STALLED } from '../abi/queue.ts';
-import {
-  JOB_BUFFER,
-  JOB_CONTEXT,
-  JOB_FIRST_IDX,
-  JOB_HEADS,
-  JOB_HELD,
-  JOB_LENGTH,
-  JOB_MERGE,
-  JOB_QUEUE,
-  JOB_READABLE,
-  JOB_STATE,
-  JOB_STATUS,
-  JOB_WRITABLE,
-  JOB_WRITE_BYTES,
-  MERGED_BYTES,
-  MERGED_HEAD,
-  MERGED_ROOM,
-  MERGE_MAX,
-} from '../abi/job.ts';
-import { DMA_FN } from '../abi/dma_context.ts';
+import * as FN from '../abi/function.ts';
+import * as Q from '../abi/queue.ts';
+import * as JOB from '../abi/job.ts';
+import * as DMA from '../abi/dma_context.ts';
 import { ENGINE_RX, JOB_RETIRE, JOB_RX_HEAD, JOB_RX_WALK } from '../abi/state_value.ts';
 import {
   FC_BAD_CHAIN,
@@ -35,7 +17,7 @@ import {
   FC_RX_HELD,
 } from '../abi/counter.ts';
 import { VIRTIO_NET_HDR_NUM_BUFFERS } from '../abi/virtio_net.ts';
-import { P_DESCRIPTOR, P_RX, P_RX_ENGINES, P_WRITEBACK } from '../abi/timing_param.ts';
+import * as P from '../abi/timing_param.ts';
 import { countFn, param } from '../mem/arena.ts';
 import { postedWait } from '../pcie/posted.ts';
 import { isFunctional } from '../sim/time.ts';
@@ -53,48 +35,48 @@ const INDEX_WAS_READ = 1;
 
 /** Takes the oldest frame of a receive queue as far as it goes; true when it is done with, one way or the other. */
 export function stepReceive(job: usize): bool {
-  const f: usize = load<u32>(job, JOB_CONTEXT + DMA_FN);
-  const q: usize = load<u32>(job, JOB_QUEUE);
-  const header = load<u32>(f, FN_HEADER_BYTES);
-  const need = header + load<u32>(job, JOB_LENGTH);
+  const f: usize = load<u32>(job, JOB.CONTEXT + DMA.FN);
+  const q: usize = load<u32>(job, JOB.QUEUE);
+  const header = load<u32>(f, FN.HEADER_BYTES);
+  const need = header + load<u32>(job, JOB.LENGTH);
   while (true) {
-    const state = load<u8>(job, JOB_STATE);
+    const state = load<u8>(job, JOB.STATE);
     if (state == JOB_RX_HEAD) {
-      if (hasHeld(q) && load<u8>(job, JOB_HELD) == 0) return holdBehind(job, q, f);
-      const mayRead = load<u8>(job, JOB_STATUS) == MAY_READ_INDEX;
-      const before = load<u16>(q, Q_AVAIL_IDX);
+      if (hasHeld(q) && load<u8>(job, JOB.HELD) == 0) return holdBehind(job, q, f);
+      const mayRead = load<u8>(job, JOB.STATUS) == MAY_READ_INDEX;
+      const before = load<u16>(q, Q.AVAIL_IDX);
       const head = takeHead(q, mayRead);
-      if (mayRead) store<u8>(job, INDEX_WAS_READ, JOB_STATUS);
+      if (mayRead) store<u8>(job, INDEX_WAS_READ, JOB.STATUS);
       if (head == HEAD_PENDING || head == HEAD_BROKEN) return false;
-      const heads = load<u32>(job, JOB_HEADS);
-      if (heads == MERGE_MAX) return drop(job, q, f, FC_RX_DROP_NO_BUFFER);
+      const heads = load<u32>(job, JOB.HEADS);
+      if (heads == JOB.MERGE_MAX) return drop(job, q, f, FC_RX_DROP_NO_BUFFER);
       if (head < 0) return holdOrDrop(job, q, f);
-      if (heads == 0) store<u16>(job, before, JOB_FIRST_IDX);
+      if (heads == 0) store<u16>(job, before, JOB.FIRST_IDX);
       beginWalk(job, q, <u32>head);
-      store<u16>(job + JOB_MERGE + heads * MERGED_BYTES, <u16>head, MERGED_HEAD);
-      store<u32>(job, heads + 1, JOB_HEADS);
-      store<u8>(job, JOB_RX_WALK, JOB_STATE);
+      store<u16>(job + JOB.MERGE + heads * JOB.MERGED_BYTES, <u16>head, JOB.MERGED_HEAD);
+      store<u32>(job, heads + 1, JOB.HEADS);
+      store<u8>(job, JOB_RX_WALK, JOB.STATE);
     } else if (state == JOB_RX_WALK) {
       const walked = walk(job);
       if (walked == WALK_PENDING) return false;
-      if (walked != WALK_DONE || load<u32>(job, JOB_READABLE) != 0) {
+      if (walked != WALK_DONE || load<u32>(job, JOB.READABLE) != 0) {
         breakQueue(q, walked != WALK_DONE ? walked : FC_BAD_CHAIN);
         return false;
       }
-      const room = load<u32>(job, JOB_WRITE_BYTES);
-      store<u32>(job + JOB_MERGE + (load<u32>(job, JOB_HEADS) - 1) * MERGED_BYTES, room, MERGED_ROOM);
+      const room = load<u32>(job, JOB.WRITE_BYTES);
+      store<u32>(job + JOB.MERGE + (load<u32>(job, JOB.HEADS) - 1) * JOB.MERGED_BYTES, room, JOB.MERGED_ROOM);
       if (room >= need) {
-        store<u8>(job, JOB_RETIRE, JOB_STATE);
+        store<u8>(job, JOB_RETIRE, JOB.STATE);
         if (!isFunctional()) {
-          const decode = load<u32>(job, JOB_WRITABLE) * param(P_DESCRIPTOR);
-          occupyJob(job, ENGINE_RX, P_RX_ENGINES, param(P_RX), decode + param(P_WRITEBACK));
+          const decode = load<u32>(job, JOB.WRITABLE) * param(P.DESCRIPTOR);
+          occupyJob(job, ENGINE_RX, P.RX_ENGINES, param(P.RX), decode + param(P.WRITEBACK));
           return false;
         }
-      } else if (load<u8>(f, FN_MERGEABLE) == 0) {
+      } else if (load<u8>(f, FN.MERGEABLE) == 0) {
         return drop(job, q, f, FC_RX_DROP_TOO_SMALL);
       } else {
-        store<u8>(job, MAY_READ_INDEX, JOB_STATUS);
-        store<u8>(job, JOB_RX_HEAD, JOB_STATE);
+        store<u8>(job, MAY_READ_INDEX, JOB.STATUS);
+        store<u8>(job, JOB_RX_HEAD, JOB.STATE);
       }
     } else {
       return write(job, q, f, header, need);
@@ -103,68 +85,68 @@ export function stepReceive(job: usize): bool {
 }
 
 function drop(job: usize, q: usize, f: usize, cause: i32): bool {
-  if (load<u32>(job, JOB_HEADS) != 0) returnHeads(q, load<u16>(job, JOB_FIRST_IDX));
-  if (load<u8>(job, JOB_HELD) != 0) releaseOldest(q);
+  if (load<u32>(job, JOB.HEADS) != 0) returnHeads(q, load<u16>(job, JOB.FIRST_IDX));
+  if (load<u8>(job, JOB.HELD) != 0) releaseOldest(q);
   countFn(f, cause);
   return true;
 }
 
 /** The frame waits until those are delivered that were there before it; one that comes is a reason to look for buffers. */
 function holdBehind(job: usize, q: usize, f: usize): bool {
-  store<u8>(q, 0, Q_STALLED);
-  const isHeld = holdFrame(q, job + JOB_BUFFER + FRAME_OFFSET, load<u32>(job, JOB_LENGTH));
+  store<u8>(q, 0, Q.STALLED);
+  const isHeld = holdFrame(q, job + JOB.BUFFER + FRAME_OFFSET, load<u32>(job, JOB.LENGTH));
   countFn(f, isHeld ? FC_RX_HELD : FC_RX_DROP_NO_BUFFER);
   return true;
 }
 
 /** There are too few buffers: the frame waits for more, if there is room and the driver could make more available. */
 function holdOrDrop(job: usize, q: usize, f: usize): bool {
-  const isHeld = load<u8>(job, JOB_HELD) != 0;
-  const isRingFull = load<u32>(job, JOB_WRITABLE) >= <u32>load<u16>(q, Q_SIZE);
-  if (isRingFull || (!isHeld && !holdFrame(q, job + JOB_BUFFER + FRAME_OFFSET, load<u32>(job, JOB_LENGTH))))
+  const isHeld = load<u8>(job, JOB.HELD) != 0;
+  const isRingFull = load<u32>(job, JOB.WRITABLE) >= <u32>load<u16>(q, Q.SIZE);
+  if (isRingFull || (!isHeld && !holdFrame(q, job + JOB.BUFFER + FRAME_OFFSET, load<u32>(job, JOB.LENGTH))))
     return drop(job, q, f, FC_RX_DROP_NO_BUFFER);
-  if (load<u32>(job, JOB_HEADS) != 0) returnHeads(q, load<u16>(job, JOB_FIRST_IDX));
+  if (load<u32>(job, JOB.HEADS) != 0) returnHeads(q, load<u16>(job, JOB.FIRST_IDX));
   if (!isHeld) countFn(f, FC_RX_HELD);
-  store<u8>(q, 1, Q_STALLED);
+  store<u8>(q, 1, Q.STALLED);
   return true;
 }
 
 /** Takes the oldest frame that is held back up again, where buffers may have come; true if there is a job to be done. */
 export function resumeHeld(q: usize): bool {
-  if (!hasHeld(q) || load<u32>(q, Q_JOBS) != 0) return false;
-  if (load<u8>(q, Q_STALLED) != 0 && load<u8>(q, Q_KICKED) == 0) return false;
+  if (!hasHeld(q) || load<u32>(q, Q.JOBS) != 0) return false;
+  if (load<u8>(q, Q.STALLED) != 0 && load<u8>(q, Q.KICKED) == 0) return false;
   if (!hasReceiveJob()) {
     retryVisit(q, RETRY_CYCLES);
     return false;
   }
-  store<u8>(q, 0, Q_STALLED);
+  store<u8>(q, 0, Q.STALLED);
   const job = startReceiveJob(q);
-  store<u32>(job, copyOldest(q, job + JOB_BUFFER + FRAME_OFFSET), JOB_LENGTH);
-  store<u8>(job, JOB_RX_HEAD, JOB_STATE);
-  store<u8>(job, 1, JOB_HELD);
+  store<u32>(job, copyOldest(q, job + JOB.BUFFER + FRAME_OFFSET), JOB.LENGTH);
+  store<u8>(job, JOB_RX_HEAD, JOB.STATE);
+  store<u8>(job, 1, JOB.HELD);
   return true;
 }
 
 function write(job: usize, q: usize, f: usize, header: u32, need: u32): bool {
-  const heads = load<u32>(job, JOB_HEADS);
+  const heads = load<u32>(job, JOB.HEADS);
   const wait = postedWait(heads * 8 + 64, need + (heads << 3) + 8);
   if (wait != 0) {
     delayJob(job, wait);
     return false;
   }
-  const start = job + JOB_BUFFER + FRAME_OFFSET - header;
+  const start = job + JOB.BUFFER + FRAME_OFFSET - header;
   memory.fill(start, 0, header);
   if (header > <u32>VIRTIO_NET_HDR_NUM_BUFFERS) store<u16>(start, <u16>heads, VIRTIO_NET_HDR_NUM_BUFFERS);
   scatter(job, 0, start, need);
   let written: u32 = 0;
   for (let i: u32 = 0; i < heads; i++) {
-    const merged = job + JOB_MERGE + i * MERGED_BYTES;
-    const end = min(load<u32>(merged, MERGED_ROOM), need);
-    postUsedElement(q, job, load<u16>(merged, MERGED_HEAD), end - written);
+    const merged = job + JOB.MERGE + i * JOB.MERGED_BYTES;
+    const end = min(load<u32>(merged, JOB.MERGED_ROOM), need);
+    postUsedElement(q, job, load<u16>(merged, JOB.MERGED_HEAD), end - written);
     written = end;
   }
-  if (load<u8>(job, JOB_HELD) != 0) releaseOldest(q);
+  if (load<u8>(job, JOB.HELD) != 0) releaseOldest(q);
   countFn(f, FC_RX_FRAMES);
-  countFn(f, FC_RX_BYTES, load<u32>(job, JOB_LENGTH));
+  countFn(f, FC_RX_BYTES, load<u32>(job, JOB.LENGTH));
   return true;
 }

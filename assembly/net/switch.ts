@@ -6,20 +6,13 @@
 // no receive job stops and goes on later, so nothing is lost inside the card.
 import { PORT_ACTIVE, PORT_PROMISC, WIRE_RING, WIRE_RING_BYTES } from '../abi/state_map.ts';
 import { WIRE_END, WIRE_ENTRY_BYTES, WIRE_LENGTH } from '../abi/record.ts';
-import {
-  CTL_NOW,
-  CTL_PROMISC_PORTS,
-  CTL_WIRE_EMITTED,
-  CTL_WIRE_FREE,
-  CTL_WIRE_HEAD,
-  CTL_WIRE_TAIL,
-} from '../abi/control.ts';
-import { FN_ACTIVE_PAIRS, FN_FILTER, FN_FILTERING, FN_FILTERS, FN_RX_MODE, FN_VLAN } from '../abi/function.ts';
-import { JOB_BUFFER, JOB_LENGTH, JOB_STATE } from '../abi/job.ts';
+import * as CTL from '../abi/control.ts';
+import * as FN from '../abi/function.ts';
+import * as JOB from '../abi/job.ts';
 import { PACKET_FRAME, PACKET_LENGTH } from '../abi/switch_state.ts';
-import { TRACE_FRAME, TRACE_MASK_FRAMES, TRACE_NOBODY } from '../abi/trace_kind.ts';
+import * as TRACE from '../abi/trace_kind.ts';
 import { JOB_RX_HEAD, NONE, RX_MODE_ALLMULTI, RX_MODE_PROMISC } from '../abi/state_value.ts';
-import { CFG_WIRE_MODE } from '../abi/nic_config.ts';
+import * as CFG from '../abi/nic_config.ts';
 import {
   C_FLOOD_FRAMES,
   C_WIRE_RX_NO_MATCH,
@@ -30,8 +23,8 @@ import {
   FC_RX_DROP_OVERSIZE,
   FC_TX_DROP_HAIRPIN,
 } from '../abi/counter.ts';
-import { EV_WIRE_TX, OUT_FRAME, PRIO_NORMAL } from '../abi/event_code.ts';
-import { P_SWITCH, P_WIRE_BYTE_COST, P_WIRE_LATENCY } from '../abi/timing_param.ts';
+import * as EV from '../abi/event_code.ts';
+import * as P from '../abi/timing_param.ts';
 import { config, copyBytes, count, countFn, functionAt, functionCount, param } from '../mem/arena.ts';
 import { emit } from '../sim/output.ts';
 import { scheduleAt } from '../sim/scheduler.ts';
@@ -80,13 +73,13 @@ export function forward(source: u32, packet: usize, progress: u32): u32 {
     const isForOther = target != NONE && target != source;
     const seen = isForWire ? shape(packet, vlan, 0) : packet;
     if (isForWire ? !hasWireRoom(seen) : isForOther && !hasReceiveJob()) return FORWARD_BEGIN;
-    if (isTracing(TRACE_MASK_FRAMES)) traceFrame(source == PORT_WIRE ? TRACE_NOBODY : source, FRAME_IN, packet);
+    if (isTracing(TRACE.MASK_FRAMES)) traceFrame(source == PORT_WIRE ? TRACE.NOBODY : source, FRAME_IN, packet);
     if (isForWire) sendToWire(source, seen);
     else if (isForOther) deliver(target, packet, vlan);
     progress = isForWire || isForOther ? REACHED : 0;
     if (isGroup) count(C_FLOOD_FRAMES);
   }
-  if (isGroup || load<u32>(CTL_PROMISC_PORTS) != 0) {
+  if (isGroup || load<u32>(CTL.PROMISC_PORTS) != 0) {
     progress = flood(source, packet, vlan, mac, isGroup, progress);
     if ((progress & STOPPED) != 0) return progress & ~STOPPED;
   }
@@ -101,7 +94,7 @@ export function forward(source: u32, packet: usize, progress: u32): u32 {
 }
 
 function packetVlan(source: u32, packet: usize): u32 {
-  return vlanOf(source == PORT_WIRE ? 0 : load<u16>(functionAt(source), FN_VLAN), packet);
+  return vlanOf(source == PORT_WIRE ? 0 : load<u16>(functionAt(source), FN.VLAN), packet);
 }
 
 /**
@@ -143,11 +136,11 @@ function flood(source: u32, packet: usize, vlan: u32, mac: u64, isGroup: bool, p
 function wantsGroup(f: usize, mac: u64): bool {
   if ((mac & 0xffffffffffff) == 0xffffffffffff) return true;
   // without CTRL_RX a driver cannot ask for groups: it gets them all, as before filters existed
-  if (load<u8>(f, FN_FILTERING) == 0) return true;
-  if ((load<u8>(f, FN_RX_MODE) & (RX_MODE_PROMISC | RX_MODE_ALLMULTI)) != 0) return true;
-  const filters = load<u32>(f, FN_FILTERS);
+  if (load<u8>(f, FN.FILTERING) == 0) return true;
+  if ((load<u8>(f, FN.RX_MODE) & (RX_MODE_PROMISC | RX_MODE_ALLMULTI)) != 0) return true;
+  const filters = load<u32>(f, FN.FILTERS);
   const multicast = filters >> 16;
-  const list = f + FN_FILTER + ((filters & 0xffff) << 3);
+  const list = f + FN.FILTER + ((filters & 0xffff) << 3);
   for (let i: u32 = 0; i < multicast; i++) if (load<u64>(list + (i << 3)) == mac) return true;
   return false;
 }
@@ -160,23 +153,23 @@ function deliver(fn: u32, packet: usize, vlan: u32): void {
     countFn(f, FC_RX_DROP_DISABLED);
     return;
   }
-  const seen = shape(packet, vlan, load<u16>(f, FN_VLAN));
+  const seen = shape(packet, vlan, load<u16>(f, FN.VLAN));
   if (isOversize(f, seen)) {
     countFn(f, FC_RX_DROP_OVERSIZE);
     return;
   }
-  if (isTracing(TRACE_MASK_FRAMES)) traceFrame(fn, FRAME_OUT, seen);
+  if (isTracing(TRACE.MASK_FRAMES)) traceFrame(fn, FRAME_OUT, seen);
   const length = load<u32>(seen, PACKET_LENGTH);
   const job = startReceiveJob(q);
-  copyBytes(job + JOB_BUFFER + FRAME_OFFSET, load<u32>(seen, PACKET_FRAME), length);
-  store<u32>(job, length, JOB_LENGTH);
-  store<u8>(job, JOB_RX_HEAD, JOB_STATE);
-  scheduleVisit(q, param(P_SWITCH));
+  copyBytes(job + JOB.BUFFER + FRAME_OFFSET, load<u32>(seen, PACKET_FRAME), length);
+  store<u32>(job, length, JOB.LENGTH);
+  store<u8>(job, JOB_RX_HEAD, JOB.STATE);
+  scheduleVisit(q, param(P.SWITCH));
 }
 
 /** The queue of the frame's flow; if it is not in use, the next one that is (NET-MQ-03). */
 function receiveQueue(f: usize, packet: usize): usize {
-  const pairs = load<u32>(f, FN_ACTIVE_PAIRS);
+  const pairs = load<u32>(f, FN.ACTIVE_PAIRS);
   if (pairs == 1) return queueAt(f, 0);
   const first = flowOf(packet) % pairs;
   for (let i: u32 = 0; i < pairs; i++) {
@@ -188,7 +181,7 @@ function receiveQueue(f: usize, packet: usize): usize {
 
 /** Where an entry of the wire's ring begins, in free-running bytes: entries are in one piece. */
 function wireEntryStart(size: u32): u32 {
-  const head = load<u32>(CTL_WIRE_HEAD);
+  const head = load<u32>(CTL.WIRE_HEAD);
   const room: u32 = WIRE_RING_BYTES - (head & (WIRE_RING_BYTES - 1));
   return room < size ? head + room : head;
 }
@@ -199,16 +192,16 @@ function wireEntryBytes(length: u32): u32 {
 
 /** False while the host has not taken enough of the frames that left for this one to fit. */
 function hasWireRoom(seen: usize): bool {
-  if (config(CFG_WIRE_MODE) == 0) return true;
+  if (config(CFG.WIRE_MODE) == 0) return true;
   const size = wireEntryBytes(load<u32>(seen, PACKET_LENGTH));
-  return wireEntryStart(size) + size - load<u32>(CTL_WIRE_TAIL) <= <u32>WIRE_RING_BYTES;
+  return wireEntryStart(size) + size - load<u32>(CTL.WIRE_TAIL) <= <u32>WIRE_RING_BYTES;
 }
 
 /** Sends a frame out of the wire port; the caller made sure that there is room. */
 function sendToWire(source: u32, seen: usize): void {
   const length = load<u32>(seen, PACKET_LENGTH);
-  if (config(CFG_WIRE_MODE) == 0) {
-    if (isTracing(TRACE_MASK_FRAMES)) traceFrame(TRACE_NOBODY, FRAME_OUT, seen);
+  if (config(CFG.WIRE_MODE) == 0) {
+    if (isTracing(TRACE.MASK_FRAMES)) traceFrame(TRACE.NOBODY, FRAME_OUT, seen);
     count(C_WIRE_TX_FRAMES);
     count(C_WIRE_TX_BYTES, length);
     return;
@@ -216,11 +209,11 @@ function sendToWire(source: u32, seen: usize): void {
   const size = wireEntryBytes(length);
   const start = wireEntryStart(size);
   const entry: usize = WIRE_RING + (start & (WIRE_RING_BYTES - 1));
-  if (isTracing(TRACE_MASK_FRAMES)) traceFrame(TRACE_NOBODY, FRAME_OUT, seen);
+  if (isTracing(TRACE.MASK_FRAMES)) traceFrame(TRACE.NOBODY, FRAME_OUT, seen);
   store<u32>(entry, start + size, WIRE_END);
   store<u32>(entry, length, WIRE_LENGTH);
   copyBytes(entry + WIRE_ENTRY_BYTES, load<u32>(seen, PACKET_FRAME), length);
-  store<u32>(CTL_WIRE_HEAD, start + size);
+  store<u32>(CTL.WIRE_HEAD, start + size);
   count(C_WIRE_TX_FRAMES);
   count(C_WIRE_TX_BYTES, length);
   const at = <u32>entry + WIRE_ENTRY_BYTES;
@@ -228,25 +221,25 @@ function sendToWire(source: u32, seen: usize): void {
     frameSent(at, (length << 11) | source);
     return;
   }
-  const free = load<u64>(CTL_WIRE_FREE);
-  const now = load<u64>(CTL_NOW) << 16;
-  const end = (free > now ? free : now) + <u64>(length + WIRE_OVERHEAD) * param(P_WIRE_BYTE_COST);
-  store<u64>(CTL_WIRE_FREE, end);
-  scheduleAt(((end + 0xffff) >> 16) + param(P_WIRE_LATENCY), EV_WIRE_TX, PRIO_NORMAL, at, (length << 11) | source);
+  const free = load<u64>(CTL.WIRE_FREE);
+  const now = load<u64>(CTL.NOW) << 16;
+  const end = (free > now ? free : now) + <u64>(length + WIRE_OVERHEAD) * param(P.WIRE_BYTE_COST);
+  store<u64>(CTL.WIRE_FREE, end);
+  scheduleAt(((end + 0xffff) >> 16) + param(P.WIRE_LATENCY), EV.WIRE_TX, EV.PRIO_NORMAL, at, (length << 11) | source);
 }
 
-// sub of TRACE_FRAME
+// sub of TRACE.FRAME
 const FRAME_IN: u32 = 0;
 const FRAME_OUT: u32 = 1;
 
 function traceFrame(port: u32, direction: u32, packet: usize): void {
   const frame = load<u32>(packet, PACKET_FRAME);
   const length = load<u32>(packet, PACKET_LENGTH);
-  recordAt(load<u64>(CTL_NOW), TRACE_FRAME, port, direction, length, 0, 0, 0, 0, frame, length);
+  recordAt(load<u64>(CTL.NOW), TRACE.FRAME, port, direction, length, 0, 0, 0, 0, frame, length);
 }
 
-/** EV_WIRE_TX: the frame is on the wire. */
+/** EV.WIRE_TX: the frame is on the wire. */
 export function frameSent(at: u32, lengthAndSource: u32): void {
-  store<u32>(CTL_WIRE_EMITTED, load<u32>(at - WIRE_ENTRY_BYTES, WIRE_END));
-  emit(OUT_FRAME, lengthAndSource & 0x7ff, at, lengthAndSource >> 11, 0, 0);
+  store<u32>(CTL.WIRE_EMITTED, load<u32>(at - WIRE_ENTRY_BYTES, WIRE_END));
+  emit(EV.OUT_FRAME, lengthAndSource & 0x7ff, at, lengthAndSource >> 11, 0, 0);
 }

@@ -3,20 +3,11 @@
 // that asks for one is refused; NEEDS_CSUM and unknown flags are disregarded. What the function's profile forbids is
 // dropped. The buffer is used once the switch has taken the frame.
 import { PACKET } from '../abi/state_map.ts';
-import { CTL_PROMISC_PORTS, CTL_READ_FAULTS } from '../abi/control.ts';
-import { FN_FILTER, FN_FILTERS, FN_HEADER_BYTES, FN_INDEX, FN_MAC, FN_TX_RULES } from '../abi/function.ts';
-import { Q_CONTEXT, Q_DESC, Q_SIZE } from '../abi/queue.ts';
-import {
-  JOB_BUFFER,
-  JOB_CONTEXT,
-  JOB_FLOOD,
-  JOB_HEAD,
-  JOB_LENGTH,
-  JOB_QUEUE,
-  JOB_READ_BYTES,
-  JOB_STATUS,
-} from '../abi/job.ts';
-import { DMA_FN } from '../abi/dma_context.ts';
+import * as CTL from '../abi/control.ts';
+import * as FN from '../abi/function.ts';
+import * as Q from '../abi/queue.ts';
+import * as JOB from '../abi/job.ts';
+import * as DMA from '../abi/dma_context.ts';
 import { PACKET_FRAME } from '../abi/switch_state.ts';
 import { ENGINE_TX, IOMMU_READ, TX_RULE_SOURCE, TX_RULE_UNTAGGED } from '../abi/state_value.ts';
 import {
@@ -37,7 +28,7 @@ import {
   VIRTIO_NET_HDR_GSO_NONE,
   VIRTIO_NET_HDR_GSO_TYPE,
 } from '../abi/virtio_net.ts';
-import { P_TX, P_TX_ENGINES, P_WRITEBACK } from '../abi/timing_param.ts';
+import * as P from '../abi/timing_param.ts';
 import { count, countFn, param } from '../mem/arena.ts';
 import { VIRTQ_DESC_FLAGS, VIRTQ_DESC_LEN, VIRTQ_DESC_SIZE } from '../abi/virtio_ring.ts';
 import { lastSpan, translate } from '../pcie/iommu.ts';
@@ -57,30 +48,30 @@ const STEP_USE = 3;
 
 /** Takes the oldest frame of a transmit queue one step further; true when its buffer is used and the job may go. */
 export function stepTransmit(job: usize): bool {
-  const f: usize = load<u32>(job, JOB_CONTEXT + DMA_FN);
-  const q: usize = load<u32>(job, JOB_QUEUE);
-  if (load<u8>(job, JOB_STATUS) == STEP_BEGIN) {
-    store<u8>(job, STEP_CHECK, JOB_STATUS);
+  const f: usize = load<u32>(job, JOB.CONTEXT + DMA.FN);
+  const q: usize = load<u32>(job, JOB.QUEUE);
+  if (load<u8>(job, JOB.STATUS) == STEP_BEGIN) {
+    store<u8>(job, STEP_CHECK, JOB.STATUS);
     if (!isFunctional()) {
-      occupyJob(job, ENGINE_TX, P_TX_ENGINES, param(P_TX), param(P_WRITEBACK));
+      occupyJob(job, ENGINE_TX, P.TX_ENGINES, param(P.TX), param(P.WRITEBACK));
       return false;
     }
   }
   let packet: usize = 0; // as refusal() has read it, or what lies in the job, when another frame may have come in between
-  if (load<u8>(job, JOB_STATUS) == STEP_CHECK) {
-    const cause = refusal(f, job + JOB_BUFFER, load<u32>(job, JOB_READ_BYTES));
+  if (load<u8>(job, JOB.STATUS) == STEP_CHECK) {
+    const cause = refusal(f, job + JOB.BUFFER, load<u32>(job, JOB.READ_BYTES));
     if (cause >= 0) countFn(f, cause);
-    store<u32>(job, FORWARD_BEGIN, JOB_FLOOD);
-    store<u8>(job, cause >= 0 ? STEP_USE : STEP_FORWARD, JOB_STATUS);
+    store<u32>(job, FORWARD_BEGIN, JOB.FLOOD);
+    store<u8>(job, cause >= 0 ? STEP_USE : STEP_FORWARD, JOB.STATUS);
     packet = PACKET;
   }
-  if (load<u8>(job, JOB_STATUS) == STEP_FORWARD) {
-    const header = load<u32>(f, FN_HEADER_BYTES);
-    const length = load<u32>(job, JOB_LENGTH) - header;
-    if (packet == 0) packet = parse(job + JOB_BUFFER + header, length);
-    const progress = forward(load<u32>(f, FN_INDEX), packet, load<u32>(job, JOB_FLOOD));
+  if (load<u8>(job, JOB.STATUS) == STEP_FORWARD) {
+    const header = load<u32>(f, FN.HEADER_BYTES);
+    const length = load<u32>(job, JOB.LENGTH) - header;
+    if (packet == 0) packet = parse(job + JOB.BUFFER + header, length);
+    const progress = forward(load<u32>(f, FN.INDEX), packet, load<u32>(job, JOB.FLOOD));
     if (progress != FORWARD_DONE && progress != FORWARD_DROPPED) {
-      store<u32>(job, progress, JOB_FLOOD);
+      store<u32>(job, progress, JOB.FLOOD);
       retryJob(job);
       return false;
     }
@@ -89,14 +80,14 @@ export function stepTransmit(job: usize): bool {
       countFn(f, FC_TX_BYTES, length);
       charge(f, length);
     }
-    store<u8>(job, STEP_USE, JOB_STATUS);
+    store<u8>(job, STEP_USE, JOB.STATUS);
   }
   const wait = postedWait(2, 16);
   if (wait != 0) {
     delayJob(job, wait);
     return false;
   }
-  postUsedElement(q, job, load<u16>(job, JOB_HEAD), 0);
+  postUsedElement(q, job, load<u16>(job, JOB.HEAD), 0);
   return true;
 }
 
@@ -106,16 +97,16 @@ export function stepTransmit(job: usize): bool {
  * with nothing done, if the general way has to be taken.
  */
 export function transmitDirect(q: usize, f: usize, head: u32): bool {
-  if (head >= <u32>load<u16>(q, Q_SIZE) || load<u32>(CTL_READ_FAULTS) != 0) return false;
-  const desc = translate(f, load<u64>(q, Q_DESC) + <u64>(head * VIRTQ_DESC_SIZE), IOMMU_READ);
+  if (head >= <u32>load<u16>(q, Q.SIZE) || load<u32>(CTL.READ_FAULTS) != 0) return false;
+  const desc = translate(f, load<u64>(q, Q.DESC) + <u64>(head * VIRTQ_DESC_SIZE), IOMMU_READ);
   if (desc == 0 || lastSpan() < <u32>VIRTQ_DESC_SIZE || load<u16>(desc, VIRTQ_DESC_FLAGS) != 0) return false;
   const length = load<u32>(desc, VIRTQ_DESC_LEN);
   const buffer = translate(f, load<u64>(desc), IOMMU_READ);
-  const header = load<u32>(f, FN_HEADER_BYTES);
+  const header = load<u32>(f, FN.HEADER_BYTES);
   if (buffer == 0 || lastSpan() < length || length < header + ETHERNET_HEADER) return false;
-  const isForMany = (load<u8>(buffer + header) & 1) != 0 || load<u32>(CTL_PROMISC_PORTS) != 0;
+  const isForMany = (load<u8>(buffer + header) & 1) != 0 || load<u32>(CTL.PROMISC_PORTS) != 0;
   if (isForMany || refusal(f, buffer, length) >= 0) return false;
-  const progress = forward(load<u32>(f, FN_INDEX), PACKET, FORWARD_BEGIN); // refusal() has read it
+  const progress = forward(load<u32>(f, FN.INDEX), PACKET, FORWARD_BEGIN); // refusal() has read it
   if (progress == FORWARD_BEGIN) return false;
   count(C_DMA_READS, 2);
   count(C_DMA_READ_BYTES, VIRTQ_DESC_SIZE + length);
@@ -124,13 +115,13 @@ export function transmitDirect(q: usize, f: usize, head: u32): bool {
     countFn(f, FC_TX_FRAMES);
     countFn(f, FC_TX_BYTES, length - header);
   }
-  postUsedElement(q, q + Q_CONTEXT, head, 0);
+  postUsedElement(q, q + Q.CONTEXT, head, 0);
   return true;
 }
 
 /** Counter of the reason why the frame is not sent, -1 if it is. */
 function refusal(f: usize, buffer: usize, length: u32): i32 {
-  const header = load<u32>(f, FN_HEADER_BYTES);
+  const header = load<u32>(f, FN.HEADER_BYTES);
   if (length < header + ETHERNET_HEADER) return FC_TX_DROP_SHORT;
   const packet = parse(buffer + header, length - header);
   if (isOversize(f, packet)) return FC_TX_DROP_OVERSIZE;
@@ -138,21 +129,21 @@ function refusal(f: usize, buffer: usize, length: u32): i32 {
     load<u8>(buffer, VIRTIO_NET_HDR_GSO_TYPE) != VIRTIO_NET_HDR_GSO_NONE ||
     (load<u8>(buffer, VIRTIO_NET_HDR_FLAGS) & VIRTIO_NET_HDR_F_UDP_TUNNEL_CSUM) != 0;
   if (isOffload) return FC_TX_DROP_BAD_HEADER;
-  return load<u8>(f, FN_TX_RULES) == 0 ? -1 : violation(f, packet);
+  return load<u8>(f, FN.TX_RULES) == 0 ? -1 : violation(f, packet);
 }
 
 /** As refusal(), for the rules of the function's profile. */
 function violation(f: usize, packet: usize): i32 {
   const frame: usize = load<u32>(packet, PACKET_FRAME);
-  const rules = load<u8>(f, FN_TX_RULES);
+  const rules = load<u8>(f, FN.TX_RULES);
   if ((rules & TX_RULE_SOURCE) != 0 && !isOwnAddress(f, macOf(frame + ADDRESS_BYTES))) return FC_TX_DROP_SPOOFED;
   return (rules & TX_RULE_UNTAGGED) != 0 && vidOf(packet) != 0 ? FC_TX_DROP_TAGGED : -1;
 }
 
 /** The function's address, or one of its unicast filters. */
 function isOwnAddress(f: usize, mac: u64): bool {
-  if (mac == (load<u64>(f, FN_MAC) & 0xffffffffffff)) return true;
-  const unicast = load<u32>(f, FN_FILTERS) & 0xffff;
-  for (let i: u32 = 0; i < unicast; i++) if (load<u64>(f + FN_FILTER + (i << 3)) == mac) return true;
+  if (mac == (load<u64>(f, FN.MAC) & 0xffffffffffff)) return true;
+  const unicast = load<u32>(f, FN.FILTERS) & 0xffff;
+  for (let i: u32 = 0; i < unicast; i++) if (load<u64>(f + FN.FILTER + (i << 3)) == mac) return true;
   return false;
 }

@@ -5,14 +5,14 @@
 // frames pass as they are. Tags of 802.1ad are content here, as for every switch of customer VLANs. Nothing here is
 // asked while no function has a VLAN.
 import { RETAGGED, SHAPED } from '../abi/state_map.ts';
-import { CTL_VLAN_PORTS } from '../abi/control.ts';
-import { FN_VLAN } from '../abi/function.ts';
+import * as CTL from '../abi/control.ts';
+import * as FN from '../abi/function.ts';
 import { PACKET_FRAME, PACKET_LENGTH, PACKET_TAG_BYTES, PACKET_TCI } from '../abi/switch_state.ts';
 import { copyBytes } from '../mem/arena.ts';
 import { NO_TCI, STATION_BYTES, TAG_BYTES, TPID_8021Q, VID_MASK } from './packet.ts';
 
 export function hasVlans(): bool {
-  return load<u32>(CTL_VLAN_PORTS) != 0;
+  return load<u32>(CTL.VLAN_PORTS) != 0;
 }
 
 /** VLAN that the frame itself names, 0 if none. */
@@ -28,7 +28,7 @@ export function vlanOf(own: u32, packet: usize): u32 {
 
 /** Does the function belong to `vlan`? */
 export function isMember(f: usize, vlan: u32): bool {
-  const own = <u32>load<u16>(f, FN_VLAN);
+  const own = <u32>load<u16>(f, FN.VLAN);
   return own == 0 || own == vlan;
 }
 

@@ -1,31 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The one switch over event codes, and over what a read that came back was for.
-import { CTL_EVENTS_RUN } from '../abi/control.ts';
-import { DMA_DONE_EVENT, DMA_GENERATION } from '../abi/dma_context.ts';
-import {
-  EV_DMA_COPIED,
-  EV_DMA_DONE,
-  EV_DMA_HOST,
-  EV_DMA_READY,
-  EV_DMA_TIMEOUT,
-  EV_DMA_WAKE,
-  EV_FE_DONE,
-  EV_GENERATOR,
-  EV_GENERATOR_DONE,
-  EV_INBOUND,
-  EV_INTX,
-  EV_JOB_DONE,
-  EV_JOB_STEP,
-  EV_MSI,
-  EV_NOTIFY_DONE,
-  EV_PICK,
-  EV_QUEUE,
-  EV_WIRE_RX,
-  EV_WIRE_TX,
-  OUT_INTX,
-} from '../abi/event_code.ts';
-import { JOB_BUSY, JOB_QUEUE } from '../abi/job.ts';
-import { Q_CONTEXT, Q_NOTIFY_CONTEXT } from '../abi/queue.ts';
+import * as CTL from '../abi/control.ts';
+import * as DMA from '../abi/dma_context.ts';
+import * as EV from '../abi/event_code.ts';
+import * as JOB from '../abi/job.ts';
+import * as Q from '../abi/queue.ts';
 import { frameSent } from '../net/switch.ts';
 import { completeRead, expireRead, readCopied, serveRead } from '../pcie/completions.ts';
 import { stepGenerator } from '../pcie/generator.ts';
@@ -46,55 +25,55 @@ export function dispatch(node: usize): void {
   const code = eventCode(node);
   const a0 = eventA0(node);
   const a1 = eventA1(node);
-  store<u64>(CTL_EVENTS_RUN, load<u64>(CTL_EVENTS_RUN) + 1);
+  store<u64>(CTL.EVENTS_RUN, load<u64>(CTL.EVENTS_RUN) + 1);
   switch (code) {
-    case EV_INBOUND:
+    case EV.INBOUND:
       arriveWrite(a0);
       return;
-    case EV_DMA_READY:
+    case EV.DMA_READY:
       readReady(a0, a1);
       return;
-    case EV_DMA_HOST:
+    case EV.DMA_HOST:
       serveRead(a0);
       return;
-    case EV_DMA_DONE:
+    case EV.DMA_DONE:
       readDone(completeRead(a0));
       return;
-    case EV_DMA_COPIED:
+    case EV.DMA_COPIED:
       readDone(readCopied(a0, a1));
       return;
-    case EV_DMA_TIMEOUT:
+    case EV.DMA_TIMEOUT:
       readDone(expireRead(a0, a1));
       return;
-    case EV_DMA_WAKE:
+    case EV.DMA_WAKE:
       wakeReads();
       return;
-    case EV_JOB_STEP:
-      if (load<u32>(a0, DMA_GENERATION) != a1) return;
-      store<u8>(a0, 0, JOB_BUSY);
-      serviceQueue(load<u32>(a0, JOB_QUEUE));
+    case EV.JOB_STEP:
+      if (load<u32>(a0, DMA.GENERATION) != a1) return;
+      store<u8>(a0, 0, JOB.BUSY);
+      serviceQueue(load<u32>(a0, JOB.QUEUE));
       return;
-    case EV_QUEUE:
+    case EV.QUEUE:
       if (isFunctional()) visit(a0);
       else makeReady(a0);
       return;
-    case EV_PICK:
+    case EV.PICK:
       visit(pickQueue());
       return;
-    case EV_GENERATOR:
+    case EV.GENERATOR:
       stepGenerator(a0);
       return;
-    case EV_MSI:
+    case EV.MSI:
       arriveMsi(a0 >> 16, a0 & 0xffff, a1);
       return;
-    case EV_INTX:
+    case EV.INTX:
       deliverPosted();
-      emit(OUT_INTX, a0, a1, 0, 0, 0);
+      emit(EV.OUT_INTX, a0, a1, 0, 0, 0);
       return;
-    case EV_WIRE_TX:
+    case EV.WIRE_TX:
       frameSent(a0, a1);
       return;
-    case EV_WIRE_RX:
+    case EV.WIRE_RX:
       arriveFrame();
       return;
     default:
@@ -105,22 +84,22 @@ export function dispatch(node: usize): void {
 /** All of a read is there, or has failed: its owner goes on. 0: there is nobody to wake. */
 export function readDone(context: usize): void {
   if (context == 0) return;
-  switch (load<u32>(context, DMA_DONE_EVENT)) {
-    case EV_FE_DONE: {
-      const q: usize = context - Q_CONTEXT;
+  switch (load<u32>(context, DMA.DONE_EVENT)) {
+    case EV.FE_DONE: {
+      const q: usize = context - Q.CONTEXT;
       finishFetch(q);
       serviceQueue(q);
       return;
     }
-    case EV_JOB_DONE:
-      store<u8>(context, 0, JOB_BUSY);
+    case EV.JOB_DONE:
+      store<u8>(context, 0, JOB.BUSY);
       continueJob(context);
-      serviceQueue(load<u32>(context, JOB_QUEUE));
+      serviceQueue(load<u32>(context, JOB.QUEUE));
       return;
-    case EV_NOTIFY_DONE:
-      finishSignal(context - Q_NOTIFY_CONTEXT);
+    case EV.NOTIFY_DONE:
+      finishSignal(context - Q.NOTIFY_CONTEXT);
       return;
-    case EV_GENERATOR_DONE:
+    case EV.GENERATOR_DONE:
       stepGenerator(context);
       return;
     default:

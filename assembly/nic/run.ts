@@ -1,20 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Time goes on: the event loop, and host requests as transactions on the link. A posted write travels and arrives; a
 // read or a configuration access keeps its caller until the completion is back, while the rest of the card works on.
-import { CTL_INBOUND_HEAD, CTL_INBOUND_TAIL, CTL_NOW, CTL_POSTED_LAST, CTL_WIRE_IN_BYTES } from '../abi/control.ts';
-import { EV_INBOUND, PRIO_POSTED, RUN_EVENT, RUN_IDLE, RUN_REACHED } from '../abi/event_code.ts';
-import {
-  INBOUND_BAR,
-  INBOUND_FUNCTION,
-  INBOUND_ISSUED,
-  INBOUND_OFFSET,
-  INBOUND_SIZE,
-  INBOUND_SLOT_BYTES,
-  INBOUND_VALUE,
-} from '../abi/port.ts';
-import { CREDIT_DOWN_NP, CREDIT_DOWN_P, INBOUND, INBOUND_SLOTS } from '../abi/state_map.ts';
-import { P_CONFIG_ACCESS, P_HOST_INTERRUPT, P_REGISTER, P_TLP_3DW } from '../abi/timing_param.ts';
-import { TLP_CFGRD, TLP_CFGWR, TLP_DOWN, TLP_MRD, TLP_MWR, TRACE_MASK_STATE } from '../abi/trace_kind.ts';
+import * as CTL from '../abi/control.ts';
+import * as EV from '../abi/event_code.ts';
+import * as INBOUND from '../abi/inbound.ts';
+import { CREDIT_DOWN_NP, CREDIT_DOWN_P, INBOUND_RING, INBOUND_SLOTS } from '../abi/state_map.ts';
+import * as P from '../abi/timing_param.ts';
+import * as TRACE from '../abi/trace_kind.ts';
 import { functionAt, param } from '../mem/arena.ts';
 import { completionReady, receiveRequest, sendCompletion } from '../pcie/completer.ts';
 import { deliverPosted, lastPostedArrival, lastWriteOf, nextPostedArrival } from '../pcie/posted.ts';
@@ -51,19 +43,19 @@ export function advanceTo(until: u64, stopOnOutput: bool): i32 {
   while (time <= until) {
     if (!hasOutputRoom() || !hasTraceRoom()) {
       deliverPosted();
-      return RUN_EVENT;
+      return EV.RUN_EVENT;
     }
     moveTo(time);
     dispatch(takeEvent());
     if (stopOnOutput && hasOutput()) {
       deliverPosted();
-      return RUN_EVENT;
+      return EV.RUN_EVENT;
     }
     time = nextEventTime();
   }
   moveTo(until == FOREVER ? lastPostedArrival() : until);
   deliverPosted();
-  return time == NEVER && nextPostedArrival() == NEVER ? RUN_IDLE : RUN_REACHED;
+  return time == NEVER && nextPostedArrival() == NEVER ? EV.RUN_IDLE : EV.RUN_REACHED;
 }
 
 /** Runs events up to `until` whatever output comes; for the short time that a host request is under way. */
@@ -80,7 +72,7 @@ function runThrough(until: u64): void {
 
 /** Functional mode: everything that is due now is done before the caller goes on, as far as the output ring takes it. */
 function runNow(): void {
-  const time = load<u64>(CTL_NOW);
+  const time = load<u64>(CTL.NOW);
   while (nextEventTime() == time && hasOutputRoom()) dispatch(takeEvent());
 }
 
@@ -91,14 +83,14 @@ function runNow(): void {
 export function settleRequests(f: usize, ioas: u32): void {
   if (isFunctional()) return;
   const end = max(lastWriteOf(f, ioas), lastReadOf(f, ioas));
-  if (end > load<u64>(CTL_NOW)) runThrough(end);
+  if (end > load<u64>(CTL.NOW)) runThrough(end);
   deliverPosted();
 }
 
 /** Completion of a host's request: waits for credits if it must, and keeps the caller until it is back. */
 function answer(f: usize, address: u64, size: u32, value: u32): void {
   // what runs until then may take them
-  for (let ready = completionReady(); ready > load<u64>(CTL_NOW); ready = completionReady()) runThrough(ready);
+  for (let ready = completionReady(); ready > load<u64>(CTL.NOW); ready = completionReady()) runThrough(ready);
   runThrough(sendCompletion(f, address, size, value));
   deliverPosted();
 }
@@ -108,10 +100,10 @@ export function hostRead(fn: u32, bar: u32, offset: u32, size: u32): u32 {
   if (isFunctional()) return readMemoryRegister(f, bar, offset, size);
   const address = barAddress(f, bar) + offset;
   const bytes = requestBytes(address);
-  const decoded = receiveRequest(CREDIT_DOWN_NP, bytes, TLP_MRD | TLP_DOWN, f, address, size, 0, 0);
-  runThrough(decoded + param(P_REGISTER));
+  const decoded = receiveRequest(CREDIT_DOWN_NP, bytes, TRACE.TLP_MRD | TRACE.TLP_DOWN, f, address, size, 0, 0);
+  runThrough(decoded + param(P.REGISTER));
   const value = readMemoryRegister(f, bar, offset, size);
-  if (isTracing(TRACE_MASK_STATE)) traceRegister(f, bar, offset, size, value, false);
+  if (isTracing(TRACE.MASK_STATE)) traceRegister(f, bar, offset, size, value, false);
   answer(f, address, size, value);
   return value;
 }
@@ -121,7 +113,7 @@ export function hostAnswer(reader: usize, number: u32, iova: u64, isGood: bool):
   readDone(readAnswered(reader, number, iova, isGood));
   if (!isFunctional()) return;
   runNow();
-  const next = load<u64>(CTL_NOW) + 1; // see retryDelay()
+  const next = load<u64>(CTL.NOW) + 1; // see retryDelay()
   if (nextEventTime() != next) return;
   moveTo(next);
   runNow();
@@ -134,39 +126,39 @@ function carried(value: u32, size: u32): u32 {
 
 export function hostWrite(fn: u32, bar: u32, offset: u32, size: u32, value: u32): void {
   value = carried(value, size);
-  const now = load<u64>(CTL_NOW);
+  const now = load<u64>(CTL.NOW);
   const f = functionAt(fn);
   if (isFunctional()) {
-    if (isTracing(TRACE_MASK_STATE)) traceRegister(f, bar, offset, size, value, true);
+    if (isTracing(TRACE.MASK_STATE)) traceRegister(f, bar, offset, size, value, true);
     writeMemoryRegister(f, bar, offset, size, value, now);
     runNow();
     return;
   }
-  const head = load<u32>(CTL_INBOUND_HEAD);
-  while (head - load<u32>(CTL_INBOUND_TAIL) == INBOUND_SLOTS) runThrough(nextEventTime()); // no room on the way: the host waits
+  const head = load<u32>(CTL.INBOUND_HEAD);
+  while (head - load<u32>(CTL.INBOUND_TAIL) == INBOUND_SLOTS) runThrough(nextEventTime()); // no room on the way: the host waits
   const slot = head & (INBOUND_SLOTS - 1);
-  const at: usize = INBOUND + slot * INBOUND_SLOT_BYTES;
-  store<u64>(at, now, INBOUND_ISSUED);
-  store<u32>(at, fn, INBOUND_FUNCTION);
-  store<u32>(at, bar, INBOUND_BAR);
-  store<u32>(at, offset, INBOUND_OFFSET);
-  store<u32>(at, size, INBOUND_SIZE);
-  store<u32>(at, value, INBOUND_VALUE);
-  store<u32>(CTL_INBOUND_HEAD, head + 1);
+  const at: usize = INBOUND_RING + slot * INBOUND.SLOT_BYTES;
+  store<u64>(at, now, INBOUND.ISSUED);
+  store<u32>(at, fn, INBOUND.FUNCTION);
+  store<u32>(at, bar, INBOUND.BAR);
+  store<u32>(at, offset, INBOUND.OFFSET);
+  store<u32>(at, size, INBOUND.SIZE);
+  store<u32>(at, value, INBOUND.VALUE);
+  store<u32>(CTL.INBOUND_HEAD, head + 1);
   const address = barAddress(f, bar) + offset;
   const bytes = requestBytes(address) + DWORD;
-  const decoded = receiveRequest(CREDIT_DOWN_P, bytes, TLP_MWR | TLP_DOWN, f, address, size, value, 1);
-  scheduleAt(decoded, EV_INBOUND, PRIO_POSTED, slot, 0);
+  const decoded = receiveRequest(CREDIT_DOWN_P, bytes, TRACE.TLP_MWR | TRACE.TLP_DOWN, f, address, size, value, 1);
+  scheduleAt(decoded, EV.INBOUND, EV.PRIO_POSTED, slot, 0);
 }
 
 export function hostConfigRead(fn: u32, offset: u32, size: u32): u32 {
   const f = functionAt(fn);
   if (isFunctional()) return readConfigRegister(f, offset, size);
-  const bytes = param(P_TLP_3DW);
-  const decoded = receiveRequest(CREDIT_DOWN_NP, bytes, TLP_CFGRD | TLP_DOWN, f, offset, size, 0, 0);
-  runThrough(decoded + param(P_CONFIG_ACCESS));
+  const bytes = param(P.TLP_3DW);
+  const decoded = receiveRequest(CREDIT_DOWN_NP, bytes, TRACE.TLP_CFGRD | TRACE.TLP_DOWN, f, offset, size, 0, 0);
+  runThrough(decoded + param(P.CONFIG_ACCESS));
   const value = readConfigRegister(f, offset, size);
-  if (isTracing(TRACE_MASK_STATE)) traceRegister(f, TRACE_SPACE_CONFIG, offset, size, value, false);
+  if (isTracing(TRACE.MASK_STATE)) traceRegister(f, TRACE_SPACE_CONFIG, offset, size, value, false);
   answer(f, offset, size, value);
   return value;
 }
@@ -174,17 +166,17 @@ export function hostConfigRead(fn: u32, offset: u32, size: u32): u32 {
 export function hostConfigWrite(fn: u32, offset: u32, size: u32, value: u32): void {
   value = carried(value, size);
   const f = functionAt(fn);
-  const now = load<u64>(CTL_NOW);
+  const now = load<u64>(CTL.NOW);
   if (isFunctional()) {
-    if (isTracing(TRACE_MASK_STATE)) traceRegister(f, TRACE_SPACE_CONFIG, offset, size, value, true);
+    if (isTracing(TRACE.MASK_STATE)) traceRegister(f, TRACE_SPACE_CONFIG, offset, size, value, true);
     writeConfigRegister(f, offset, size, value, now);
     runNow();
     return;
   }
-  const bytes = param(P_TLP_3DW) + DWORD;
-  const decoded = receiveRequest(CREDIT_DOWN_NP, bytes, TLP_CFGWR | TLP_DOWN, f, offset, size, value, 1);
-  runThrough(decoded + param(P_CONFIG_ACCESS));
-  if (isTracing(TRACE_MASK_STATE)) traceRegister(f, TRACE_SPACE_CONFIG, offset, size, value, true);
+  const bytes = param(P.TLP_3DW) + DWORD;
+  const decoded = receiveRequest(CREDIT_DOWN_NP, bytes, TRACE.TLP_CFGWR | TRACE.TLP_DOWN, f, offset, size, value, 1);
+  runThrough(decoded + param(P.CONFIG_ACCESS));
+  if (isTracing(TRACE.MASK_STATE)) traceRegister(f, TRACE_SPACE_CONFIG, offset, size, value, true);
   writeConfigRegister(f, offset, size, value, now);
   answer(f, offset, 0, 0);
 }
@@ -199,11 +191,11 @@ export function hostCreateFunction(fn: u32, pasid: u32): void {
  */
 export function hostDestroyFunction(fn: u32): void {
   const f = functionAt(fn);
-  while (load<u32>(CTL_INBOUND_HEAD) != load<u32>(CTL_INBOUND_TAIL)) runThrough(nextEventTime());
+  while (load<u32>(CTL.INBOUND_HEAD) != load<u32>(CTL.INBOUND_TAIL)) runThrough(nextEventTime());
   leave(f);
   if (!isFunctional()) {
-    const quiet = load<u64>(CTL_POSTED_LAST) + param(P_HOST_INTERRUPT);
-    if (quiet > load<u64>(CTL_NOW)) runThrough(quiet);
+    const quiet = load<u64>(CTL.POSTED_LAST) + param(P.HOST_INTERRUPT);
+    if (quiet > load<u64>(CTL.NOW)) runThrough(quiet);
     deliverPosted();
   }
   forgetOnDemand(f);
@@ -212,6 +204,6 @@ export function hostDestroyFunction(fn: u32): void {
 /** See receiveFrame(). */
 export function wireReceive(bytes: u32): bool {
   if (!receiveFrame(bytes)) return false;
-  if (isFunctional() && load<u32>(CTL_WIRE_IN_BYTES) != 0) runNow();
+  if (isFunctional() && load<u32>(CTL.WIRE_IN_BYTES) != 0) runNow();
   return true;
 }

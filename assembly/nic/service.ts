@@ -1,30 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The service of queues: fetch side (take heads, walk, gather) and execution side (the oldest job of the queue, in order).
 // Engines are step functions; a step that has to wait has scheduled its event.
-import { CTL_NOW } from '../abi/control.ts';
+import * as CTL from '../abi/control.ts';
 import { FC_BAD_DMA, FC_RX_DROP_DISABLED } from '../abi/counter.ts';
-import { DMA_BYTES, DMA_FAULT, DMA_FN, DMA_SEGMENTS, DMA_SEGMENT_COUNT, DMA_TARGET } from '../abi/dma_context.ts';
-import {
-  JOB_BUFFER,
-  JOB_BUFFER_BYTES,
-  JOB_BUSY,
-  JOB_FIRST_IDX,
-  JOB_GATHERED,
-  JOB_HEADS,
-  JOB_HELD,
-  JOB_LENGTH,
-  JOB_QUEUE,
-  JOB_READABLE,
-  JOB_READ_BYTES,
-  JOB_SEGMENTS,
-  JOB_STATE,
-  JOB_WALKED,
-  JOB_WRITABLE,
-} from '../abi/job.ts';
-import { Q_AVAIL_IDX, Q_CONTEXT, Q_FIFO_HEAD, Q_JOBS, Q_KICKED, Q_KIND, Q_SCHEDULED } from '../abi/queue.ts';
+import * as DMA from '../abi/dma_context.ts';
+import * as JOB from '../abi/job.ts';
+import * as Q from '../abi/queue.ts';
 import { JOB_EXECUTE, JOB_GATHER, JOB_READY, JOB_WALK, QUEUE_ADMIN, QUEUE_RX, QUEUE_TX } from '../abi/state_value.ts';
-import { P_DESCRIPTOR, P_QUEUE_JOBS } from '../abi/timing_param.ts';
-import { TRACE_MASK_STATE } from '../abi/trace_kind.ts';
+import * as P from '../abi/timing_param.ts';
+import * as TRACE from '../abi/trace_kind.ts';
 import { stepAdmin } from '../admin/engine.ts';
 import { beginLife, watchData } from '../admin/life.ts';
 import { countFn, param } from '../mem/arena.ts';
@@ -51,18 +35,18 @@ const VISIT_BUDGET = 64;
 
 /** The visit that a queue asked for. */
 export function visit(q: usize): void {
-  store<u8>(q, 0, Q_SCHEDULED);
+  store<u8>(q, 0, Q.SCHEDULED);
   serviceQueue(q);
 }
 
 /** Does everything that a queue can do now; what it used is shown to the driver at the end, with one index. */
 export function serviceQueue(q: usize): void {
   if (!isRunnable(q)) {
-    if (load<u32>(q, Q_JOBS) != 0 || hasHeld(q)) giveBack(q);
+    if (load<u32>(q, Q.JOBS) != 0 || hasHeld(q)) giveBack(q);
     return;
   }
   workOn(q);
-  flushUsed(q, q + Q_CONTEXT);
+  flushUsed(q, q + Q.CONTEXT);
 }
 
 /**
@@ -70,18 +54,18 @@ export function serviceQueue(q: usize): void {
  * chains that were fetched become available again.
  */
 function giveBack(q: usize): void {
-  const jobs = load<u32>(q, Q_JOBS);
+  const jobs = load<u32>(q, Q.JOBS);
   if ((kindOf(q) & KIND_RECEIVES) != 0) {
-    const oldest: usize = load<u32>(q, Q_FIFO_HEAD);
+    const oldest: usize = load<u32>(q, Q.FIFO_HEAD);
     let frames = jobs + releaseAll(q);
     if (oldest != 0) {
-      if (load<u32>(oldest, JOB_HEADS) != 0) returnHeads(q, load<u16>(oldest, JOB_FIRST_IDX));
-      if (load<u8>(oldest, JOB_HELD) != 0) frames--; // it is one of those that were held
+      if (load<u32>(oldest, JOB.HEADS) != 0) returnHeads(q, load<u16>(oldest, JOB.FIRST_IDX));
+      if (load<u8>(oldest, JOB.HELD) != 0) frames--; // it is one of those that were held
     }
-    countFn(load<u32>(q, Q_CONTEXT + DMA_FN), FC_RX_DROP_DISABLED, frames);
+    countFn(load<u32>(q, Q.CONTEXT + DMA.FN), FC_RX_DROP_DISABLED, frames);
   } else {
-    returnHeads(q, <u16>(load<u16>(q, Q_AVAIL_IDX) - jobs));
-    store<u8>(q, 1, Q_KICKED);
+    returnHeads(q, <u16>(load<u16>(q, Q.AVAIL_IDX) - jobs));
+    store<u8>(q, 1, Q.KICKED);
   }
   abandonJobs(q);
 }
@@ -93,8 +77,8 @@ function workOn(q: usize): void {
   const isDirect = (kind & KIND_DIRECT) != 0 && isFunctional();
   let budget = VISIT_BUDGET;
   while (true) {
-    const oldest: usize = load<u32>(q, Q_FIFO_HEAD);
-    if (oldest != 0 && load<u8>(oldest, JOB_BUSY) == 0 && isReady(oldest, kind)) {
+    const oldest: usize = load<u32>(q, Q.FIFO_HEAD);
+    if (oldest != 0 && load<u8>(oldest, JOB.BUSY) == 0 && isReady(oldest, kind)) {
       if (!hasOutputRoom()) return scheduleVisit(q, 0);
       if (stepOldest(oldest, kind)) {
         finishJob(oldest);
@@ -107,20 +91,20 @@ function workOn(q: usize): void {
       if (!resumeHeld(q)) return;
       continue;
     }
-    if (load<u32>(q, Q_JOBS) >= param(P_QUEUE_JOBS)) return;
+    if (load<u32>(q, Q.JOBS) >= param(P.QUEUE_JOBS)) return;
     if ((kind & KIND_PACED) != 0 && !isDirect) {
-      const wait = rateWait(load<u32>(q, Q_CONTEXT + DMA_FN));
+      const wait = rateWait(load<u32>(q, Q.CONTEXT + DMA.FN));
       if (wait != 0) return scheduleVisit(q, wait);
     }
     const head = takeHead(q, false);
     if (head < 0) return;
-    if (isDirect && load<u32>(q, Q_JOBS) == 0 && transmitDirect(q, load<u32>(q, Q_CONTEXT + DMA_FN), <u32>head)) {
+    if (isDirect && load<u32>(q, Q.JOBS) == 0 && transmitDirect(q, load<u32>(q, Q.CONTEXT + DMA.FN), <u32>head)) {
       if (--budget == 0 || !hasOutputRoom()) return scheduleVisit(q, 0);
       continue;
     }
     const job = startJob(q, <u32>head);
     if (job == 0) {
-      returnHeads(q, <u16>(load<u16>(q, Q_AVAIL_IDX) - 1));
+      returnHeads(q, <u16>(load<u16>(q, Q.AVAIL_IDX) - 1));
       return waitForJob(q);
     }
     if ((kind & KIND_COMMANDS) != 0) beginLife(job);
@@ -131,16 +115,16 @@ function workOn(q: usize): void {
 
 /** A receive job does all its steps as the oldest; other jobs come to execution with their data fetched. */
 function isReady(job: usize, kind: u32): bool {
-  return (kind & KIND_RECEIVES) != 0 || load<u8>(job, JOB_STATE) >= <u8>JOB_READY;
+  return (kind & KIND_RECEIVES) != 0 || load<u8>(job, JOB.STATE) >= <u8>JOB_READY;
 }
 
 /** Takes the oldest job one step further; true when it is used. */
 function stepOldest(job: usize, kind: u32): bool {
   if ((kind & KIND_RECEIVES) == 0) {
-    if (isTracing(TRACE_MASK_STATE) && load<u8>(job, JOB_STATE) != <u8>JOB_EXECUTE) traceJob(job, JOB_EXECUTE);
-    store<u8>(job, JOB_EXECUTE, JOB_STATE);
+    if (isTracing(TRACE.MASK_STATE) && load<u8>(job, JOB.STATE) != <u8>JOB_EXECUTE) traceJob(job, JOB_EXECUTE);
+    store<u8>(job, JOB_EXECUTE, JOB.STATE);
   }
-  switch (<i32>load<u8>(load<u32>(job, JOB_QUEUE), Q_KIND)) {
+  switch (<i32>load<u8>(load<u32>(job, JOB.QUEUE), Q.KIND)) {
     case QUEUE_RX:
       return stepReceive(job);
     case QUEUE_TX:
@@ -154,11 +138,11 @@ function stepOldest(job: usize, kind: u32): bool {
 
 /** Fetch side of a transmit, control or admin job: chain, then data. */
 export function continueJob(job: usize): void {
-  const state = load<u8>(job, JOB_STATE);
+  const state = load<u8>(job, JOB.STATE);
   if (state == JOB_WALK) {
     const walked = walk(job);
     if (walked == WALK_PENDING) return;
-    if (walked != WALK_DONE) return breakQueue(load<u32>(job, JOB_QUEUE), walked);
+    if (walked != WALK_DONE) return breakQueue(load<u32>(job, JOB.QUEUE), walked);
     gather(job);
   } else if (state == JOB_GATHER) {
     finishGather(job);
@@ -167,25 +151,25 @@ export function continueJob(job: usize): void {
 
 /** Reads all readable segments into the job's buffer, as far as it goes; longer ones are cut. */
 function gather(job: usize): void {
-  const bytes = min<u32>(load<u32>(job, JOB_READ_BYTES), JOB_BUFFER_BYTES - 64);
-  store<u64>(job, load<u64>(CTL_NOW), JOB_WALKED);
-  store<u8>(job, JOB_GATHER, JOB_STATE);
-  if (isTracing(TRACE_MASK_STATE)) traceJob(job, JOB_GATHER);
-  store<u32>(job, bytes, JOB_LENGTH);
-  store<u32>(job, bytes, DMA_BYTES);
-  store<u32>(job, <u32>(job + JOB_SEGMENTS), DMA_SEGMENTS);
-  store<u32>(job, load<u32>(job, JOB_READABLE), DMA_SEGMENT_COUNT);
-  store<u32>(job, <u32>(job + JOB_BUFFER), DMA_TARGET);
-  store<u32>(job, 0, DMA_FAULT);
+  const bytes = min<u32>(load<u32>(job, JOB.READ_BYTES), JOB.BUFFER_BYTES - 64);
+  store<u64>(job, load<u64>(CTL.NOW), JOB.WALKED);
+  store<u8>(job, JOB_GATHER, JOB.STATE);
+  if (isTracing(TRACE.MASK_STATE)) traceJob(job, JOB_GATHER);
+  store<u32>(job, bytes, JOB.LENGTH);
+  store<u32>(job, bytes, DMA.BYTES);
+  store<u32>(job, <u32>(job + JOB.SEGMENTS), DMA.SEGMENTS);
+  store<u32>(job, load<u32>(job, JOB.READABLE), DMA.SEGMENT_COUNT);
+  store<u32>(job, <u32>(job + JOB.BUFFER), DMA.TARGET);
+  store<u32>(job, 0, DMA.FAULT);
   watchData(job);
   // the descriptors are decoded before the read is set up
-  const descriptors = load<u32>(job, JOB_READABLE) + load<u32>(job, JOB_WRITABLE);
-  if (bytes == 0 || startRead(job, descriptors * param(P_DESCRIPTOR))) finishGather(job);
+  const descriptors = load<u32>(job, JOB.READABLE) + load<u32>(job, JOB.WRITABLE);
+  if (bytes == 0 || startRead(job, descriptors * param(P.DESCRIPTOR))) finishGather(job);
 }
 
 function finishGather(job: usize): void {
-  if (load<u32>(job, DMA_FAULT) != 0) return breakQueue(load<u32>(job, JOB_QUEUE), FC_BAD_DMA);
-  store<u64>(job, load<u64>(CTL_NOW), JOB_GATHERED);
-  store<u8>(job, JOB_READY, JOB_STATE);
-  if (isTracing(TRACE_MASK_STATE)) traceJob(job, JOB_READY);
+  if (load<u32>(job, DMA.FAULT) != 0) return breakQueue(load<u32>(job, JOB.QUEUE), FC_BAD_DMA);
+  store<u64>(job, load<u64>(CTL.NOW), JOB.GATHERED);
+  store<u8>(job, JOB_READY, JOB.STATE);
+  if (isTracing(TRACE.MASK_STATE)) traceJob(job, JOB_READY);
 }

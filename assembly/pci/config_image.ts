@@ -3,8 +3,8 @@
 // VFs (PCIe 6.0 §7.5, §9.3; virtio 1.4 §4.1.4). A VF answers FFFF as vendor and device id; filling these in is the
 // host's business (src/vfio).
 import { CONFIG_SPACE_BYTES, PF_W1CMASK, PF_WMASK, VF_W1CMASK, VF_WMASK } from '../abi/state_map.ts';
-import { FN_CONFIG, FN_INDEX, FN_VECTORS } from '../abi/function.ts';
-import { CFG_FIRST_VF_OFFSET, CFG_PF_ROUTING_ID, CFG_TOTAL_VFS, CFG_VF_STRIDE } from '../abi/nic_config.ts';
+import * as FN from '../abi/function.ts';
+import * as CFG from '../abi/nic_config.ts';
 import {
   CAP_EXP,
   CAP_MSIX,
@@ -144,14 +144,14 @@ import {
 } from '../abi/virtio_pci_cap.ts';
 import { COMMON_SIZE, ISR_SIZE } from '../abi/virtio_pci_common.ts';
 import { VIRTIO_NET_CFG_SIZE } from '../abi/virtio_net.ts';
-import { P_LINK_GENERATION, P_LINK_LANES, P_MPS, P_TAGS } from '../abi/timing_param.ts';
+import * as P from '../abi/timing_param.ts';
 import { config, param } from '../mem/arena.ts';
 import { applyDeviceControl } from '../pcie/device_control.ts';
 
 /** Writes the image of one function as after power-on. */
 export function writeConfigImage(f: usize): void {
-  const isPf = load<u32>(f, FN_INDEX) == 0;
-  const c = f + FN_CONFIG;
+  const isPf = load<u32>(f, FN.INDEX) == 0;
+  const c = f + FN.CONFIG;
   memory.fill(c, 0, CONFIG_SPACE_BYTES);
   store<u16>(c, isPf ? <u16>PCI_VENDOR_ID_VIRTIO : <u16>PCI_VF_ID_ALL_ONES, PCI_VENDOR_ID);
   store<u16>(c, isPf ? <u16>PCI_DEVICE_ID_VIRTIO_NET : <u16>PCI_VF_ID_ALL_ONES, PCI_DEVICE_ID);
@@ -167,7 +167,7 @@ export function writeConfigImage(f: usize): void {
     store<u8>(c, 1, PCI_INTERRUPT_PIN);
   }
   powerManagement(c + CAP_PM);
-  msix(c + CAP_MSIX, load<u32>(f, FN_VECTORS));
+  msix(c + CAP_MSIX, load<u32>(f, FN.VECTORS));
   express(c + CAP_EXP, isPf);
   virtioCap(c + CAP_VIRTIO_COMMON, CAP_VIRTIO_NOTIFY, VIRTIO_PCI_CAP_COMMON_CFG, COMMON_BAR_OFFSET, COMMON_SIZE);
   virtioCap(c + CAP_VIRTIO_NOTIFY, CAP_VIRTIO_ISR, VIRTIO_PCI_CAP_NOTIFY_CFG, NOTIFY_BAR_OFFSET, NOTIFY_BYTES);
@@ -196,13 +196,13 @@ export function writeConfigImage(f: usize): void {
  * of Link Control 2, which is sticky, and ARI Capable Hierarchy.
  */
 export function resetConfigImage(f: usize): void {
-  const c = f + FN_CONFIG;
+  const c = f + FN.CONFIG;
   const payload = load<u16>(c, CAP_EXP + PCI_EXP_DEVCTL) & PCI_EXP_DEVCTL_PAYLOAD_MASK;
   const link = load<u16>(c, CAP_EXP + PCI_EXP_LNKCTL);
   const link2 = load<u16>(c, CAP_EXP + PCI_EXP_LNKCTL2);
   const hierarchy = load<u16>(c, EXT_CAP_SRIOV + PCI_SRIOV_CTRL) & PCI_SRIOV_CTRL_ARI;
   writeConfigImage(f);
-  if (load<u32>(f, FN_INDEX) != 0) return;
+  if (load<u32>(f, FN.INDEX) != 0) return;
   store<u16>(c, load<u16>(c, CAP_EXP + PCI_EXP_DEVCTL) | payload, CAP_EXP + PCI_EXP_DEVCTL);
   store<u16>(c, link, CAP_EXP + PCI_EXP_LNKCTL);
   store<u16>(c, link2, CAP_EXP + PCI_EXP_LNKCTL2);
@@ -232,10 +232,10 @@ export function showVectors(cap: usize, vectors: u32): void {
 /** Control and status of the link and the payload size of a VF are the PF's; its own registers read 0 (PCIe 6.0 §9.3.5). */
 function express(cap: usize, isPf: bool): void {
   const speed = linkSpeed();
-  const link = speed | (param(P_LINK_LANES) << PCI_EXP_LNKCAP_MLW_SHIFT);
-  const payload = ctz(param(P_MPS)) - 7; // 128 << n bytes
+  const link = speed | (param(P.LINK_LANES) << PCI_EXP_LNKCAP_MLW_SHIFT);
+  const payload = ctz(param(P.MPS)) - 7; // 128 << n bytes
   let devcap: u32 = PCI_EXP_ENDPOINT_DEVCAP | payload;
-  if (param(P_TAGS) > <u32>PCI_EXP_TAGS_5BIT) devcap |= PCI_EXP_DEVCAP_EXT_TAG;
+  if (param(P.TAGS) > <u32>PCI_EXP_TAGS_5BIT) devcap |= PCI_EXP_DEVCAP_EXT_TAG;
   let devcap2: u32 = PCI_EXP_ENDPOINT_DEVCAP2;
   // who runs at 16 GT/s completes requests with 10-bit tags; VFs have their requester's bit in the SR-IOV capability
   if (speed >= <u32>PCI_EXP_SPEED_16GT || hasWideTags()) devcap2 |= PCI_EXP_DEVCAP2_10BIT_TAG_COMP;
@@ -254,13 +254,13 @@ function express(cap: usize, isPf: bool): void {
 
 /** Speed code of the link; a wire that is no PCIe shows itself as that of the default profile, 8 GT/s. */
 function linkSpeed(): u32 {
-  const generation = param(P_LINK_GENERATION);
+  const generation = param(P.LINK_GENERATION);
   return generation == 0 ? PCI_EXP_SPEED_8GT : generation;
 }
 
 /** Has the card more requests under way than 8-bit tags tell apart? */
 function hasWideTags(): bool {
-  return param(P_TAGS) > <u32>PCI_EXP_TAGS_8BIT;
+  return param(P.TAGS) > <u32>PCI_EXP_TAGS_8BIT;
 }
 
 function virtioCap(cap: usize, next: u32, cfgType: u32, offset: u32, length: u32): void {
@@ -279,13 +279,13 @@ function extendedHeader(cap: usize, id: u32, version: u32, next: u32): void {
 
 function sriov(cap: usize): void {
   extendedHeader(cap, PCI_EXT_CAP_ID_SRIOV, PCI_EXT_CAP_VERSION_SRIOV, 0);
-  const total = <u16>config(CFG_TOTAL_VFS);
+  const total = <u16>config(CFG.TOTAL_VFS);
   store<u32>(cap, PCI_SRIOV_CAP_ARI_PRESERVED | (hasWideTags() ? PCI_SRIOV_CAP_VF_10BIT_TAG : 0), PCI_SRIOV_CAP);
   store<u16>(cap, total, PCI_SRIOV_INITIAL_VF);
   store<u16>(cap, total, PCI_SRIOV_TOTAL_VF);
-  store<u8>(cap, <u8>config(CFG_PF_ROUTING_ID), PCI_SRIOV_FUNC_LINK); // depends on itself alone
-  store<u16>(cap, <u16>config(CFG_FIRST_VF_OFFSET), PCI_SRIOV_VF_OFFSET);
-  store<u16>(cap, <u16>config(CFG_VF_STRIDE), PCI_SRIOV_VF_STRIDE);
+  store<u8>(cap, <u8>config(CFG.PF_ROUTING_ID), PCI_SRIOV_FUNC_LINK); // depends on itself alone
+  store<u16>(cap, <u16>config(CFG.FIRST_VF_OFFSET), PCI_SRIOV_VF_OFFSET);
+  store<u16>(cap, <u16>config(CFG.VF_STRIDE), PCI_SRIOV_VF_STRIDE);
   store<u16>(cap, PCI_DEVICE_ID_VIRTIO_NET, PCI_SRIOV_VF_DID);
   store<u32>(cap, PCI_SRIOV_PGSIZE_REQUIRED, PCI_SRIOV_SUP_PGSIZE);
   store<u32>(cap, PCI_SRIOV_PGSIZE_4K, PCI_SRIOV_SYS_PGSIZE);
@@ -319,7 +319,7 @@ export function initConfigMasks(): void {
   maskBoth(PF_WMASK, PF_W1CMASK);
   maskBoth(VF_WMASK, VF_W1CMASK);
   // link and payload settings of VFs are those of the PF (PCIe 6.0 §9.3.5.4)
-  const extTag = param(P_TAGS) > <u32>PCI_EXP_TAGS_5BIT ? 0 : PCI_EXP_DEVCTL_EXT_TAG;
+  const extTag = param(P.TAGS) > <u32>PCI_EXP_TAGS_5BIT ? 0 : PCI_EXP_DEVCTL_EXT_TAG;
   store<u16>(PF_WMASK, PCI_EXP_ENDPOINT_DEVCTL_WRITABLE & ~extTag, CAP_EXP + PCI_EXP_DEVCTL);
   store<u16>(PF_WMASK, PCI_EXP_ENDPOINT_LNKCTL_WRITABLE, CAP_EXP + PCI_EXP_LNKCTL);
   const wideTag = hasWideTags() ? PCI_EXP_DEVCTL2_10BIT_TAG_REQ_EN : 0;

@@ -2,18 +2,9 @@
 // Access to configuration space: plain loads, masked stores, then side effects selected by overlap with the register
 // (edges are computed from old and new before anything acts). What concerns layers above is returned as EFFECT_* bits.
 import { CONFIG_SPACE_BYTES, PF_W1CMASK, PF_WMASK, VF_W1CMASK, VF_WMASK } from '../abi/state_map.ts';
-import {
-  FN_BUS_MASTER,
-  FN_CONFIG,
-  FN_INDEX,
-  FN_KIND,
-  FN_MEMORY,
-  FN_MSIX_ENABLE,
-  FN_MSIX_MASKALL,
-  FN_PRESENT,
-} from '../abi/function.ts';
+import * as FN from '../abi/function.ts';
 import { KIND_ON_DEMAND, KIND_PF } from '../abi/state_value.ts';
-import { CFG_TOTAL_VFS } from '../abi/nic_config.ts';
+import * as CFG from '../abi/nic_config.ts';
 import {
   CAP_EXP,
   CAP_MSIX,
@@ -59,7 +50,7 @@ export function isConfigAccess(offset: u32, size: u32): bool {
 }
 
 export function readConfig(f: usize, offset: u32, size: u32): u32 {
-  const value = loadSized(f + FN_CONFIG + offset, size);
+  const value = loadSized(f + FN.CONFIG + offset, size);
   // the doubleword of Device Control and Device Status: Transactions Pending is not stored
   if ((offset & ~3) != <u32>(CAP_EXP + PCI_EXP_DEVCTL) || !hasPendingReads(f)) return value;
   const status: u32 = PCI_EXP_DEVSTA_TRPND << 16;
@@ -72,8 +63,8 @@ function overlaps(offset: u32, size: u32, register: u32, width: u32): bool {
 
 /** Masked write of 1, 2 or 4 aligned bytes; returns EFFECT_* bits. */
 export function writeConfig(f: usize, offset: u32, size: u32, value: u32): u32 {
-  const isPf = load<u32>(f, FN_INDEX) == 0;
-  const c = f + FN_CONFIG;
+  const isPf = load<u32>(f, FN.INDEX) == 0;
+  const c = f + FN.CONFIG;
   const oldCommand = load<u16>(c, PCI_COMMAND);
   const oldPower = load<u16>(c, CAP_PM + PCI_PM_CTRL);
   const oldNumVfs = load<u16>(c + EXT_CAP_SRIOV, PCI_SRIOV_NUM_VF);
@@ -107,8 +98,8 @@ export function writeConfig(f: usize, offset: u32, size: u32, value: u32): u32 {
   }
   if (overlaps(offset, size, CAP_MSIX + PCI_MSIX_FLAGS, 2)) {
     const flags = load<u16>(c, CAP_MSIX + PCI_MSIX_FLAGS);
-    store<u8>(f, (flags & PCI_MSIX_FLAGS_ENABLE) != 0 ? 1 : 0, FN_MSIX_ENABLE);
-    store<u8>(f, (flags & PCI_MSIX_FLAGS_MASKALL) != 0 ? 1 : 0, FN_MSIX_MASKALL);
+    store<u8>(f, (flags & PCI_MSIX_FLAGS_ENABLE) != 0 ? 1 : 0, FN.MSIX_ENABLE);
+    store<u8>(f, (flags & PCI_MSIX_FLAGS_MASKALL) != 0 ? 1 : 0, FN.MSIX_MASKALL);
     flushPending(f);
     effects |= EFFECT_INTX;
   }
@@ -128,7 +119,7 @@ export function writeConfig(f: usize, offset: u32, size: u32, value: u32): u32 {
 function writeSriov(cap: usize, oldControl: u16, oldNumVfs: u16, oldPageSize: u32): u32 {
   const isEnabled = (oldControl & PCI_SRIOV_CTRL_VFE) != 0;
   const numVfs = load<u16>(cap, PCI_SRIOV_NUM_VF);
-  if (isEnabled || numVfs > config(CFG_TOTAL_VFS)) store<u16>(cap, oldNumVfs, PCI_SRIOV_NUM_VF);
+  if (isEnabled || numVfs > config(CFG.TOTAL_VFS)) store<u16>(cap, oldNumVfs, PCI_SRIOV_NUM_VF);
   const pageSize = load<u32>(cap, PCI_SRIOV_SYS_PGSIZE);
   if (pageSize != oldPageSize) {
     if (isEnabled || popcnt(pageSize) != 1) store<u32>(cap, oldPageSize, PCI_SRIOV_SYS_PGSIZE);
@@ -155,19 +146,19 @@ function trimVfBar(cap: usize, bar: u32): void {
  * them; both are off outside D0.
  */
 export function updateDecode(f: usize): void {
-  const isD0 = (load<u16>(f, FN_CONFIG + CAP_PM + PCI_PM_CTRL) & PCI_PM_CTRL_STATE_MASK) == 0;
+  const isD0 = (load<u16>(f, FN.CONFIG + CAP_PM + PCI_PM_CTRL) & PCI_PM_CTRL_STATE_MASK) == 0;
   let isOn: bool;
-  const kind = load<u8>(f, FN_KIND);
+  const kind = load<u8>(f, FN.KIND);
   if (kind == KIND_PF) {
-    isOn = (load<u16>(f, FN_CONFIG + PCI_COMMAND) & PCI_COMMAND_MEMORY) != 0;
+    isOn = (load<u16>(f, FN.CONFIG + PCI_COMMAND) & PCI_COMMAND_MEMORY) != 0;
   } else if (kind == KIND_ON_DEMAND) {
-    isOn = load<u8>(f, FN_PRESENT) != 0;
+    isOn = load<u8>(f, FN.PRESENT) != 0;
   } else {
-    const control = load<u16>(functionAt(0), FN_CONFIG + EXT_CAP_SRIOV + PCI_SRIOV_CTRL);
+    const control = load<u16>(functionAt(0), FN.CONFIG + EXT_CAP_SRIOV + PCI_SRIOV_CTRL);
     const isEnabled = (control & PCI_SRIOV_CTRL_VFE) != 0 && (control & PCI_SRIOV_CTRL_MSE) != 0;
-    isOn = isEnabled && load<u8>(f, FN_PRESENT) != 0; // a VF beyond NumVFs has no memory space
+    isOn = isEnabled && load<u8>(f, FN.PRESENT) != 0; // a VF beyond NumVFs has no memory space
   }
-  const isMaster = (load<u16>(f, FN_CONFIG + PCI_COMMAND) & PCI_COMMAND_MASTER) != 0;
-  store<u8>(f, isOn && isD0 ? 1 : 0, FN_MEMORY);
-  store<u8>(f, isMaster && isD0 ? 1 : 0, FN_BUS_MASTER);
+  const isMaster = (load<u16>(f, FN.CONFIG + PCI_COMMAND) & PCI_COMMAND_MASTER) != 0;
+  store<u8>(f, isOn && isD0 ? 1 : 0, FN.MEMORY);
+  store<u8>(f, isMaster && isD0 ? 1 : 0, FN.BUS_MASTER);
 }

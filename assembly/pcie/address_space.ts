@@ -2,8 +2,8 @@
 // Address spaces as the host changes them: mapping, unmapping, binding of functions, dirty tracking. An address space is a
 // sorted list of ranges, in its own block while it is short, in the pool when it grows. iommu.ts translates by it.
 import { FUNCTIONS } from '../abi/state_map.ts';
-import { CTL_FUNCTIONS, CTL_WINDOW_BYTES } from '../abi/control.ts';
-import { FN_IOAS, FN_LATE_MEMORY, FN_STRIDE, FN_TLB_BYTES } from '../abi/function.ts';
+import * as CTL from '../abi/control.ts';
+import * as FN from '../abi/function.ts';
 import {
   IOAS_AT,
   IOAS_CAPACITY,
@@ -39,9 +39,9 @@ function rangeAt(space: usize, index: u32): usize {
 
 /** What was translated by an address space is forgotten: whoever takes something away from it calls this. */
 function forgetTranslations(ioas: u32): void {
-  const end: usize = FUNCTIONS + load<u32>(CTL_FUNCTIONS) * FN_STRIDE;
-  for (let f: usize = FUNCTIONS; f < end; f += FN_STRIDE) {
-    if (load<u32>(f, FN_IOAS) == ioas) store<u64>(f, 0, FN_TLB_BYTES);
+  const end: usize = FUNCTIONS + load<u32>(CTL.FUNCTIONS) * FN.STRIDE;
+  for (let f: usize = FUNCTIONS; f < end; f += FN.STRIDE) {
+    if (load<u32>(f, FN.IOAS) == ioas) store<u64>(f, 0, FN.TLB_BYTES);
   }
   invalidateIotlb(ioas);
 }
@@ -49,9 +49,9 @@ function forgetTranslations(ioas: u32): void {
 /** Binds a function's requests to an address space, NONE to none. The IO-TLB knows translations by address space. */
 export function bindFunction(fn: u32, ioas: u32): void {
   const f = functionAt(fn);
-  store<u32>(f, ioas, FN_IOAS);
-  store<u64>(f, 0, FN_TLB_BYTES);
-  store<u8>(f, 0, FN_LATE_MEMORY);
+  store<u32>(f, ioas, FN.IOAS);
+  store<u64>(f, 0, FN.TLB_BYTES);
+  store<u8>(f, 0, FN.LATE_MEMORY);
 }
 
 // ---- mappings -------------------------------------------------------------------------------------------------------------
@@ -64,7 +64,7 @@ export function ioasMap(ioas: u32, iova: u64, length: u64, offset: u32, permissi
   const space = ioasAt(ioas);
   if (length == 0 || iova + length - 1 < iova) return false;
   const isForeign = (permissions & IOMMU_FOREIGN) != 0;
-  if (!isForeign && <u64>offset + length > <u64>load<u32>(CTL_WINDOW_BYTES)) return false;
+  if (!isForeign && <u64>offset + length > <u64>load<u32>(CTL.WINDOW_BYTES)) return false;
   const at = upperBound(space, iova);
   if (at > 0) {
     const before = rangeAt(space, at - 1);

@@ -4,35 +4,24 @@
 // arrived. All that is needed is a ring of what was taken, sorted by the cycle in which it is back: who needs more than
 // is there waits for the first to come.
 import { CREDIT_DOWN_P, CREDIT_RING, CREDIT_RING_ENTRIES, CREDIT_UP_P } from '../abi/state_map.ts';
-import { CTL_NOW } from '../abi/control.ts';
-import {
-  CREDIT_BACK,
-  CREDIT_CLASS_BYTES,
-  CREDIT_DATA,
-  CREDIT_ENTRY_BYTES,
-  CREDIT_ENTRY_CYCLE,
-  CREDIT_ENTRY_UNITS,
-  CREDIT_HEAD,
-  CREDIT_RING_BYTES,
-  CREDIT_TAIL,
-  CREDIT_UPDATE,
-} from '../abi/port.ts';
-import { CREDIT_DOWN, TRACE_CREDITS, TRACE_MASK_STATE, TRACE_NOBODY } from '../abi/trace_kind.ts';
-import { P_DOWN_LATENCY, P_FC_INTERVAL, P_UP_LATENCY, P_UP_PH } from '../abi/timing_param.ts';
+import * as CTL from '../abi/control.ts';
+import * as CREDIT from '../abi/credit.ts';
+import * as TRACE from '../abi/trace_kind.ts';
+import * as P from '../abi/timing_param.ts';
 import { DEBUG, param } from '../mem/arena.ts';
 import { isTracing, record } from '../sim/trace.ts';
 
 function indexOf(pool: usize): i32 {
-  return <i32>((pool - CREDIT_UP_P) / CREDIT_CLASS_BYTES);
+  return <i32>((pool - CREDIT_UP_P) / CREDIT.CLASS_BYTES);
 }
 
 /** Index of the header parameter of a class, which stand in the order of the classes; that of the data is the next. */
 function limitsOf(pool: usize): i32 {
-  return P_UP_PH + (indexOf(pool) << 1);
+  return P.UP_PH + (indexOf(pool) << 1);
 }
 
 function entryOf(pool: usize, at: u32): usize {
-  return CREDIT_RING + indexOf(pool) * CREDIT_RING_BYTES + (at & (CREDIT_RING_ENTRIES - 1)) * CREDIT_ENTRY_BYTES;
+  return CREDIT_RING + indexOf(pool) * CREDIT.RING_BYTES + (at & (CREDIT_RING_ENTRIES - 1)) * CREDIT.ENTRY_BYTES;
 }
 
 /** Cycle from which on the class has a header credit and `units` data credits; in the past if it has them already. */
@@ -41,76 +30,76 @@ export function creditTime(pool: usize, units: u32): u64 {
   const headers = param(limits);
   const data = param(limits + 1);
   if ((headers | data) == 0) return 0;
-  const head = load<u32>(pool, CREDIT_HEAD);
-  let tail = load<u32>(pool, CREDIT_TAIL);
-  let used = load<u32>(pool, CREDIT_DATA);
+  const head = load<u32>(pool, CREDIT.HEAD);
+  let tail = load<u32>(pool, CREDIT.TAIL);
+  let used = load<u32>(pool, CREDIT.DATA);
   const mostHeaders = headers == 0 ? U32.MAX_VALUE : headers - 1;
   const mostData = data == 0 ? U32.MAX_VALUE : data;
   while (tail != head && (head - tail > mostHeaders || used + units > mostData)) {
     const entry = entryOf(pool, tail++);
-    used -= load<u32>(entry, CREDIT_ENTRY_UNITS);
-    store<u64>(pool, load<u64>(entry, CREDIT_ENTRY_CYCLE), CREDIT_BACK);
+    used -= load<u32>(entry, CREDIT.ENTRY_UNITS);
+    store<u64>(pool, load<u64>(entry, CREDIT.ENTRY_CYCLE), CREDIT.BACK);
   }
-  store<u32>(pool, tail, CREDIT_TAIL);
-  store<u32>(pool, used, CREDIT_DATA);
-  return load<u64>(pool, CREDIT_BACK);
+  store<u32>(pool, tail, CREDIT.TAIL);
+  store<u32>(pool, used, CREDIT.DATA);
+  return load<u64>(pool, CREDIT.BACK);
 }
 
 /** Takes the credits of one TLP, whose place the receiver has free again in cycle `drained`. */
 export function takeCredits(pool: usize, units: u32, drained: u64): void {
   const limits = limitsOf(pool);
   if ((param(limits) | param(limits + 1)) == 0) return;
-  const back = updateAfter(pool, drained) + param(pool >= <usize>CREDIT_DOWN_P ? P_UP_LATENCY : P_DOWN_LATENCY);
+  const back = updateAfter(pool, drained) + param(pool >= <usize>CREDIT_DOWN_P ? P.UP_LATENCY : P.DOWN_LATENCY);
   if (param(limits) == 0 && units == 0) {
     // headers are infinite, and data it has none: nothing is taken that could run out, and the ring keeps its room
-    if (isTracing(TRACE_MASK_STATE)) traceTaken(pool, units, back);
+    if (isTracing(TRACE.MASK_STATE)) traceTaken(pool, units, back);
     return;
   }
   // reads are not answered in the order in which they were sent
-  let at = load<u32>(pool, CREDIT_HEAD);
-  if (DEBUG) assert(at - load<u32>(pool, CREDIT_TAIL) < <u32>CREDIT_RING_ENTRIES); // the ring has more entries than a class has headers
-  store<u32>(pool, at + 1, CREDIT_HEAD);
-  store<u32>(pool, load<u32>(pool, CREDIT_DATA) + units, CREDIT_DATA);
-  while (at != load<u32>(pool, CREDIT_TAIL) && load<u64>(entryOf(pool, at - 1), CREDIT_ENTRY_CYCLE) > back) {
+  let at = load<u32>(pool, CREDIT.HEAD);
+  if (DEBUG) assert(at - load<u32>(pool, CREDIT.TAIL) < <u32>CREDIT_RING_ENTRIES); // the ring has more entries than a class has headers
+  store<u32>(pool, at + 1, CREDIT.HEAD);
+  store<u32>(pool, load<u32>(pool, CREDIT.DATA) + units, CREDIT.DATA);
+  while (at != load<u32>(pool, CREDIT.TAIL) && load<u64>(entryOf(pool, at - 1), CREDIT.ENTRY_CYCLE) > back) {
     const before = entryOf(pool, at - 1);
     const entry = entryOf(pool, at);
-    store<u64>(entry, load<u64>(before, CREDIT_ENTRY_CYCLE), CREDIT_ENTRY_CYCLE);
-    store<u32>(entry, load<u32>(before, CREDIT_ENTRY_UNITS), CREDIT_ENTRY_UNITS);
+    store<u64>(entry, load<u64>(before, CREDIT.ENTRY_CYCLE), CREDIT.ENTRY_CYCLE);
+    store<u32>(entry, load<u32>(before, CREDIT.ENTRY_UNITS), CREDIT.ENTRY_UNITS);
     at--;
   }
-  if (DEBUG) assert(param(limits + 1) == 0 || load<u32>(pool, CREDIT_DATA) <= param(limits + 1)); // no more is out than there is
-  store<u64>(entryOf(pool, at), back, CREDIT_ENTRY_CYCLE);
-  store<u32>(entryOf(pool, at), units, CREDIT_ENTRY_UNITS);
-  if (isTracing(TRACE_MASK_STATE)) traceTaken(pool, units, back);
+  if (DEBUG) assert(param(limits + 1) == 0 || load<u32>(pool, CREDIT.DATA) <= param(limits + 1)); // no more is out than there is
+  store<u64>(entryOf(pool, at), back, CREDIT.ENTRY_CYCLE);
+  store<u32>(entryOf(pool, at), units, CREDIT.ENTRY_UNITS);
+  if (isTracing(TRACE.MASK_STATE)) traceTaken(pool, units, back);
 }
 
 /** Cycle of the first UpdateFC of the class at or after `drained`. The last one found is near: a division takes longer. */
 function updateAfter(pool: usize, drained: u64): u64 {
-  const interval = <u64>param(P_FC_INTERVAL);
+  const interval = <u64>param(P.FC_INTERVAL);
   if (interval == 0) return drained;
-  let update = load<u64>(pool, CREDIT_UPDATE);
+  let update = load<u64>(pool, CREDIT.UPDATE);
   if (drained > update && drained - update <= interval) update += interval;
   else if (drained > update || update - drained >= interval) update = ((drained + interval - 1) / interval) * interval;
-  store<u64>(pool, update, CREDIT_UPDATE);
+  store<u64>(pool, update, CREDIT.UPDATE);
   return update;
 }
 
 function traceTaken(pool: usize, units: u32, back: u64): void {
   const index = indexOf(pool);
   const down = indexOf(CREDIT_DOWN_P);
-  const sub = index < down ? index << 1 : CREDIT_DOWN + ((index - down) << 1);
-  record(TRACE_CREDITS, TRACE_NOBODY, sub, 1, 0, back);
-  if (units != 0) record(TRACE_CREDITS, TRACE_NOBODY, sub + 1, units, 0, back);
+  const sub = index < down ? index << 1 : TRACE.CREDIT_DOWN + ((index - down) << 1);
+  record(TRACE.CREDITS, TRACE.NOBODY, sub, 1, 0, back);
+  if (units != 0) record(TRACE.CREDITS, TRACE.NOBODY, sub + 1, units, 0, back);
 }
 
 /** Credits of a class that are not back now: headers << 16 | data units. */
 export function creditsTaken(index: u32): u32 {
-  const pool: usize = CREDIT_UP_P + index * CREDIT_CLASS_BYTES;
-  const time = load<u64>(CTL_NOW);
-  const head = load<u32>(pool, CREDIT_HEAD);
-  let tail = load<u32>(pool, CREDIT_TAIL);
-  let data = load<u32>(pool, CREDIT_DATA);
-  while (tail != head && load<u64>(entryOf(pool, tail), CREDIT_ENTRY_CYCLE) <= time)
-    data -= load<u32>(entryOf(pool, tail++), CREDIT_ENTRY_UNITS);
+  const pool: usize = CREDIT_UP_P + index * CREDIT.CLASS_BYTES;
+  const time = load<u64>(CTL.NOW);
+  const head = load<u32>(pool, CREDIT.HEAD);
+  let tail = load<u32>(pool, CREDIT.TAIL);
+  let data = load<u32>(pool, CREDIT.DATA);
+  while (tail != head && load<u64>(entryOf(pool, tail), CREDIT.ENTRY_CYCLE) <= time)
+    data -= load<u32>(entryOf(pool, tail++), CREDIT.ENTRY_UNITS);
   return ((head - tail) << 16) | data;
 }

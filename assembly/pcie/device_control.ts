@@ -8,10 +8,10 @@
 //   tags                                32; 256 with Extended Tag; more with 10-Bit Tag Requester Enable of all functions
 //                                       that are there, because one allocator serves them all
 //   time-out of a read                  the profile's, within the range that Completion Timeout Value names; none if disabled
-import { TAG } from '../abi/state_map.ts';
-import { CTL_CPL_BYTES, CTL_CPL_TIMEOUT, CTL_MPS, CTL_MRRS, CTL_TAG_END } from '../abi/control.ts';
-import { FN_CONFIG } from '../abi/function.ts';
-import { TAG_BYTES } from '../abi/port.ts';
+import { TAGS } from '../abi/state_map.ts';
+import * as CTL from '../abi/control.ts';
+import * as FN from '../abi/function.ts';
+import * as TAG from '../abi/tag.ts';
 import { CPL_NEVER_LOG2 } from '../abi/state_value.ts';
 import { CAP_EXP, EXT_CAP_SRIOV } from '../abi/config_layout.ts';
 import {
@@ -29,7 +29,7 @@ import {
   PCI_EXP_TAGS_8BIT,
 } from '../abi/pci_express.ts';
 import { PCI_SRIOV_CTRL, PCI_SRIOV_CTRL_VFE, PCI_SRIOV_CTRL_VF_10BIT_TAG } from '../abi/pci_sriov.ts';
-import { P_CLOCK_PS, P_CPL_BYTES, P_CPL_TIMEOUT, P_MPS, P_MRRS, P_TAGS } from '../abi/timing_param.ts';
+import * as P from '../abi/timing_param.ts';
 import { functionAt, param } from '../mem/arena.ts';
 import { isFunctional } from '../sim/time.ts';
 import { sendReads } from './requests.ts';
@@ -50,18 +50,18 @@ const TIMEOUT_RANGES: StaticArray<u32> = [
 
 /** Puts what the PF's registers say now into effect. */
 export function applyDeviceControl(): void {
-  const pf = functionAt(0) + FN_CONFIG;
+  const pf = functionAt(0) + FN.CONFIG;
   const control = <u32>load<u16>(pf, CAP_EXP + PCI_EXP_DEVCTL);
   const control2 = <u32>load<u16>(pf, CAP_EXP + PCI_EXP_DEVCTL2);
   const payload: u32 = 128 << ((control & PCI_EXP_DEVCTL_PAYLOAD_MASK) >> PCI_EXP_DEVCTL_PAYLOAD_SHIFT);
   const request: u32 = 128 << ((control & PCI_EXP_DEVCTL_READRQ_MASK) >> PCI_EXP_DEVCTL_READRQ_SHIFT);
-  store<u32>(CTL_MPS, min(payload, param(P_MPS)));
-  store<u32>(CTL_CPL_BYTES, min(payload, param(P_CPL_BYTES)));
-  store<u32>(CTL_MRRS, min(request, param(P_MRRS)));
-  limitTags(min(tagsAllowed(pf, control, control2), param(P_TAGS)));
+  store<u32>(CTL.MPS, min(payload, param(P.MPS)));
+  store<u32>(CTL.CPL_BYTES, min(payload, param(P.CPL_BYTES)));
+  store<u32>(CTL.MRRS, min(request, param(P.MRRS)));
+  limitTags(min(tagsAllowed(pf, control, control2), param(P.TAGS)));
   const timeout = timeoutCycles(control2);
-  const before = load<u64>(CTL_CPL_TIMEOUT);
-  store<u64>(CTL_CPL_TIMEOUT, timeout);
+  const before = load<u64>(CTL.CPL_TIMEOUT);
+  store<u64>(CTL.CPL_TIMEOUT, timeout);
   if (before == NEVER && timeout != NEVER) armLostReads();
   sendReads();
 }
@@ -72,20 +72,20 @@ function tagsAllowed(pf: usize, control: u32, control2: u32): u32 {
   const sriov = <u32>load<u16>(pf, EXT_CAP_SRIOV + PCI_SRIOV_CTRL);
   const vfsMay = (sriov & PCI_SRIOV_CTRL_VFE) == 0 || (sriov & PCI_SRIOV_CTRL_VF_10BIT_TAG) != 0;
   const isWide = (control2 & PCI_EXP_DEVCTL2_10BIT_TAG_REQ_EN) != 0 && vfsMay;
-  return isWide ? param(P_TAGS) : PCI_EXP_TAGS_8BIT;
+  return isWide ? param(P.TAGS) : PCI_EXP_TAGS_8BIT;
 }
 
 function limitTags(tags: u32): void {
-  const end = <u32>TAG + tags * TAG_BYTES;
-  if (load<u32>(CTL_TAG_END) == end) return;
-  store<u32>(CTL_TAG_END, end);
+  const end = <u32>TAGS + tags * TAG.BYTES;
+  if (load<u32>(CTL.TAG_END) == end) return;
+  store<u32>(CTL.TAG_END, end);
   layOutTags();
 }
 
 function timeoutCycles(control2: u32): u64 {
   if ((control2 & PCI_EXP_DEVCTL2_COMP_TMOUT_DIS) != 0) return NEVER;
   if (isFunctional()) return 0;
-  const own = <u64>param(P_CPL_TIMEOUT);
+  const own = <u64>param(P.CPL_TIMEOUT);
   const range = (control2 & PCI_EXP_DEVCTL2_COMP_TIMEOUT_MASK) << 1;
   const longest = cyclesOf(unchecked(TIMEOUT_RANGES[range + 1]));
   if (longest == 0) return own;
@@ -93,5 +93,5 @@ function timeoutCycles(control2: u32): u64 {
 }
 
 function cyclesOf(microseconds: u32): u64 {
-  return (<u64>microseconds * 1_000_000) / param(P_CLOCK_PS);
+  return (<u64>microseconds * 1_000_000) / param(P.CLOCK_PS);
 }

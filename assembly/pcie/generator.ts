@@ -11,31 +11,12 @@ import {
   GENERATOR_SAMPLES,
   GENERATOR_SAMPLES_MAX,
 } from '../abi/state_map.ts';
-import { CTL_NOW } from '../abi/control.ts';
-import { DMA_DONE_EVENT, DMA_FN } from '../abi/dma_context.ts';
-import {
-  GENERATOR_BEGUN,
-  GENERATOR_CONTEXT_BYTES,
-  GENERATOR_STEP,
-  GEN_BYTES,
-  GEN_DONE,
-  GEN_FUNCTION,
-  GEN_IOVA,
-  GEN_LAST_AT,
-  GEN_LEFT,
-  GEN_NEXT,
-  GEN_OPERATION,
-  GEN_RANDOM,
-  GEN_SAMPLES,
-  GEN_SEED,
-  GEN_UNTIL,
-  GEN_WARM,
-  GEN_WARM_AT,
-  GEN_WINDOW,
-} from '../abi/generator.ts';
-import { TLP_DOWN, TLP_MRD, TLP_MWR } from '../abi/trace_kind.ts';
+import * as CTL from '../abi/control.ts';
+import * as DMA from '../abi/dma_context.ts';
+import * as GEN from '../abi/generator.ts';
+import * as TRACE from '../abi/trace_kind.ts';
 import { GENERATE_READ, GENERATE_SIMPLE_NIC, GENERATE_WRITE, GENERATE_WRITE_READ } from '../abi/state_value.ts';
-import { EV_GENERATOR, EV_GENERATOR_DONE, PRIO_NORMAL } from '../abi/event_code.ts';
+import * as EV from '../abi/event_code.ts';
 import { scheduleAt } from '../sim/scheduler.ts';
 import { completionReady, receiveRequest, sendCompletion } from './completer.ts';
 import { postedWait, postWrite } from './posted.ts';
@@ -49,57 +30,57 @@ const REGISTERS: u64 = 0x8000000000;
 
 /** Starts `outstanding` operations of those that GENERATOR describes; each starts the next when it ends. */
 export function startGenerator(f: usize, outstanding: u32): void {
-  store<u32>(GENERATOR, <u32>f, GEN_FUNCTION);
+  store<u32>(GENERATOR, <u32>f, GEN.FUNCTION);
   for (let i: u32 = 0; i < outstanding; i++) {
-    const context: usize = GENERATOR_CONTEXTS + i * GENERATOR_CONTEXT_BYTES;
-    store<u32>(context, <u32>f, DMA_FN);
-    store<u32>(context, EV_GENERATOR_DONE, DMA_DONE_EVENT);
+    const context: usize = GENERATOR_CONTEXTS + i * GEN.CONTEXT_BYTES;
+    store<u32>(context, <u32>f, DMA.FN);
+    store<u32>(context, EV.GENERATOR_DONE, DMA.DONE_EVENT);
     begin(context);
   }
 }
 
 function begin(context: usize): void {
-  const left = load<u32>(GENERATOR, GEN_LEFT);
+  const left = load<u32>(GENERATOR, GEN.LEFT);
   if (left == 0) return;
-  store<u32>(GENERATOR, left - 1, GEN_LEFT);
-  store<u64>(context, load<u64>(CTL_NOW), GENERATOR_BEGUN);
-  store<u32>(context, 0, GENERATOR_STEP);
+  store<u32>(GENERATOR, left - 1, GEN.LEFT);
+  store<u64>(context, load<u64>(CTL.NOW), GEN.BEGUN);
+  store<u32>(context, 0, GEN.STEP);
   stepGenerator(context);
 }
 
 /** Where the next operation goes: naturally aligned places of the window. */
 function place(): u64 {
-  const bytes = load<u32>(GENERATOR, GEN_BYTES);
-  const window = load<u32>(GENERATOR, GEN_WINDOW);
+  const bytes = load<u32>(GENERATOR, GEN.BYTES);
+  const window = load<u32>(GENERATOR, GEN.WINDOW);
   // places are a power of two apart, at least a cache line, so that an operation crosses as few boundaries as it can
   const stride = max<u32>(64, 1 << (32 - clz(bytes - 1)));
   let offset: u32;
-  if (load<u32>(GENERATOR, GEN_RANDOM) != 0) {
-    let x = load<u64>(GENERATOR, GEN_SEED);
+  if (load<u32>(GENERATOR, GEN.RANDOM) != 0) {
+    let x = load<u64>(GENERATOR, GEN.SEED);
     x ^= x << 13;
     x ^= x >> 7;
     x ^= x << 17;
-    store<u64>(GENERATOR, x, GEN_SEED);
+    store<u64>(GENERATOR, x, GEN.SEED);
     offset = (<u32>(x >> 32) % (window / stride)) * stride;
   } else {
-    offset = load<u32>(GENERATOR, GEN_NEXT);
-    store<u32>(GENERATOR, (offset + stride) % window, GEN_NEXT);
+    offset = load<u32>(GENERATOR, GEN.NEXT);
+    store<u32>(GENERATOR, (offset + stride) % window, GEN.NEXT);
   }
-  return load<u64>(GENERATOR, GEN_IOVA) + offset;
+  return load<u64>(GENERATOR, GEN.IOVA) + offset;
 }
 
-/** EV_GENERATOR, or a read that is done: takes an operation as far as it goes. */
+/** EV.GENERATOR, or a read that is done: takes an operation as far as it goes. */
 export function stepGenerator(context: usize): void {
-  const bytes = load<u32>(GENERATOR, GEN_BYTES);
-  const step = load<u32>(context, GENERATOR_STEP);
-  const operation = load<u32>(GENERATOR, GEN_OPERATION);
-  store<u32>(context, step + 1, GENERATOR_STEP);
+  const bytes = load<u32>(GENERATOR, GEN.BYTES);
+  const step = load<u32>(context, GEN.STEP);
+  const operation = load<u32>(GENERATOR, GEN.OPERATION);
+  store<u32>(context, step + 1, GEN.STEP);
   if (operation == GENERATE_SIMPLE_NIC) return stepNic(context, step, bytes);
   if (step == 0 && operation != GENERATE_READ) {
     const wait = postedWait(1, bytes);
     if (wait != 0) {
-      store<u32>(context, 0, GENERATOR_STEP);
-      return continueAt(context, load<u64>(CTL_NOW) + wait);
+      store<u32>(context, 0, GEN.STEP);
+      return continueAt(context, load<u64>(CTL.NOW) + wait);
     }
   }
   if (step == 0) {
@@ -120,12 +101,15 @@ export function stepGenerator(context: usize): void {
  * the other written with its descriptor; two interrupts; two reads of a pointer by the host.
  */
 function stepNic(context: usize, step: u32, bytes: u32): void {
-  const f: usize = load<u32>(context, DMA_FN);
+  const f: usize = load<u32>(context, DMA.FN);
   switch (step) {
     case 0: {
       const wire = requestBytes(REGISTERS) + REGISTER;
-      receiveRequest(CREDIT_DOWN_P, wire, TLP_MWR | TLP_DOWN, f, REGISTERS, REGISTER, 0, 1);
-      continueAt(context, receiveRequest(CREDIT_DOWN_P, wire, TLP_MWR | TLP_DOWN, f, REGISTERS, REGISTER, 0, 1));
+      receiveRequest(CREDIT_DOWN_P, wire, TRACE.TLP_MWR | TRACE.TLP_DOWN, f, REGISTERS, REGISTER, 0, 1);
+      continueAt(
+        context,
+        receiveRequest(CREDIT_DOWN_P, wire, TRACE.TLP_MWR | TRACE.TLP_DOWN, f, REGISTERS, REGISTER, 0, 1),
+      );
       return;
     }
     case 1:
@@ -133,8 +117,8 @@ function stepNic(context: usize, step: u32, bytes: u32): void {
     case 2: {
       const wait = postedWait(4, bytes + 64);
       if (wait != 0) {
-        store<u32>(context, 2, GENERATOR_STEP);
-        return continueAt(context, load<u64>(CTL_NOW) + wait);
+        store<u32>(context, 2, GEN.STEP);
+        return continueAt(context, load<u64>(CTL.NOW) + wait);
       }
       // the read first: behind the writes it would have to wait for them
       read(context, place(), bytes);
@@ -147,15 +131,18 @@ function stepNic(context: usize, step: u32, bytes: u32): void {
       return continueAt(context, postWrite(context, place(), REGISTER, GENERATOR_BUFFER));
     case 4: {
       const wire = requestBytes(REGISTERS);
-      receiveRequest(CREDIT_DOWN_NP, wire, TLP_MRD | TLP_DOWN, f, REGISTERS, REGISTER, 0, 0);
-      continueAt(context, receiveRequest(CREDIT_DOWN_NP, wire, TLP_MRD | TLP_DOWN, f, REGISTERS, REGISTER, 0, 0));
+      receiveRequest(CREDIT_DOWN_NP, wire, TRACE.TLP_MRD | TRACE.TLP_DOWN, f, REGISTERS, REGISTER, 0, 0);
+      continueAt(
+        context,
+        receiveRequest(CREDIT_DOWN_NP, wire, TRACE.TLP_MRD | TRACE.TLP_DOWN, f, REGISTERS, REGISTER, 0, 0),
+      );
       return;
     }
     case 5:
     case 6: {
       const ready = completionReady();
-      if (ready > load<u64>(CTL_NOW)) {
-        store<u32>(context, step, GENERATOR_STEP);
+      if (ready > load<u64>(CTL.NOW)) {
+        store<u32>(context, step, GEN.STEP);
         return continueAt(context, ready);
       }
       const back = sendCompletion(f, REGISTERS, REGISTER, 0);
@@ -171,19 +158,19 @@ function read(context: usize, iova: u64, bytes: u32): void {
 }
 
 function continueAt(context: usize, time: u64): void {
-  scheduleAt(time, EV_GENERATOR, PRIO_NORMAL, <u32>context, 0);
+  scheduleAt(time, EV.GENERATOR, EV.PRIO_NORMAL, <u32>context, 0);
 }
 
 function end(context: usize): void {
-  const now = load<u64>(CTL_NOW);
-  const done = load<u32>(GENERATOR, GEN_DONE) + 1;
-  store<u32>(GENERATOR, done, GEN_DONE);
-  if (done == load<u32>(GENERATOR, GEN_WARM)) store<u64>(GENERATOR, now, GEN_WARM_AT);
-  if (done == load<u32>(GENERATOR, GEN_UNTIL)) store<u64>(GENERATOR, now, GEN_LAST_AT);
-  const samples = load<u32>(GENERATOR, GEN_SAMPLES);
+  const now = load<u64>(CTL.NOW);
+  const done = load<u32>(GENERATOR, GEN.DONE) + 1;
+  store<u32>(GENERATOR, done, GEN.DONE);
+  if (done == load<u32>(GENERATOR, GEN.WARM)) store<u64>(GENERATOR, now, GEN.WARM_AT);
+  if (done == load<u32>(GENERATOR, GEN.UNTIL)) store<u64>(GENERATOR, now, GEN.LAST_AT);
+  const samples = load<u32>(GENERATOR, GEN.SAMPLES);
   if (samples < <u32>GENERATOR_SAMPLES_MAX) {
-    store<u32>(GENERATOR_SAMPLES + (samples << 2), <u32>(now - load<u64>(context, GENERATOR_BEGUN)));
-    store<u32>(GENERATOR, samples + 1, GEN_SAMPLES);
+    store<u32>(GENERATOR_SAMPLES + (samples << 2), <u32>(now - load<u64>(context, GEN.BEGUN)));
+    store<u32>(GENERATOR, samples + 1, GEN.SAMPLES);
   }
   begin(context);
 }

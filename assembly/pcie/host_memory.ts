@@ -3,8 +3,8 @@
 // belongs to someone else (a virtual machine monitor's, say) is reached through two imported functions, the only ones
 // that the core has; everything else lies in linear memory. Such memory may answer a read later; it takes a write at once,
 // and says whether a read that follows has to come back before the write is known to be in effect.
-import { CTL_LATE_READS } from '../abi/control.ts';
-import { FN_LATE_MEMORY } from '../abi/function.ts';
+import * as CTL from '../abi/control.ts';
+import * as FN from '../abi/function.ts';
 import { IOMMU_READ, IOMMU_WRITE, MEMORY_DONE, MEMORY_FAULT, MEMORY_LATER, READ_FAILED } from '../abi/state_value.ts';
 import { copyBytes } from '../mem/arena.ts';
 import {
@@ -55,8 +55,8 @@ export function readMemory(f: usize, iova: u64, length: u32, target: usize, read
       const range = lastRange();
       const answer = range == 0 ? MEMORY_FAULT : readRange(range, iova, span, target, <u32>reader, number);
       if (answer == MEMORY_LATER) {
-        store<u32>(CTL_LATE_READS, load<u32>(CTL_LATE_READS) + 1);
-        store<u8>(f, 1, FN_LATE_MEMORY);
+        store<u32>(CTL.LATE_READS, load<u32>(CTL.LATE_READS) + 1);
+        store<u8>(f, 1, FN.LATE_MEMORY);
         later++;
       } else if (answer != MEMORY_DONE) {
         noteFault(f, iova, false);

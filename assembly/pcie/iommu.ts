@@ -2,22 +2,8 @@
 // Translation of DMA addresses: an address space (IOAS) is a sorted list of ranges that map I/O virtual addresses to the
 // guest window, or to foreign memory: bytes that only the host can reach, under a handle of its choice. A function is
 // bound to one address space, or to none, when every access faults. address_space.ts changes them.
-import { CTL_IOAS_BASE, CTL_NOW, CTL_RANGE, CTL_SPAN, CTL_WINDOW_BASE } from '../abi/control.ts';
-import {
-  FAULTS_MAX,
-  FAULT_BYTES,
-  FAULT_CYCLE,
-  FAULT_IOAS,
-  FAULT_IOVA,
-  FAULT_IS_WRITE,
-  FN_FAULTS,
-  FN_FAULTS_LOST,
-  FN_FAULT_COUNT,
-  FN_IOAS,
-  FN_TLB_AT,
-  FN_TLB_BYTES,
-  FN_TLB_IOVA,
-} from '../abi/function.ts';
+import * as CTL from '../abi/control.ts';
+import * as FN from '../abi/function.ts';
 import {
   IOAS_AT,
   IOAS_COUNT,
@@ -34,7 +20,7 @@ import { C_DMA_FAULTS } from '../abi/counter.ts';
 import { count } from '../mem/arena.ts';
 
 export function ioasAt(ioas: u32): usize {
-  return load<u32>(CTL_IOAS_BASE) + ioas * IOAS_STRIDE;
+  return load<u32>(CTL.IOAS_BASE) + ioas * IOAS_STRIDE;
 }
 
 /** Number of ranges whose start is at or below `iova`. */
@@ -71,14 +57,14 @@ export function findRange(space: usize, iova: u64): usize {
  */
 export function translate(f: usize, iova: u64, permission: u32): usize {
   // the range of the last translation answers most
-  const near = iova - load<u64>(f, FN_TLB_IOVA);
-  const rest = load<u64>(f, FN_TLB_BYTES);
+  const near = iova - load<u64>(f, FN.TLB_IOVA);
+  const rest = load<u64>(f, FN.TLB_BYTES);
   if (near < rest) {
-    store<u32>(CTL_SPAN, <u32>min<u64>(rest - near, 0xffffffff));
-    return load<u32>(f, FN_TLB_AT) + <u32>near;
+    store<u32>(CTL.SPAN, <u32>min<u64>(rest - near, 0xffffffff));
+    return load<u32>(f, FN.TLB_AT) + <u32>near;
   }
-  store<u32>(CTL_RANGE, 0);
-  const ioas = load<u32>(f, FN_IOAS);
+  store<u32>(CTL.RANGE, 0);
+  const ioas = load<u32>(f, FN.IOAS);
   if (ioas == NONE) return 0;
   const range = findRange(ioasAt(ioas), iova);
   if (range == 0) return 0;
@@ -86,30 +72,30 @@ export function translate(f: usize, iova: u64, permission: u32): usize {
   if ((permissions & permission) == 0) return 0;
   const delta = iova - load<u64>(range, RANGE_IOVA);
   const length = load<u64>(range, RANGE_LENGTH);
-  store<u32>(CTL_SPAN, <u32>min<u64>(length - delta, 0xffffffff));
+  store<u32>(CTL.SPAN, <u32>min<u64>(length - delta, 0xffffffff));
   const isMarked = permission == IOMMU_WRITE && (permissions & IOMMU_TRACKED) != 0;
   if (isMarked || (permissions & IOMMU_FOREIGN) != 0) {
-    store<u32>(CTL_RANGE, <u32>range);
+    store<u32>(CTL.RANGE, <u32>range);
     return 0;
   }
   const at = windowAddress(range);
   // reads and writes alike, or the next write would go by the range of a read
   if (permissions == (IOMMU_READ | IOMMU_WRITE)) {
-    store<u64>(f, iova - delta, FN_TLB_IOVA);
-    store<u64>(f, length, FN_TLB_BYTES);
-    store<u32>(f, at, FN_TLB_AT);
+    store<u64>(f, iova - delta, FN.TLB_IOVA);
+    store<u64>(f, length, FN.TLB_BYTES);
+    store<u32>(f, at, FN.TLB_AT);
   }
   return at + <u32>delta;
 }
 
 /** Range that the last translate(), which returned 0, fell into; 0 if it was a fault. */
 export function lastRange(): usize {
-  return load<u32>(CTL_RANGE);
+  return load<u32>(CTL.RANGE);
 }
 
 /** Bytes that follow in the range found by the last translate(). */
 export function lastSpan(): u32 {
-  return load<u32>(CTL_SPAN);
+  return load<u32>(CTL.SPAN);
 }
 
 export function isForeign(range: usize): bool {
@@ -126,7 +112,7 @@ export function rangeOffset(range: usize, iova: u64): u64 {
 
 /** Address in linear memory of the first byte of a range in the window. */
 export function windowAddress(range: usize): u32 {
-  return load<u32>(CTL_WINDOW_BASE) + load<u32>(range, RANGE_OFFSET);
+  return load<u32>(CTL.WINDOW_BASE) + load<u32>(range, RANGE_OFFSET);
 }
 
 /** Marks the pages of `length` bytes at `iova`, which a range in the same address space holds, if it is tracked. */
@@ -142,17 +128,17 @@ export function markDirty(range: usize, iova: u64, length: u32): void {
 }
 
 /** A request of the function met an address that is not mapped for it: counted, and kept for who owns the function. */
-export function noteFault(f: usize, iova: u64, isWrite: bool, cycle: u64 = load<u64>(CTL_NOW)): void {
+export function noteFault(f: usize, iova: u64, isWrite: bool, cycle: u64 = load<u64>(CTL.NOW)): void {
   count(C_DMA_FAULTS);
-  const faults = load<u32>(f, FN_FAULT_COUNT);
-  if (faults == FAULTS_MAX) {
-    store<u32>(f, load<u32>(f, FN_FAULTS_LOST) + 1, FN_FAULTS_LOST);
+  const faults = load<u32>(f, FN.FAULT_COUNT);
+  if (faults == FN.FAULTS_MAX) {
+    store<u32>(f, load<u32>(f, FN.FAULTS_LOST) + 1, FN.FAULTS_LOST);
     return;
   }
-  const fault = f + FN_FAULTS + faults * FAULT_BYTES;
-  store<u64>(fault, iova, FAULT_IOVA);
-  store<u64>(fault, cycle, FAULT_CYCLE);
-  store<u32>(fault, isWrite ? 1 : 0, FAULT_IS_WRITE);
-  store<u32>(fault, load<u32>(f, FN_IOAS), FAULT_IOAS);
-  store<u32>(f, faults + 1, FN_FAULT_COUNT);
+  const fault = f + FN.FAULTS + faults * FN.FAULT_BYTES;
+  store<u64>(fault, iova, FN.FAULT_IOVA);
+  store<u64>(fault, cycle, FN.FAULT_CYCLE);
+  store<u32>(fault, isWrite ? 1 : 0, FN.FAULT_IS_WRITE);
+  store<u32>(fault, load<u32>(f, FN.IOAS), FN.FAULT_IOAS);
+  store<u32>(f, faults + 1, FN.FAULT_COUNT);
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // TLPs as records of the trace ring. Called behind the link, when it is known when a TLP arrives.
 import { TRACE_CONTROL } from '../abi/state_map.ts';
-import { FN_INDEX, FN_PASID } from '../abi/function.ts';
-import { TLP_4DW, TLP_DOWN, TLP_MSG, TLP_MWR, TLP_PASID, TRACE_MASK_DATA, TRACE_TLP } from '../abi/trace_kind.ts';
+import * as FN from '../abi/function.ts';
+import * as TRACE from '../abi/trace_kind.ts';
 import { NONE } from '../abi/state_value.ts';
-import { P_DOWN_LATENCY, P_UP_LATENCY } from '../abi/timing_param.ts';
+import * as P from '../abi/timing_param.ts';
 import { param } from '../mem/arena.ts';
 import { isTracing, recordAt } from '../sim/trace.ts';
 import { wireCycles } from './link.ts';
@@ -27,14 +27,14 @@ export function traceTlp(
   arrival: u64,
   payload: usize,
 ): void {
-  const latency = param((sub & TLP_DOWN) != 0 ? P_DOWN_LATENCY : P_UP_LATENCY);
+  const latency = param((sub & TRACE.TLP_DOWN) != 0 ? P.DOWN_LATENCY : P.UP_LATENCY);
   const out = latency + wireCycles(bytes);
-  const flags = address >> 32 != 0 && (sub & 0xf) <= <u32>TLP_MWR ? TLP_4DW : 0;
-  const carried = payload != 0 && isTracing(TRACE_MASK_DATA) ? length : 0;
+  const flags = address >> 32 != 0 && (sub & 0xf) <= <u32>TRACE.TLP_MWR ? TRACE.TLP_4DW : 0;
+  const carried = payload != 0 && isTracing(TRACE.MASK_DATA) ? length : 0;
   recordAt(
     arrival - out,
-    TRACE_TLP,
-    load<u32>(f, FN_INDEX),
+    TRACE.TLP,
+    load<u32>(f, FN.INDEX),
     sub | flags,
     length | (tag << 16),
     out,
@@ -57,9 +57,9 @@ export function traceMemory(
   arrival: u64,
   payload: usize,
 ): void {
-  const pasid = load<u32>(f, FN_PASID);
+  const pasid = load<u32>(f, FN.PASID);
   if (pasid == NONE) traceTlp(sub, f, tag, address, length, 0, bytes, arrival, payload);
-  else traceTlp(sub | TLP_PASID, f, tag, address, length, pasid, bytes, arrival, payload);
+  else traceTlp(sub | TRACE.TLP_PASID, f, tag, address, length, pasid, bytes, arrival, payload);
 }
 
 /** Records a TLP with the four bytes `data`. */
@@ -70,5 +70,5 @@ export function traceWord(sub: u32, f: usize, address: u64, size: u32, data: u32
 
 /** Records Assert_INTA or Deassert_INTA. */
 export function traceIntx(f: usize, level: u32, bytes: u32, arrival: u64): void {
-  traceTlp(TLP_MSG, f, 0, 0, level, 0, bytes, arrival, 0);
+  traceTlp(TRACE.TLP_MSG, f, 0, 0, level, 0, bytes, arrival, 0);
 }

@@ -4,22 +4,22 @@
 // rarely; nothing here is on the way of a request.
 import { IOMMU_POOL_BYTES } from '../abi/state_map.ts';
 import { POOL_BYTES, POOL_NEXT } from '../abi/address_space.ts';
-import { CTL_IOMMU_POOL, CTL_IOMMU_POOL_FREE, CTL_IOMMU_POOL_USED } from '../abi/control.ts';
+import * as CTL from '../abi/control.ts';
 import { DEBUG } from '../mem/arena.ts';
 
 const GRAIN_MASK: u32 = 31;
 
 /** Makes the pool one free block at `base`. */
 export function initPool(base: u32): void {
-  store<u32>(CTL_IOMMU_POOL, base);
-  store<u32>(CTL_IOMMU_POOL_FREE, base);
+  store<u32>(CTL.IOMMU_POOL, base);
+  store<u32>(CTL.IOMMU_POOL_FREE, base);
   store<u32>(base, IOMMU_POOL_BYTES, POOL_BYTES);
 }
 
 /** Zeroed block of at least `bytes`, 0 if there is none. */
 export function takeBlock(bytes: u32): usize {
   const size = (bytes + GRAIN_MASK) & ~GRAIN_MASK;
-  let link: usize = CTL_IOMMU_POOL_FREE;
+  let link: usize = CTL.IOMMU_POOL_FREE;
   let block: usize = load<u32>(link);
   while (block != 0 && load<u32>(block, POOL_BYTES) < size) {
     link = block + POOL_NEXT;
@@ -35,7 +35,7 @@ export function takeBlock(bytes: u32): usize {
     store<u32>(remainder, load<u32>(block, POOL_NEXT), POOL_NEXT);
     store<u32>(link, <u32>remainder);
   }
-  store<u32>(CTL_IOMMU_POOL_USED, load<u32>(CTL_IOMMU_POOL_USED) + size);
+  store<u32>(CTL.IOMMU_POOL_USED, load<u32>(CTL.IOMMU_POOL_USED) + size);
   memory.fill(block, 0, size);
   return block;
 }
@@ -43,10 +43,10 @@ export function takeBlock(bytes: u32): usize {
 /** Gives a block of takeBlock(bytes) back. */
 export function giveBlock(block: usize, bytes: u32): void {
   const size = (bytes + GRAIN_MASK) & ~GRAIN_MASK;
-  if (DEBUG) assert(load<u32>(CTL_IOMMU_POOL_USED) >= size); // it was taken
-  store<u32>(CTL_IOMMU_POOL_USED, load<u32>(CTL_IOMMU_POOL_USED) - size);
+  if (DEBUG) assert(load<u32>(CTL.IOMMU_POOL_USED) >= size); // it was taken
+  store<u32>(CTL.IOMMU_POOL_USED, load<u32>(CTL.IOMMU_POOL_USED) - size);
   let before: usize = 0;
-  let after: usize = load<u32>(CTL_IOMMU_POOL_FREE);
+  let after: usize = load<u32>(CTL.IOMMU_POOL_FREE);
   while (after != 0 && after < block) {
     before = after;
     after = load<u32>(after, POOL_NEXT);
@@ -55,7 +55,7 @@ export function giveBlock(block: usize, bytes: u32): void {
   if (DEBUG) assert(after == 0 || block + size <= after);
   store<u32>(block, size, POOL_BYTES);
   store<u32>(block, <u32>after, POOL_NEXT);
-  if (before == 0) store<u32>(CTL_IOMMU_POOL_FREE, <u32>block);
+  if (before == 0) store<u32>(CTL.IOMMU_POOL_FREE, <u32>block);
   else store<u32>(before, <u32>block, POOL_NEXT);
   join(block);
   if (before != 0) join(before);

@@ -5,20 +5,8 @@
 // Whenever `now` moves, all heap entries inside the new window move to the wheel before anything is dispatched, so an
 // event scheduled earlier stays ahead of a later one of the same time and priority.
 import { EVENT_HEAP, EVENT_NODE, EVENT_NODES, WHEEL, WHEEL_BITS, WHEEL_SLOTS } from '../abi/state_map.ts';
-import { CTL_EVENT_FREE, CTL_EVENT_SEQ, CTL_HEAP_COUNT, CTL_NOW, CTL_WHEEL_SUMMARY } from '../abi/control.ts';
-import {
-  EVENT_A0,
-  EVENT_A1,
-  EVENT_CODE,
-  EVENT_NEXT,
-  EVENT_NODE_BYTES,
-  EVENT_PRIORITY,
-  EVENT_SEQUENCE,
-  EVENT_TIME,
-  WHEEL_HEAD,
-  WHEEL_SLOT_BYTES,
-  WHEEL_TAIL,
-} from '../abi/event_node.ts';
+import * as CTL from '../abi/control.ts';
+import * as EVENT from '../abi/event_node.ts';
 import { DEBUG } from '../mem/arena.ts';
 
 const SLOT_MASK = WHEEL_SLOTS - 1;
@@ -28,71 +16,71 @@ export const NEVER: u64 = 0xffffffffffffffff;
 
 export function initScheduler(): void {
   for (let i = 0; i < EVENT_NODES; i++) {
-    const node: usize = EVENT_NODE + i * EVENT_NODE_BYTES;
-    store<u32>(node, i + 1 < EVENT_NODES ? <u32>(node + EVENT_NODE_BYTES) : 0, EVENT_NEXT);
+    const node: usize = EVENT_NODE + i * EVENT.NODE_BYTES;
+    store<u32>(node, i + 1 < EVENT_NODES ? <u32>(node + EVENT.NODE_BYTES) : 0, EVENT.NEXT);
   }
-  store<u32>(CTL_EVENT_FREE, EVENT_NODE);
+  store<u32>(CTL.EVENT_FREE, EVENT_NODE);
 }
 
 /** Schedules `code` after `delay` cycles. */
 export function schedule(delay: u64, code: i32, priority: i32, a0: u32, a1: u32): void {
-  scheduleAt(load<u64>(CTL_NOW) + delay, code, priority, a0, a1);
+  scheduleAt(load<u64>(CTL.NOW) + delay, code, priority, a0, a1);
 }
 
 /** Schedules `code` for the absolute time `time`, which is not in the past. */
 export function scheduleAt(time: u64, code: i32, priority: i32, a0: u32, a1: u32): void {
-  if (DEBUG) assert(time >= load<u64>(CTL_NOW)); // nothing happens in the past
-  const node: usize = load<u32>(CTL_EVENT_FREE);
+  if (DEBUG) assert(time >= load<u64>(CTL.NOW)); // nothing happens in the past
+  const node: usize = load<u32>(CTL.EVENT_FREE);
   if (node == 0) unreachable(); // a block has lost its bound on pending events: a bug of the model
-  store<u32>(CTL_EVENT_FREE, load<u32>(node, EVENT_NEXT));
-  store<u64>(node, time, EVENT_TIME);
-  store<u16>(node, <u16>code, EVENT_CODE);
-  store<u16>(node, <u16>priority, EVENT_PRIORITY);
-  store<u32>(node, a0, EVENT_A0);
-  store<u32>(node, a1, EVENT_A1);
-  if (time - load<u64>(CTL_NOW) < <u64>WHEEL_SLOTS) insertIntoWheel(node, time);
+  store<u32>(CTL.EVENT_FREE, load<u32>(node, EVENT.NEXT));
+  store<u64>(node, time, EVENT.TIME);
+  store<u16>(node, <u16>code, EVENT.CODE);
+  store<u16>(node, <u16>priority, EVENT.PRIORITY);
+  store<u32>(node, a0, EVENT.A0);
+  store<u32>(node, a1, EVENT.A1);
+  if (time - load<u64>(CTL.NOW) < <u64>WHEEL_SLOTS) insertIntoWheel(node, time);
   else pushHeap(node);
 }
 
 function insertIntoWheel(node: usize, time: u64): void {
   const slotIndex = (<u32>time) & SLOT_MASK;
-  const slot: usize = WHEEL + slotIndex * WHEEL_SLOT_BYTES;
-  const head: usize = load<u32>(slot, WHEEL_HEAD);
-  store<u32>(node, 0, EVENT_NEXT);
+  const slot: usize = WHEEL + slotIndex * EVENT.WHEEL_SLOT_BYTES;
+  const head: usize = load<u32>(slot, EVENT.WHEEL_HEAD);
+  store<u32>(node, 0, EVENT.NEXT);
   if (head == 0) {
-    store<u32>(slot, <u32>node, WHEEL_HEAD);
-    store<u32>(slot, <u32>node, WHEEL_TAIL);
+    store<u32>(slot, <u32>node, EVENT.WHEEL_HEAD);
+    store<u32>(slot, <u32>node, EVENT.WHEEL_TAIL);
     const word = slotIndex >> 5;
     const bits: usize = WHEEL_BITS + (word << 2);
     store<u32>(bits, load<u32>(bits) | (1 << (slotIndex & 31)));
-    store<u32>(CTL_WHEEL_SUMMARY, load<u32>(CTL_WHEEL_SUMMARY) | (1 << word));
+    store<u32>(CTL.WHEEL_SUMMARY, load<u32>(CTL.WHEEL_SUMMARY) | (1 << word));
     return;
   }
-  const tail: usize = load<u32>(slot, WHEEL_TAIL);
-  const priority = load<u16>(node, EVENT_PRIORITY);
-  if (load<u16>(tail, EVENT_PRIORITY) <= priority) {
-    store<u32>(tail, <u32>node, EVENT_NEXT);
-    store<u32>(slot, <u32>node, WHEEL_TAIL);
+  const tail: usize = load<u32>(slot, EVENT.WHEEL_TAIL);
+  const priority = load<u16>(node, EVENT.PRIORITY);
+  if (load<u16>(tail, EVENT.PRIORITY) <= priority) {
+    store<u32>(tail, <u32>node, EVENT.NEXT);
+    store<u32>(slot, <u32>node, EVENT.WHEEL_TAIL);
     return;
   }
   let before: usize = 0;
   let at = head;
-  while (load<u16>(at, EVENT_PRIORITY) <= priority) {
+  while (load<u16>(at, EVENT.PRIORITY) <= priority) {
     before = at;
-    at = load<u32>(at, EVENT_NEXT);
+    at = load<u32>(at, EVENT.NEXT);
   }
-  store<u32>(node, <u32>at, EVENT_NEXT);
-  if (before == 0) store<u32>(slot, <u32>node, WHEEL_HEAD);
-  else store<u32>(before, <u32>node, EVENT_NEXT);
+  store<u32>(node, <u32>at, EVENT.NEXT);
+  if (before == 0) store<u32>(slot, <u32>node, EVENT.WHEEL_HEAD);
+  else store<u32>(before, <u32>node, EVENT.NEXT);
 }
 
 /** Time of the first pending event, NEVER if there is none. */
 export function nextEventTime(): u64 {
-  const summary = load<u32>(CTL_WHEEL_SUMMARY);
-  const time = load<u64>(CTL_NOW);
+  const summary = load<u32>(CTL.WHEEL_SUMMARY);
+  const time = load<u64>(CTL.NOW);
   if (summary == 0) {
-    if (load<u32>(CTL_HEAP_COUNT) == 0) return NEVER;
-    return load<u64>(load<u32>(EVENT_HEAP), EVENT_TIME);
+    if (load<u32>(CTL.HEAP_COUNT) == 0) return NEVER;
+    return load<u64>(load<u32>(EVENT_HEAP), EVENT.TIME);
   }
   // first occupied slot at or after the slot of `now`, around the wheel once
   const start = (<u32>time) & SLOT_MASK;
@@ -111,11 +99,11 @@ export function nextEventTime(): u64 {
 
 /** Moves the clock; `time` is not beyond the first pending event. */
 export function moveTo(time: u64): void {
-  if (DEBUG) assert(time >= load<u64>(CTL_NOW) && nextEventTime() >= time); // no event is passed over
-  store<u64>(CTL_NOW, time);
-  while (load<u32>(CTL_HEAP_COUNT) != 0) {
+  if (DEBUG) assert(time >= load<u64>(CTL.NOW) && nextEventTime() >= time); // no event is passed over
+  store<u64>(CTL.NOW, time);
+  while (load<u32>(CTL.HEAP_COUNT) != 0) {
     const top: usize = load<u32>(EVENT_HEAP);
-    const due = load<u64>(top, EVENT_TIME);
+    const due = load<u64>(top, EVENT.TIME);
     if (due - time >= <u64>WHEEL_SLOTS) return;
     popHeap();
     insertIntoWheel(top, due);
@@ -124,55 +112,55 @@ export function moveTo(time: u64): void {
 
 /** Takes the first event of the current cycle and gives its node back; 0 if there is none. Fields stay readable until the next schedule(). */
 export function takeEvent(): usize {
-  const slotIndex = (<u32>load<u64>(CTL_NOW)) & SLOT_MASK;
-  const slot: usize = WHEEL + slotIndex * WHEEL_SLOT_BYTES;
-  const node: usize = load<u32>(slot, WHEEL_HEAD);
+  const slotIndex = (<u32>load<u64>(CTL.NOW)) & SLOT_MASK;
+  const slot: usize = WHEEL + slotIndex * EVENT.WHEEL_SLOT_BYTES;
+  const node: usize = load<u32>(slot, EVENT.WHEEL_HEAD);
   if (node == 0) return 0;
-  if (DEBUG) assert(load<u64>(node, EVENT_TIME) == load<u64>(CTL_NOW)); // a slot holds events of one cycle
-  const next = load<u32>(node, EVENT_NEXT);
-  store<u32>(slot, next, WHEEL_HEAD);
+  if (DEBUG) assert(load<u64>(node, EVENT.TIME) == load<u64>(CTL.NOW)); // a slot holds events of one cycle
+  const next = load<u32>(node, EVENT.NEXT);
+  store<u32>(slot, next, EVENT.WHEEL_HEAD);
   if (next == 0) {
     const word = slotIndex >> 5;
     const bits: usize = WHEEL_BITS + (word << 2);
     const left = load<u32>(bits) & ~(1 << (slotIndex & 31));
     store<u32>(bits, left);
-    if (left == 0) store<u32>(CTL_WHEEL_SUMMARY, load<u32>(CTL_WHEEL_SUMMARY) & ~(1 << word));
+    if (left == 0) store<u32>(CTL.WHEEL_SUMMARY, load<u32>(CTL.WHEEL_SUMMARY) & ~(1 << word));
   }
-  store<u32>(node, load<u32>(CTL_EVENT_FREE), EVENT_NEXT);
-  store<u32>(CTL_EVENT_FREE, <u32>node);
+  store<u32>(node, load<u32>(CTL.EVENT_FREE), EVENT.NEXT);
+  store<u32>(CTL.EVENT_FREE, <u32>node);
   return node;
 }
 
 export function eventCode(node: usize): u32 {
-  return load<u16>(node, EVENT_CODE);
+  return load<u16>(node, EVENT.CODE);
 }
 
 export function eventA0(node: usize): u32 {
-  return load<u32>(node, EVENT_A0);
+  return load<u32>(node, EVENT.A0);
 }
 
 export function eventA1(node: usize): u32 {
-  return load<u32>(node, EVENT_A1);
+  return load<u32>(node, EVENT.A1);
 }
 
 // ---- heap of far events ----------------------------------------------------------------------------------------------
 
 function isBefore(a: usize, b: usize): bool {
-  const timeA = load<u64>(a, EVENT_TIME);
-  const timeB = load<u64>(b, EVENT_TIME);
+  const timeA = load<u64>(a, EVENT.TIME);
+  const timeB = load<u64>(b, EVENT.TIME);
   if (timeA != timeB) return timeA < timeB;
-  const priorityA = load<u16>(a, EVENT_PRIORITY);
-  const priorityB = load<u16>(b, EVENT_PRIORITY);
+  const priorityA = load<u16>(a, EVENT.PRIORITY);
+  const priorityB = load<u16>(b, EVENT.PRIORITY);
   if (priorityA != priorityB) return priorityA < priorityB;
-  return load<u64>(a, EVENT_SEQUENCE) < load<u64>(b, EVENT_SEQUENCE);
+  return load<u64>(a, EVENT.SEQUENCE) < load<u64>(b, EVENT.SEQUENCE);
 }
 
 function pushHeap(node: usize): void {
-  const sequence = load<u64>(CTL_EVENT_SEQ);
-  store<u64>(CTL_EVENT_SEQ, sequence + 1);
-  store<u64>(node, sequence, EVENT_SEQUENCE);
-  let i = load<u32>(CTL_HEAP_COUNT);
-  store<u32>(CTL_HEAP_COUNT, i + 1);
+  const sequence = load<u64>(CTL.EVENT_SEQ);
+  store<u64>(CTL.EVENT_SEQ, sequence + 1);
+  store<u64>(node, sequence, EVENT.SEQUENCE);
+  let i = load<u32>(CTL.HEAP_COUNT);
+  store<u32>(CTL.HEAP_COUNT, i + 1);
   while (i > 0) {
     const up = (i - 1) >> 1;
     const parent: usize = load<u32>(EVENT_HEAP + (up << 2));
@@ -184,8 +172,8 @@ function pushHeap(node: usize): void {
 }
 
 function popHeap(): void {
-  const size = load<u32>(CTL_HEAP_COUNT) - 1;
-  store<u32>(CTL_HEAP_COUNT, size);
+  const size = load<u32>(CTL.HEAP_COUNT) - 1;
+  store<u32>(CTL.HEAP_COUNT, size);
   const last: usize = load<u32>(EVENT_HEAP + (size << 2));
   let i: u32 = 0;
   while (true) {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The two modes. The clock itself is CTL_NOW: u64 core cycles since creation.
-import { CTL_LATE_READS } from '../abi/control.ts';
-import { P_FUNCTIONAL } from '../abi/timing_param.ts';
+// The two modes. The clock itself is CTL.NOW: u64 core cycles since creation.
+import * as CTL from '../abi/control.ts';
+import * as P from '../abi/timing_param.ts';
 import { param } from '../mem/arena.ts';
 
 export function isFunctional(): bool {
-  return param(P_FUNCTIONAL) != 0;
+  return param(P.FUNCTIONAL) != 0;
 }
 
 /**
@@ -14,5 +14,5 @@ export function isFunctional(): bool {
  */
 export function retryDelay(cycles: u32): u32 {
   if (!isFunctional()) return cycles;
-  return load<u32>(CTL_LATE_READS) != 0 ? 1 : 0;
+  return load<u32>(CTL.LATE_READS) != 0 ? 1 : 0;
 }

@@ -2,8 +2,8 @@
 // Writes to virtio_pci_common_cfg (virtio 1.4 §4.1.4.3). Reads are plain loads of the image. An access that covers
 // parts of fields is merged with the image and then written field by field. What the specification leaves open (a bad
 // size, a write after enable, an unaligned ring) is ignored and counted (AMB-39).
-import { FN_COMMON, FN_DRIVER_FEATURES, FN_OFFERED, FN_VECTORS } from '../abi/function.ts';
-import { Q_DESC, Q_DEVICE, Q_DRIVER, Q_ENABLED, Q_MAX_SIZE, Q_SIZE, Q_VECTOR } from '../abi/queue.ts';
+import * as FN from '../abi/function.ts';
+import * as Q from '../abi/queue.ts';
 import { FC_IGNORED_WRITES } from '../abi/counter.ts';
 import { STATUS_FEATURES_OK } from '../abi/device_status.ts';
 import { FEATURE_WORDS, VIRTIO_F_RING_RESET } from '../abi/virtio_features.ts';
@@ -51,7 +51,7 @@ export function writeCommon(f: usize, offset: u32, size: u32, value: u32): void 
   let at = start;
   while (at < offset + size && at < <u32>COMMON_SIZE) {
     const width = <u32>unchecked(FIELD_WIDTH[at]);
-    let merged = loadSized(f + FN_COMMON + at, width);
+    let merged = loadSized(f + FN.COMMON + at, width);
     for (let i: u32 = 0; i < width; i++) {
       const byteAt = at + i;
       if (byteAt < offset || byteAt >= offset + size) continue;
@@ -68,17 +68,17 @@ function ignore(f: usize): void {
 }
 
 function writeField(f: usize, field: u32, value: u32): void {
-  const c = f + FN_COMMON;
+  const c = f + FN.COMMON;
   switch (field) {
     case COMMON_DEVICE_FEATURE_SELECT:
       store<u32>(c, value, COMMON_DEVICE_FEATURE_SELECT);
-      store<u32>(c, value < <u32>FEATURE_WORDS ? load<u32>(f + (value << 2), FN_OFFERED) : 0, COMMON_DEVICE_FEATURE);
+      store<u32>(c, value < <u32>FEATURE_WORDS ? load<u32>(f + (value << 2), FN.OFFERED) : 0, COMMON_DEVICE_FEATURE);
       return;
     case COMMON_DRIVER_FEATURE_SELECT:
       store<u32>(c, value, COMMON_DRIVER_FEATURE_SELECT);
       store<u32>(
         c,
-        value < <u32>FEATURE_WORDS ? load<u32>(f + (value << 2), FN_DRIVER_FEATURES) : 0,
+        value < <u32>FEATURE_WORDS ? load<u32>(f + (value << 2), FN.DRIVER_FEATURES) : 0,
         COMMON_DRIVER_FEATURE,
       );
       return;
@@ -86,7 +86,7 @@ function writeField(f: usize, field: u32, value: u32): void {
       const select = load<u32>(c, COMMON_DRIVER_FEATURE_SELECT);
       const isFixed = (load<u8>(c, COMMON_DEVICE_STATUS) & STATUS_FEATURES_OK) != 0;
       if (select >= <u32>FEATURE_WORDS || isFixed) return ignore(f);
-      store<u32>(f + (select << 2), value, FN_DRIVER_FEATURES);
+      store<u32>(f + (select << 2), value, FN.DRIVER_FEATURES);
       store<u32>(c, value, COMMON_DRIVER_FEATURE);
       return;
     }
@@ -108,33 +108,33 @@ function writeField(f: usize, field: u32, value: u32): void {
 
 /** The vector if the table has it, NO_VECTOR otherwise. */
 export function mappedVector(f: usize, vector: u32): u16 {
-  return vector < load<u32>(f, FN_VECTORS) ? <u16>vector : <u16>VIRTIO_MSI_NO_VECTOR;
+  return vector < load<u32>(f, FN.VECTORS) ? <u16>vector : <u16>VIRTIO_MSI_NO_VECTOR;
 }
 
 function writeQueueField(f: usize, field: u32, value: u32): void {
   const q = selectedQueue(f);
   if (q == 0) return ignore(f);
-  const isEnabled = load<u8>(q, Q_ENABLED) != 0;
+  const isEnabled = load<u8>(q, Q.ENABLED) != 0;
   if (field == COMMON_QUEUE_MSIX_VECTOR) {
-    store<u16>(q, mappedVector(f, value), Q_VECTOR);
+    store<u16>(q, mappedVector(f, value), Q.VECTOR);
   } else if (field == COMMON_QUEUE_RESET) {
     if (value != 1 || !hasFeature(f, VIRTIO_F_RING_RESET)) return ignore(f);
     resetQueue(q, f);
   } else if (isEnabled) {
     return ignore(f);
   } else if (field == COMMON_QUEUE_SIZE) {
-    const isValid = value >= 1 && value <= load<u16>(q, Q_MAX_SIZE) && popcnt(value) == 1;
+    const isValid = value >= 1 && value <= load<u16>(q, Q.MAX_SIZE) && popcnt(value) == 1;
     if (!isValid) return ignore(f);
-    store<u16>(q, <u16>value, Q_SIZE);
+    store<u16>(q, <u16>value, Q.SIZE);
   } else if (field == COMMON_QUEUE_ENABLE) {
     const isAligned =
-      (load<u32>(q, Q_DESC) & (VIRTQ_DESC_ALIGN - 1)) == 0 &&
-      (load<u32>(q, Q_DRIVER) & (VIRTQ_AVAIL_ALIGN - 1)) == 0 &&
-      (load<u32>(q, Q_DEVICE) & (VIRTQ_USED_ALIGN - 1)) == 0;
+      (load<u32>(q, Q.DESC) & (VIRTQ_DESC_ALIGN - 1)) == 0 &&
+      (load<u32>(q, Q.DRIVER) & (VIRTQ_AVAIL_ALIGN - 1)) == 0 &&
+      (load<u32>(q, Q.DEVICE) & (VIRTQ_USED_ALIGN - 1)) == 0;
     if (value != 1 || !isAligned) return ignore(f);
-    store<u8>(q, 1, Q_ENABLED);
+    store<u8>(q, 1, Q.ENABLED);
   } else if (field >= <u32>COMMON_QUEUE_DESC && field <= <u32>COMMON_QUEUE_DEVICE_HI) {
-    store<u32>(q + Q_DESC + (field - COMMON_QUEUE_DESC), value);
+    store<u32>(q + Q.DESC + (field - COMMON_QUEUE_DESC), value);
   } else {
     return ignore(f);
   }

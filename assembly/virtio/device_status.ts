@@ -7,24 +7,10 @@
 // A driver cannot clear a bit except by reset; DRIVER_OK without FEATURES_OK is not taken (the legacy interface has its
 // own rules: virtio/legacy_window.ts).
 import { PORT_ACTIVE, PORT_PROMISC } from '../abi/state_map.ts';
-import { CTL_MAC_DIRTY, CTL_PROMISC_PORTS, CTL_SELF_USED_LO, CTL_SRIOV_USED_LO } from '../abi/control.ts';
-import {
-  FN_ADMIN_QUEUE,
-  FN_COMMON,
-  FN_DRIVER_FEATURES,
-  FN_FILTERS,
-  FN_INDEX,
-  FN_ISR,
-  FN_LEGACY,
-  FN_LIVE,
-  FN_MSIX_PBA,
-  FN_OFFERED,
-  FN_QUEUE_COUNT,
-  FN_RX_MODE,
-  MSIX_VECTORS_MAX,
-} from '../abi/function.ts';
-import { Q_DESC, Q_DEVICE, Q_DRIVER, Q_ENABLED, Q_MAX_SIZE, Q_SIZE, Q_VECTOR } from '../abi/queue.ts';
-import { TRACE_MASK_STATE } from '../abi/trace_kind.ts';
+import * as CTL from '../abi/control.ts';
+import * as FN from '../abi/function.ts';
+import * as Q from '../abi/queue.ts';
+import * as TRACE from '../abi/trace_kind.ts';
 import { NONE } from '../abi/state_value.ts';
 import { FC_RESETS, FC_RX_DROP_DISABLED } from '../abi/counter.ts';
 import {
@@ -65,7 +51,7 @@ export function writeDeviceStatus(f: usize, value: u32): void {
     resetDevice(f);
     return;
   }
-  const old = <u32>load<u8>(f, FN_COMMON + COMMON_DEVICE_STATUS);
+  const old = <u32>load<u8>(f, FN.COMMON + COMMON_DEVICE_STATUS);
   let status = old | (value & DRIVER_BITS);
   const rising = status & ~old;
   if ((rising & STATUS_FEATURES_OK) != 0) {
@@ -73,18 +59,18 @@ export function writeDeviceStatus(f: usize, value: u32): void {
     else status &= ~STATUS_FEATURES_OK;
   }
   if ((rising & STATUS_DRIVER_OK) != 0 && (status & STATUS_FEATURES_OK) == 0) status &= ~STATUS_DRIVER_OK;
-  store<u8>(f, <u8>status, FN_COMMON + COMMON_DEVICE_STATUS);
+  store<u8>(f, <u8>status, FN.COMMON + COMMON_DEVICE_STATUS);
   if ((rising & STATUS_FEATURES_OK) != 0) refreshQueueWindow(f);
-  if (isTracing(TRACE_MASK_STATE)) traceStatus(f);
+  if (isTracing(TRACE.MASK_STATE)) traceStatus(f);
   if ((status & ~old & STATUS_DRIVER_OK) != 0) goLive(f);
 }
 
 /** From now on queues are served and the switch forwards to the function. */
 export function goLive(f: usize): void {
-  if ((load<u8>(f, FN_COMMON + COMMON_DEVICE_STATUS) & STATUS_DEVICE_NEEDS_RESET) != 0) return;
-  store<u8>(f, 1, FN_LIVE);
-  setPort(PORT_ACTIVE, load<u32>(f, FN_INDEX), true);
-  store<u32>(CTL_MAC_DIRTY, 1);
+  if ((load<u8>(f, FN.COMMON + COMMON_DEVICE_STATUS) & STATUS_DEVICE_NEEDS_RESET) != 0) return;
+  store<u8>(f, 1, FN.LIVE);
+  setPort(PORT_ACTIVE, load<u32>(f, FN.INDEX), true);
+  store<u32>(CTL.MAC_DIRTY, 1);
 }
 
 /** Sets or clears the bit of a function in one of the switch's port maps. */
@@ -94,38 +80,38 @@ export function setPort(map: usize, fn: u32, isOn: bool): void {
   const old = load<u32>(word);
   if (((old & bit) != 0) == isOn) return;
   store<u32>(word, old ^ bit);
-  if (map == PORT_PROMISC) store<u32>(CTL_PROMISC_PORTS, load<u32>(CTL_PROMISC_PORTS) + (isOn ? 1 : -1));
+  if (map == PORT_PROMISC) store<u32>(CTL.PROMISC_PORTS, load<u32>(CTL.PROMISC_PORTS) + (isOn ? 1 : -1));
 }
 
 /** Device reset: everything that a driver set is gone, nothing under way comes out any more. */
 export function resetDevice(f: usize): void {
   countFn(f, FC_RESETS);
-  store<u8>(f, 0, FN_LIVE);
-  store<u8>(f, 0, FN_LEGACY);
-  store<u8>(f, 0, FN_RX_MODE);
-  store<u32>(f, 0, FN_FILTERS);
-  store<u8>(f, 0, FN_ISR);
-  store<u32>(f, 0, FN_MSIX_PBA); // no notification after a reset (virtio 1.4 §2.4.1), pending ones included
-  memory.fill(f + FN_DRIVER_FEATURES, 0, 16);
-  const fn = load<u32>(f, FN_INDEX);
+  store<u8>(f, 0, FN.LIVE);
+  store<u8>(f, 0, FN.LEGACY);
+  store<u8>(f, 0, FN.RX_MODE);
+  store<u32>(f, 0, FN.FILTERS);
+  store<u8>(f, 0, FN.ISR);
+  store<u32>(f, 0, FN.MSIX_PBA); // no notification after a reset (virtio 1.4 §2.4.1), pending ones included
+  memory.fill(f + FN.DRIVER_FEATURES, 0, 16);
+  const fn = load<u32>(f, FN.INDEX);
   setPort(PORT_ACTIVE, fn, false);
   setPort(PORT_PROMISC, fn, false);
-  store<u32>(CTL_MAC_DIRTY, 1);
-  const queues = load<u32>(f, FN_QUEUE_COUNT);
+  store<u32>(CTL.MAC_DIRTY, 1);
+  const queues = load<u32>(f, FN.QUEUE_COUNT);
   for (let i: u32 = 0; i < queues; i++) resetQueue(queueAt(f, i), f);
-  const admin = load<u32>(f, FN_ADMIN_QUEUE);
+  const admin = load<u32>(f, FN.ADMIN_QUEUE);
   if (admin != NONE) {
     resetQueue(queueAt(f, admin), f);
-    store<u32>(CTL_SRIOV_USED_LO, 0);
-    store<u32>(CTL_SELF_USED_LO, 0);
+    store<u32>(CTL.SRIOV_USED_LO, 0);
+    store<u32>(CTL.SELF_USED_LO, 0);
   }
   applyFeatures(f);
 
-  const c = f + FN_COMMON;
+  const c = f + FN.COMMON;
   const generation = load<u8>(c, COMMON_CONFIG_GENERATION);
   memory.fill(c, 0, COMMON_SIZE);
   store<u8>(c, generation, COMMON_CONFIG_GENERATION);
-  store<u32>(c, load<u32>(f, FN_OFFERED), COMMON_DEVICE_FEATURE);
+  store<u32>(c, load<u32>(f, FN.OFFERED), COMMON_DEVICE_FEATURE);
   store<u16>(c, VIRTIO_MSI_NO_VECTOR, COMMON_CONFIG_MSIX_VECTOR);
   store<u16>(c, <u16>queues, COMMON_NUM_QUEUES);
   if (admin != NONE) {
@@ -134,30 +120,30 @@ export function resetDevice(f: usize): void {
   }
   resetNetConfig(f);
   refreshQueueWindow(f);
-  if (isTracing(TRACE_MASK_STATE)) traceStatus(f);
+  if (isTracing(TRACE.MASK_STATE)) traceStatus(f);
   updateIntx(f);
 }
 
 /** Takes the pending bit of a vector away that one user has: what it would have signalled is gone. */
 function withdrawPending(f: usize, vector: u32): void {
-  const pending = load<u32>(f, FN_MSIX_PBA);
-  if (vector >= <u32>MSIX_VECTORS_MAX || (pending & (1 << vector)) == 0) return;
-  let users = <u32>load<u16>(f, FN_COMMON + COMMON_CONFIG_MSIX_VECTOR) == vector ? 1 : 0;
-  const last = load<u32>(f, FN_QUEUE_COUNT); // the admin queue, if there is one
-  for (let i: u32 = 0; i <= last; i++) if (<u32>load<u16>(queueAt(f, i), Q_VECTOR) == vector) users++;
-  if (users == 1) store<u32>(f, pending & ~(1 << vector), FN_MSIX_PBA);
+  const pending = load<u32>(f, FN.MSIX_PBA);
+  if (vector >= <u32>FN.MSIX_VECTORS_MAX || (pending & (1 << vector)) == 0) return;
+  let users = <u32>load<u16>(f, FN.COMMON + COMMON_CONFIG_MSIX_VECTOR) == vector ? 1 : 0;
+  const last = load<u32>(f, FN.QUEUE_COUNT); // the admin queue, if there is one
+  for (let i: u32 = 0; i <= last; i++) if (<u32>load<u16>(queueAt(f, i), Q.VECTOR) == vector) users++;
+  if (users == 1) store<u32>(f, pending & ~(1 << vector), FN.MSIX_PBA);
 }
 
 /** Queue back to its state after device reset; work in progress is abandoned, and so is a notification that is pending. */
 export function resetQueue(q: usize, f: usize): void {
   abandonJobs(q);
   countFn(f, FC_RX_DROP_DISABLED, releaseAll(q));
-  withdrawPending(f, load<u16>(q, Q_VECTOR));
+  withdrawPending(f, load<u16>(q, Q.VECTOR));
   resetQueuePosition(q, f);
-  store<u64>(q, 0, Q_DESC);
-  store<u64>(q, 0, Q_DRIVER);
-  store<u64>(q, 0, Q_DEVICE);
-  store<u16>(q, load<u16>(q, Q_MAX_SIZE), Q_SIZE);
-  store<u16>(q, VIRTIO_MSI_NO_VECTOR, Q_VECTOR);
-  store<u8>(q, 0, Q_ENABLED);
+  store<u64>(q, 0, Q.DESC);
+  store<u64>(q, 0, Q.DRIVER);
+  store<u64>(q, 0, Q.DEVICE);
+  store<u16>(q, load<u16>(q, Q.MAX_SIZE), Q.SIZE);
+  store<u16>(q, VIRTIO_MSI_NO_VECTOR, Q.VECTOR);
+  store<u8>(q, 0, Q.ENABLED);
 }

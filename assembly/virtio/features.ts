@@ -1,26 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Feature bits (virtio 1.4 §2.2, §6, §5.1.3): what is offered, what the driver may accept together, and what the
 // engines need to know of the outcome.
-import {
-  FN_ACTIVE_PAIRS,
-  FN_ADMIN_QUEUE,
-  FN_DRIVER_FEATURES,
-  FN_EVENT_IDX,
-  FN_FILTERING,
-  FN_HEADER_BYTES,
-  FN_INDEX,
-  FN_INDIRECT,
-  FN_LEGACY,
-  FN_MERGEABLE,
-  FN_OFFERED,
-  FN_PAIRS,
-  FN_PROFILE,
-  FN_QUEUE_COUNT,
-} from '../abi/function.ts';
-import { PROFILE_FEATURES } from '../abi/profile.ts';
-import { Q_KIND } from '../abi/queue.ts';
+import * as FN from '../abi/function.ts';
+import * as PROFILE from '../abi/profile.ts';
+import * as Q from '../abi/queue.ts';
 import { NONE, QUEUE_ADMIN, QUEUE_CTRL, QUEUE_RX, QUEUE_TX, QUEUE_UNUSED } from '../abi/state_value.ts';
-import { CFG_FEATURES_MASK_0, CFG_FEATURES_MASK_1 } from '../abi/nic_config.ts';
+import * as CFG from '../abi/nic_config.ts';
 import {
   VIRTIO_F_ACCESS_PLATFORM,
   VIRTIO_F_ADMIN_VQ,
@@ -61,22 +46,22 @@ export function initOfferedFeatures(f: usize): void {
     (1 << VIRTIO_NET_F_CTRL_MAC_ADDR) |
     (1 << VIRTIO_F_INDIRECT_DESC) |
     (1 << VIRTIO_F_EVENT_IDX);
-  if (load<u32>(f, FN_PAIRS) > 1) word0 |= 1 << VIRTIO_NET_F_MQ;
+  if (load<u32>(f, FN.PAIRS) > 1) word0 |= 1 << VIRTIO_NET_F_MQ;
   let word1: u32 =
     (1 << (VIRTIO_F_VERSION_1 - WORD_1)) |
     (1 << (VIRTIO_F_ACCESS_PLATFORM - WORD_1)) |
     (1 << (VIRTIO_F_ORDER_PLATFORM - WORD_1)) |
     (1 << (VIRTIO_F_RING_RESET - WORD_1));
-  if (load<u32>(f, FN_INDEX) == 0) {
+  if (load<u32>(f, FN.INDEX) == 0) {
     word1 |= (1 << (VIRTIO_F_SR_IOV - WORD_1)) | (1 << (VIRTIO_F_ADMIN_VQ - WORD_1));
   }
-  const mask = f + FN_PROFILE + PROFILE_FEATURES;
-  word0 = closed(word0 & config(CFG_FEATURES_MASK_0) & load<u32>(mask));
-  word1 &= (config(CFG_FEATURES_MASK_1) & load<u32>(mask, 4)) | (1 << (VIRTIO_F_VERSION_1 - WORD_1));
-  store<u32>(f, word0, FN_OFFERED);
-  store<u32>(f, word1, FN_OFFERED + 4);
+  const mask = f + FN.PROFILE + PROFILE.FEATURES;
+  word0 = closed(word0 & config(CFG.FEATURES_MASK_0) & load<u32>(mask));
+  word1 &= (config(CFG.FEATURES_MASK_1) & load<u32>(mask, 4)) | (1 << (VIRTIO_F_VERSION_1 - WORD_1));
+  store<u32>(f, word0, FN.OFFERED);
+  store<u32>(f, word1, FN.OFFERED + 4);
   const hasAdminQueue = (word1 & (1 << (VIRTIO_F_ADMIN_VQ - WORD_1))) != 0;
-  store<u32>(f, hasAdminQueue ? load<u32>(f, FN_QUEUE_COUNT) : NONE, FN_ADMIN_QUEUE);
+  store<u32>(f, hasAdminQueue ? load<u32>(f, FN.QUEUE_COUNT) : NONE, FN.ADMIN_QUEUE);
 }
 
 /** Removes bits of word 0 whose prerequisite is missing (GEN-FEAT-01). */
@@ -87,46 +72,46 @@ function closed(word0: u32): u32 {
 
 /** Does the device agree to the driver's selection? Subset of what is offered, closed under dependencies, VERSION_1. */
 export function isAcceptable(f: usize): bool {
-  const word0 = load<u32>(f, FN_DRIVER_FEATURES);
-  const word1 = load<u32>(f, FN_DRIVER_FEATURES + 4);
-  if ((word0 & ~load<u32>(f, FN_OFFERED)) != 0 || (word1 & ~load<u32>(f, FN_OFFERED + 4)) != 0) return false;
-  if (load<u32>(f, FN_DRIVER_FEATURES + 8) != 0 || load<u32>(f, FN_DRIVER_FEATURES + 12) != 0) return false;
+  const word0 = load<u32>(f, FN.DRIVER_FEATURES);
+  const word1 = load<u32>(f, FN.DRIVER_FEATURES + 4);
+  if ((word0 & ~load<u32>(f, FN.OFFERED)) != 0 || (word1 & ~load<u32>(f, FN.OFFERED + 4)) != 0) return false;
+  if (load<u32>(f, FN.DRIVER_FEATURES + 8) != 0 || load<u32>(f, FN.DRIVER_FEATURES + 12) != 0) return false;
   if ((word1 & (1 << (VIRTIO_F_VERSION_1 - WORD_1))) == 0) return false;
   return closed(word0) == word0;
 }
 
 /** True if feature `bit` (0..63) is among the driver's. */
 export function hasFeature(f: usize, bit: u32): bool {
-  return (load<u32>(f + ((bit >> 5) << 2), FN_DRIVER_FEATURES) & (1 << (bit & 31))) != 0;
+  return (load<u32>(f + ((bit >> 5) << 2), FN.DRIVER_FEATURES) & (1 << (bit & 31))) != 0;
 }
 
 /** Device features as the legacy interface shows them: bits 0..31, ANY_LAYOUT always (LEG-RSVFEAT-03). */
 export function legacyDeviceFeatures(f: usize): u32 {
-  return load<u32>(f, FN_OFFERED) | (1 << VIRTIO_F_ANY_LAYOUT);
+  return load<u32>(f, FN.OFFERED) | (1 << VIRTIO_F_ANY_LAYOUT);
 }
 
 /** Takes over the driver's features: flags for the engines, header size, what each queue is for. */
 export function applyFeatures(f: usize): void {
   const isMergeable = hasFeature(f, VIRTIO_NET_F_MRG_RXBUF);
-  store<u8>(f, hasFeature(f, VIRTIO_F_EVENT_IDX) ? 1 : 0, FN_EVENT_IDX);
-  store<u8>(f, hasFeature(f, VIRTIO_F_INDIRECT_DESC) ? 1 : 0, FN_INDIRECT);
-  store<u8>(f, isMergeable ? 1 : 0, FN_MERGEABLE);
-  store<u8>(f, hasFeature(f, VIRTIO_NET_F_CTRL_RX) ? 1 : 0, FN_FILTERING);
-  const isShort = load<u8>(f, FN_LEGACY) != 0 && !isMergeable;
-  store<u32>(f, isShort ? VIRTIO_NET_HDR_SIZE_LEGACY : VIRTIO_NET_HDR_SIZE, FN_HEADER_BYTES);
+  store<u8>(f, hasFeature(f, VIRTIO_F_EVENT_IDX) ? 1 : 0, FN.EVENT_IDX);
+  store<u8>(f, hasFeature(f, VIRTIO_F_INDIRECT_DESC) ? 1 : 0, FN.INDIRECT);
+  store<u8>(f, isMergeable ? 1 : 0, FN.MERGEABLE);
+  store<u8>(f, hasFeature(f, VIRTIO_NET_F_CTRL_RX) ? 1 : 0, FN.FILTERING);
+  const isShort = load<u8>(f, FN.LEGACY) != 0 && !isMergeable;
+  store<u32>(f, isShort ? VIRTIO_NET_HDR_SIZE_LEGACY : VIRTIO_NET_HDR_SIZE, FN.HEADER_BYTES);
   // the control queue follows the pairs that were negotiated, not those that exist (AMB-25)
-  const pairs = hasFeature(f, VIRTIO_NET_F_MQ) ? load<u32>(f, FN_PAIRS) : 1;
-  store<u32>(f, 1, FN_ACTIVE_PAIRS);
-  const queues = load<u32>(f, FN_QUEUE_COUNT);
+  const pairs = hasFeature(f, VIRTIO_NET_F_MQ) ? load<u32>(f, FN.PAIRS) : 1;
+  store<u32>(f, 1, FN.ACTIVE_PAIRS);
+  const queues = load<u32>(f, FN.QUEUE_COUNT);
   for (let i: u32 = 0; i < queues; i++) {
     let kind = QUEUE_UNUSED;
     if (i < pairs << 1) kind = (i & 1) == 0 ? QUEUE_RX : QUEUE_TX;
     else if (i == pairs << 1 && hasFeature(f, VIRTIO_NET_F_CTRL_VQ)) kind = QUEUE_CTRL;
-    store<u8>(queueAt(f, i), <u8>kind, Q_KIND);
+    store<u8>(queueAt(f, i), <u8>kind, Q.KIND);
   }
-  const admin = load<u32>(f, FN_ADMIN_QUEUE);
+  const admin = load<u32>(f, FN.ADMIN_QUEUE);
   if (admin != NONE) {
     const isNegotiated = hasFeature(f, VIRTIO_F_ADMIN_VQ);
-    store<u8>(queueAt(f, admin), isNegotiated ? <u8>QUEUE_ADMIN : <u8>QUEUE_UNUSED, Q_KIND);
+    store<u8>(queueAt(f, admin), isNegotiated ? <u8>QUEUE_ADMIN : <u8>QUEUE_UNUSED, Q.KIND);
   }
 }

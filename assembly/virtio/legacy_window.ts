@@ -2,9 +2,9 @@
 // The legacy register layout (virtio 1.4 §4.1.4.10) of one function. No function of this card has an I/O BAR; the
 // administration commands of the owner are the only way here. Little-endian always. An access must lie inside one
 // field (ADM-LEG-03); parts of a field are allowed (AMB-38).
-import { CTL_NOW } from '../abi/control.ts';
-import { FN_COMMON, FN_DRIVER_FEATURES, FN_ISR, FN_LEGACY, FN_MSIX_ENABLE } from '../abi/function.ts';
-import { Q_DESC, Q_DEVICE, Q_DRIVER, Q_ENABLED, Q_SIZE, Q_VECTOR } from '../abi/queue.ts';
+import * as CTL from '../abi/control.ts';
+import * as FN from '../abi/function.ts';
+import * as Q from '../abi/queue.ts';
 import { FC_IGNORED_WRITES } from '../abi/counter.ts';
 import { STATUS_DEVICE_NEEDS_RESET, STATUS_DRIVER_OK, STATUS_FEATURES_OK } from '../abi/device_status.ts';
 import {
@@ -40,7 +40,7 @@ import { refreshQueueWindow, selectedQueue } from './queue_window.ts';
 
 /** Bytes of the common part: 24 with MSI-X enabled in the function, 20 without. */
 export function legacyCommonSize(f: usize): u32 {
-  return load<u8>(f, FN_MSIX_ENABLE) != 0 ? LEGACY_SIZE_WITH_MSIX : LEGACY_SIZE_WITHOUT_MSIX;
+  return load<u8>(f, FN.MSIX_ENABLE) != 0 ? LEGACY_SIZE_WITH_MSIX : LEGACY_SIZE_WITHOUT_MSIX;
 }
 
 /** First byte of the field that holds `offset`; the field after it begins at legacyFieldEnd. */
@@ -74,25 +74,25 @@ function readField(f: usize, field: u32): u32 {
     case LEGACY_DEVICE_FEATURES:
       return legacyDeviceFeatures(f);
     case LEGACY_DRIVER_FEATURES:
-      return load<u32>(f, FN_DRIVER_FEATURES);
+      return load<u32>(f, FN.DRIVER_FEATURES);
     case LEGACY_QUEUE_ADDRESS:
-      return q == 0 ? 0 : <u32>(load<u64>(q, Q_DESC) >> LEGACY_PAGE_SHIFT);
+      return q == 0 ? 0 : <u32>(load<u64>(q, Q.DESC) >> LEGACY_PAGE_SHIFT);
     case LEGACY_QUEUE_SIZE:
-      return q == 0 ? 0 : load<u16>(q, Q_SIZE);
+      return q == 0 ? 0 : load<u16>(q, Q.SIZE);
     case LEGACY_QUEUE_SELECT:
-      return load<u16>(f, FN_COMMON + COMMON_QUEUE_SELECT);
+      return load<u16>(f, FN.COMMON + COMMON_QUEUE_SELECT);
     case LEGACY_DEVICE_STATUS:
-      return load<u8>(f, FN_COMMON + COMMON_DEVICE_STATUS);
+      return load<u8>(f, FN.COMMON + COMMON_DEVICE_STATUS);
     case LEGACY_ISR_STATUS: {
-      const isr = load<u8>(f, FN_ISR);
-      store<u8>(f, 0, FN_ISR);
+      const isr = load<u8>(f, FN.ISR);
+      store<u8>(f, 0, FN.ISR);
       updateIntx(f);
       return isr;
     }
     case LEGACY_CONFIG_MSIX_VECTOR:
-      return load<u16>(f, FN_COMMON + COMMON_CONFIG_MSIX_VECTOR);
+      return load<u16>(f, FN.COMMON + COMMON_CONFIG_MSIX_VECTOR);
     case LEGACY_QUEUE_MSIX_VECTOR:
-      return q == 0 ? VIRTIO_MSI_NO_VECTOR : load<u16>(q, Q_VECTOR);
+      return q == 0 ? VIRTIO_MSI_NO_VECTOR : load<u16>(q, Q.VECTOR);
     default:
       return 0; // queue_notify
   }
@@ -112,12 +112,12 @@ export function writeLegacy(f: usize, offset: u32, size: u32, value: u32): void 
 }
 
 function writeField(f: usize, field: u32, value: u32): void {
-  const c = f + FN_COMMON;
+  const c = f + FN.COMMON;
   switch (field) {
     case LEGACY_DRIVER_FEATURES:
       if ((load<u8>(c, COMMON_DEVICE_STATUS) & STATUS_FEATURES_OK) != 0) break; // a modern driver holds the device
-      store<u8>(f, 1, FN_LEGACY);
-      store<u32>(f, value & legacyDeviceFeatures(f), FN_DRIVER_FEATURES);
+      store<u8>(f, 1, FN.LEGACY);
+      store<u32>(f, value & legacyDeviceFeatures(f), FN.DRIVER_FEATURES);
       applyFeatures(f);
       refreshQueueWindow(f);
       return;
@@ -129,7 +129,7 @@ function writeField(f: usize, field: u32, value: u32): void {
       refreshQueueWindow(f);
       return;
     case LEGACY_QUEUE_NOTIFY:
-      kick(f, value, load<u64>(CTL_NOW));
+      kick(f, value, load<u64>(CTL.NOW));
       return;
     case LEGACY_DEVICE_STATUS:
       writeLegacyStatus(f, value);
@@ -140,7 +140,7 @@ function writeField(f: usize, field: u32, value: u32): void {
     case LEGACY_QUEUE_MSIX_VECTOR: {
       const q = selectedQueue(f);
       if (q == 0) break;
-      store<u16>(q, mappedVector(f, value), Q_VECTOR);
+      store<u16>(q, mappedVector(f, value), Q.VECTOR);
       refreshQueueWindow(f);
       return;
     }
@@ -155,19 +155,19 @@ function placeQueue(f: usize, page: u32): void {
     countFn(f, FC_IGNORED_WRITES);
     return;
   }
-  const vector = load<u16>(q, Q_VECTOR);
+  const vector = load<u16>(q, Q.VECTOR);
   resetQueue(q, f);
-  store<u16>(q, vector, Q_VECTOR);
+  store<u16>(q, vector, Q.VECTOR);
   if (page != 0) {
-    const size = <u64>load<u16>(q, Q_SIZE);
+    const size = <u64>load<u16>(q, Q.SIZE);
     const desc = (<u64>page) << LEGACY_PAGE_SHIFT;
     const driver = desc + size * VIRTQ_DESC_SIZE;
     const end = driver + VIRTQ_AVAIL_RING + (size << 1) + VIRTQ_EVENT_SIZE;
-    store<u64>(q, desc, Q_DESC);
-    store<u64>(q, driver, Q_DRIVER);
-    store<u64>(q, (end + LEGACY_VRING_ALIGN - 1) & ~(<u64>LEGACY_VRING_ALIGN - 1), Q_DEVICE);
-    store<u8>(q, 1, Q_ENABLED);
-    store<u8>(f, 1, FN_LEGACY);
+    store<u64>(q, desc, Q.DESC);
+    store<u64>(q, driver, Q.DRIVER);
+    store<u64>(q, (end + LEGACY_VRING_ALIGN - 1) & ~(<u64>LEGACY_VRING_ALIGN - 1), Q.DEVICE);
+    store<u8>(q, 1, Q.ENABLED);
+    store<u8>(f, 1, FN.LEGACY);
     applyFeatures(f);
     goLive(f); // a legacy device works ahead of DRIVER_OK (LEG-INIT-02)
   }
@@ -180,11 +180,11 @@ function writeLegacyStatus(f: usize, value: u32): void {
     resetDevice(f);
     return;
   }
-  const old = load<u8>(f, FN_COMMON + COMMON_DEVICE_STATUS);
+  const old = load<u8>(f, FN.COMMON + COMMON_DEVICE_STATUS);
   const status = (<u8>value) | (old & STATUS_DEVICE_NEEDS_RESET);
-  store<u8>(f, status, FN_COMMON + COMMON_DEVICE_STATUS);
+  store<u8>(f, status, FN.COMMON + COMMON_DEVICE_STATUS);
   if ((status & STATUS_DRIVER_OK) != 0) {
-    store<u8>(f, 1, FN_LEGACY);
+    store<u8>(f, 1, FN.LEGACY);
     applyFeatures(f);
     goLive(f);
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What sets one kind of queue (QUEUE_*) apart from another, a row each. What a job of a queue does, step by step, is the
 // business of its engine: nic/service.ts.
-import { Q_KIND } from '../abi/queue.ts';
+import * as Q from '../abi/queue.ts';
 import { QUEUE_ADMIN, QUEUE_CTRL, QUEUE_RX, QUEUE_TX, QUEUE_UNUSED } from '../abi/state_value.ts';
 
 /** Its jobs begin with a frame and look for buffers; each does all its steps as the oldest. */
@@ -25,5 +25,5 @@ const ROWS: u64 =
 
 /** KIND_* of a queue. */
 export function kindOf(q: usize): u32 {
-  return (<u32>(ROWS >> (load<u8>(q, Q_KIND) << 3))) & 0xff;
+  return (<u32>(ROWS >> (load<u8>(q, Q.KIND) << 3))) & 0xff;
 }

@@ -3,18 +3,8 @@
 // arena's addresses through views. Memory has a fixed size, so the views stay valid for the life of the instance.
 import { CARD_BYTES_MAX, FUZZ_MEMORY_BYTES } from '../../assembly/abi/fuzz_memory.ts';
 import { ARENA_BASE, CONFIG, PARAM } from '../../assembly/abi/state_map.ts';
-import {
-  CTL_BYTES,
-  CTL_CONFIG_HASH,
-  CTL_LATE_READS,
-  CTL_LAYOUT_HASH,
-  CTL_MAGIC,
-  CTL_MEMORY_BYTES,
-  CTL_VERSION,
-  TRACE_RING_BASE,
-  TRACE_RING_BYTES,
-} from '../../assembly/abi/control.ts';
-import { CFG_RECEIVE_HOLD_BYTES } from '../../assembly/abi/nic_config.ts';
+import * as CTL from '../../assembly/abi/control.ts';
+import * as CFG from '../../assembly/abi/nic_config.ts';
 import { NicError } from '../util/errors.ts';
 import type { CoreModule } from './load.ts';
 import type { CoreInstance, InstrumentedPins, Pins } from './pins.ts';
@@ -106,7 +96,7 @@ export function createInstance(module: CoreModule, setup: CoreSetup): CoreInstan
   const isWatched = WebAssembly.Module.exports(module).some(({ name }) => name === 'keep');
   const probe = instantiate(module, newMemory(isWatched ? FUZZ_MEMORY_BYTES : PROBE_BYTES), setup.foreign);
   const stateBytes =
-    probe.memoryNeeded(setup.functions, setup.windowBytes, setup.config.get(CFG_RECEIVE_HOLD_BYTES) ?? 0) >>> 0;
+    probe.memoryNeeded(setup.functions, setup.windowBytes, setup.config.get(CFG.RECEIVE_HOLD_BYTES) ?? 0) >>> 0;
   const traceBytes = setup.traceBytes ?? 0;
   const bytes = stateBytes + traceBytes;
   if (isWatched && bytes > CARD_BYTES_MAX) {
@@ -117,8 +107,8 @@ export function createInstance(module: CoreModule, setup: CoreSetup): CoreInstan
   const u32 = new Uint32Array(memory.buffer);
   for (const [index, value] of setup.config) u32[CONFIG / 4 + index] = value;
   for (const [index, value] of setup.params) u32[PARAM / 4 + index] = value;
-  u32[TRACE_RING_BASE / 4] = stateBytes;
-  u32[TRACE_RING_BYTES / 4] = traceBytes;
+  u32[CTL.TRACE_RING_BASE / 4] = stateBytes;
+  u32[CTL.TRACE_RING_BYTES / 4] = traceBytes;
   if (!core.create()) throw new NicError('MEMORY', `the core refuses ${bytes} bytes of memory as too small`);
   const instance = {
     pins: core,
@@ -138,9 +128,9 @@ export function createInstance(module: CoreModule, setup: CoreSetup): CoreInstan
  * of foreign memory are not answered: nobody could answer them in the copy.
  */
 export function takeSnapshot(core: CoreInstance): Uint8Array {
-  const late = core.u32[CTL_LATE_READS / 4]!;
+  const late = core.u32[CTL.LATE_READS / 4]!;
   if (late > 0) throw new NicError('SNAPSHOT', `${late} reads of foreign memory are not answered; end them first`);
-  return core.u8.slice(ARENA_BASE, core.u32[CTL_MEMORY_BYTES / 4]);
+  return core.u8.slice(ARENA_BASE, core.u32[CTL.MEMORY_BYTES / 4]);
 }
 
 /** Puts a snapshot back. Throws NicError SNAPSHOT if it is of another build or configuration, or not whole. */
@@ -152,18 +142,18 @@ export function putSnapshot(core: CoreInstance, snapshot: Uint8Array): void {
     throw new NicError('SNAPSHOT', why);
   };
   const length = snapshot.byteLength;
-  if (length < CTL_BYTES || isOther(CTL_MAGIC)) {
+  if (length < CTL.BYTES || isOther(CTL.MAGIC)) {
     refuse(`${length} bytes are no snapshot of a card; give what snapshot() returned`);
   }
-  if (isOther(CTL_VERSION) || isOther(CTL_LAYOUT_HASH)) {
+  if (isOther(CTL.VERSION) || isOther(CTL.LAYOUT_HASH)) {
     refuse(
       'the snapshot is of another build of the core, whose state is laid out otherwise; restore it with that build',
     );
   }
-  if (isOther(CTL_CONFIG_HASH)) {
+  if (isOther(CTL.CONFIG_HASH)) {
     refuse('the snapshot is of a card of another configuration; restore it into an equal card');
   }
-  const whole = core.u32[CTL_MEMORY_BYTES / 4]! - ARENA_BASE;
+  const whole = core.u32[CTL.MEMORY_BYTES / 4]! - ARENA_BASE;
   if (length !== whole) refuse(`the snapshot has ${length} bytes of ${whole}; give all of it`);
   core.u8.set(snapshot, ARENA_BASE);
 }

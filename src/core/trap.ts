@@ -2,7 +2,7 @@
 // A trap of the core is a bug of the model: an invariant that the debug build asserts, an access out of its memory. Whoever
 // gets it gets what is needed to look into it: the state that it left, and what the trace ring had recorded.
 import { ARENA_BASE } from '../../assembly/abi/state_map.ts';
-import { CTL_MEMORY_BYTES, TRACE_RING_BASE, TRACE_RING_USED } from '../../assembly/abi/control.ts';
+import * as CTL from '../../assembly/abi/control.ts';
 import { NicError } from '../util/errors.ts';
 import type { CoreInstance, Pins } from './pins.ts';
 
@@ -20,9 +20,9 @@ export class CoreTrap extends NicError {
     );
     this.name = 'CoreTrap';
     this.cause = cause;
-    this.snapshot = u8.slice(ARENA_BASE, u32[CTL_MEMORY_BYTES >> 2]);
-    const records = u32[TRACE_RING_BASE >> 2]!;
-    this.records = u8.slice(records, records + u32[TRACE_RING_USED >> 2]!);
+    this.snapshot = u8.slice(ARENA_BASE, u32[CTL.MEMORY_BYTES >> 2]);
+    const records = u32[CTL.TRACE_RING_BASE >> 2]!;
+    this.records = u8.slice(records, records + u32[CTL.TRACE_RING_USED >> 2]!);
   }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The life of one admin command as the core recorded it.
-import * as L from '../../assembly/abi/dma_context.ts';
+import * as DMA from '../../assembly/abi/dma_context.ts';
 import * as R from '../../assembly/abi/record.ts';
 import type { CoreInstance } from '../core/instance.ts';
 
@@ -82,7 +82,7 @@ export function readAdminRecord(core: CoreInstance, address: number): AdminRecor
   const half = (offset: number): number => view.getUint16(address + offset, true);
   const word = (offset: number): number => view.getUint32(address + offset, true);
   const time = (offset: number): number => Number(view.getBigUint64(address + offset, true));
-  const life = (index: number): ReadLife => readLife(view, address + R.ADMIN_TRACE_LIVES + index * L.LIFE_BYTES);
+  const life = (index: number): ReadLife => readLife(view, address + R.ADMIN_TRACE_LIVES + index * DMA.LIFE_BYTES);
   const command = address + R.ADMIN_TRACE_COMMAND;
   const commandBytes = word(R.ADMIN_TRACE_LENGTH);
   return {
@@ -119,18 +119,18 @@ export function readAdminRecord(core: CoreInstance, address: number): AdminRecor
 function readLife(view: DataView, address: number): ReadLife {
   const part = (offset: number): number => view.getUint32(address + offset, true);
   return {
-    engineWait: part(L.LIFE_ENGINE_WAIT),
-    setup: part(L.LIFE_SETUP),
-    tagWait: part(L.LIFE_TAG_WAIT),
-    upQueue: part(L.LIFE_UP_QUEUE),
-    upWire: part(L.LIFE_UP_WIRE),
-    upLatency: part(L.LIFE_UP_LATENCY),
-    translation: part(L.LIFE_TRANSLATION),
-    host: part(L.LIFE_HOST),
-    hostExtra: part(L.LIFE_HOST_EXTRA),
-    downQueue: part(L.LIFE_DOWN_QUEUE),
-    downWire: part(L.LIFE_DOWN_WIRE),
-    downLatency: part(L.LIFE_DOWN_LATENCY),
-    copy: part(L.LIFE_COPY),
+    engineWait: part(DMA.LIFE_ENGINE_WAIT),
+    setup: part(DMA.LIFE_SETUP),
+    tagWait: part(DMA.LIFE_TAG_WAIT),
+    upQueue: part(DMA.LIFE_UP_QUEUE),
+    upWire: part(DMA.LIFE_UP_WIRE),
+    upLatency: part(DMA.LIFE_UP_LATENCY),
+    translation: part(DMA.LIFE_TRANSLATION),
+    host: part(DMA.LIFE_HOST),
+    hostExtra: part(DMA.LIFE_HOST_EXTRA),
+    downQueue: part(DMA.LIFE_DOWN_QUEUE),
+    downWire: part(DMA.LIFE_DOWN_WIRE),
+    downLatency: part(DMA.LIFE_DOWN_LATENCY),
+    copy: part(DMA.LIFE_COPY),
   };
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a card is made of: options with defaults, a row each, checked all at once before anything is built.
-import * as C from '../../assembly/abi/nic_config.ts';
+import * as CFG from '../../assembly/abi/nic_config.ts';
 import { VIRTIO_F_VERSION_1 } from '../../assembly/abi/virtio_features.ts';
-import { MSIX_VECTORS_MAX } from '../../assembly/abi/function.ts';
+import * as FN from '../../assembly/abi/function.ts';
 import { NicError } from '../util/errors.ts';
 import { isUnicast, macBytes } from '../util/mac.ts';
 import { valueText } from '../util/names.ts';
@@ -116,8 +116,8 @@ const MAC_ROW: OptionRow<string, All> = {
   wordsOf: (mac) => {
     const [a, b, c, d, e, f] = macBytes(mac)! as [number, number, number, number, number, number];
     return [
-      [C.CFG_MAC_LO, (a | (b << 8) | (c << 16) | (d << 24)) >>> 0],
-      [C.CFG_MAC_HI, e | (f << 8)],
+      [CFG.MAC_LO, (a | (b << 8) | (c << 16) | (d << 24)) >>> 0],
+      [CFG.MAC_HI, e | (f << 8)],
     ];
   },
 };
@@ -142,7 +142,7 @@ const FEATURES_ROW: OptionRow<readonly number[], All> = {
       }));
   },
   wordsOf: (bits) =>
-    [C.CFG_FEATURES_MASK_0, C.CFG_FEATURES_MASK_1].map((index, word) => [
+    [CFG.FEATURES_MASK_0, CFG.FEATURES_MASK_1].map((index, word) => [
       index,
       bits.reduce((mask, bit) => (bit >> 5 === word ? mask & ~(1 << (bit & 31)) : mask), 0xffffffff) >>> 0,
     ]),
@@ -157,75 +157,75 @@ export const CARD_OPTIONS: OptionRows<CardOptions> = {
   wire: oneOf<All['wire'], All>(['host', 'discard'], {
     what: 'Frames that leave on the wire come to `onFrame`, or are counted',
     byDefault: 'host',
-    wordsOf: (wire) => [[C.CFG_WIRE_MODE, wire === 'host' ? 1 : 0]],
+    wordsOf: (wire) => [[CFG.WIRE_MODE, wire === 'host' ? 1 : 0]],
   }),
-  legacy: flag({ what: 'Offer the legacy access commands', byDefault: true, word: C.CFG_LEGACY }),
+  legacy: flag({ what: 'Offer the legacy access commands', byDefault: true, word: CFG.LEGACY }),
   identityDma: flag({
     what: 'Whole window at iova 0 for every function, without any mapping by the caller',
     byDefault: false,
-    word: C.CFG_IDENTITY_DMA,
+    word: CFG.IDENTITY_DMA,
   }),
   lenientSriovLists: flag({
     what: '`LIST_QUERY` and `LIST_USE` of the SR-IOV group work while VF Enable is clear (AMB-01)',
     byDefault: true,
-    word: C.CFG_SRIOV_LIST_LENIENT,
+    word: CFG.SRIOV_LIST_LENIENT,
   }),
   traceAdmin: flag({
     what: "A record of each admin command's life goes to `onAdminCommand`",
     byDefault: false,
-    word: C.CFG_TRACE_ADMIN,
+    word: CFG.TRACE_ADMIN,
   }),
-  totalVfs: whole(1, 1024, { what: 'TotalVFs', byDefault: 8, word: C.CFG_TOTAL_VFS }),
+  totalVfs: whole(1, 1024, { what: 'TotalVFs', byDefault: 8, word: CFG.TOTAL_VFS }),
   onDemandFunctions: whole(0, 1024, {
     what: `Functions beside PF and VFs that createFunction() brings into being; ${MAX_FUNCTIONS} in all at most`,
     byDefault: 0,
-    word: C.CFG_ON_DEMAND_FUNCTIONS,
+    word: CFG.ON_DEMAND_FUNCTIONS,
   }),
   firstVfOffset: whole(1, 0xffff, {
     what: 'First VF Offset: routing id of VF 1 less that of the PF',
     byDefault: 1,
-    word: C.CFG_FIRST_VF_OFFSET,
+    word: CFG.FIRST_VF_OFFSET,
   }),
-  vfStride: whole(1, 0xffff, { what: 'VF Stride', byDefault: 1, word: C.CFG_VF_STRIDE }),
+  vfStride: whole(1, 0xffff, { what: 'VF Stride', byDefault: 1, word: CFG.VF_STRIDE }),
   routingId: whole(0, 0xffff, {
     what: 'Routing id of the PF, bus << 8, device << 3, function: 01:00.0',
     byDefault: 0x0100,
-    word: C.CFG_PF_ROUTING_ID,
+    word: CFG.PF_ROUTING_ID,
   }),
-  queueSize: ringSize({ what: 'Descriptors in each net queue', byDefault: 256, word: C.CFG_QUEUE_SIZE }),
-  adminQueueSize: ringSize({ what: 'Descriptors in the admin queue', byDefault: 256, word: C.CFG_ADMIN_QUEUE_SIZE }),
-  pfQueuePairs: whole(1, 8, { what: 'Receive/transmit queue pairs of the PF', byDefault: 1, word: C.CFG_PF_PAIRS }),
-  vfQueuePairs: whole(1, 8, { what: 'Pairs of each VF', byDefault: 1, word: C.CFG_VF_PAIRS }),
-  pfVectors: whole(2, MSIX_VECTORS_MAX, {
+  queueSize: ringSize({ what: 'Descriptors in each net queue', byDefault: 256, word: CFG.QUEUE_SIZE }),
+  adminQueueSize: ringSize({ what: 'Descriptors in the admin queue', byDefault: 256, word: CFG.ADMIN_QUEUE_SIZE }),
+  pfQueuePairs: whole(1, 8, { what: 'Receive/transmit queue pairs of the PF', byDefault: 1, word: CFG.PF_PAIRS }),
+  vfQueuePairs: whole(1, 8, { what: 'Pairs of each VF', byDefault: 1, word: CFG.VF_PAIRS }),
+  pfVectors: whole(2, FN.MSIX_VECTORS_MAX, {
     what: 'MSI-X vectors of the PF',
     byDefault: new Derived('one for each queue, one for the configuration', (card: All) => 2 * card.pfQueuePairs + 3),
-    word: C.CFG_PF_VECTORS,
+    word: CFG.PF_VECTORS,
   }),
-  vfVectors: whole(2, MSIX_VECTORS_MAX, {
+  vfVectors: whole(2, FN.MSIX_VECTORS_MAX, {
     what: 'MSI-X vectors of each VF',
     byDefault: new Derived('likewise', (card: All) => 2 * card.vfQueuePairs + 2),
-    word: C.CFG_VF_VECTORS,
+    word: CFG.VF_VECTORS,
   }),
   vfVectorPool: whole(
     new Derived('2', ({ totalVfs }: All) => 2 * totalVfs),
-    new Derived(`${MSIX_VECTORS_MAX} for each VF`, ({ totalVfs }: All) => MSIX_VECTORS_MAX * totalVfs),
+    new Derived(`${FN.MSIX_VECTORS_MAX} for each VF`, ({ totalVfs }: All) => FN.MSIX_VECTORS_MAX * totalVfs),
     {
       what: 'MSI-X vectors that all VFs have together',
       byDefault: new Derived('enough for all', ({ totalVfs, vfVectors }: All) => totalVfs * vfVectors),
-      word: C.CFG_VF_VECTOR_POOL,
+      word: CFG.VF_VECTOR_POOL,
     },
   ),
-  mtu: whole(68, 9000, { what: 'MTU', byDefault: 1500, word: C.CFG_MTU }),
+  mtu: whole(68, 9000, { what: 'MTU', byDefault: 1500, word: CFG.MTU }),
   windowBytes: pages(4096, 2 ** 30, {
     what: 'Bytes of guest memory that drivers share with the card',
     byDefault: new Derived('2 MiB for each of up to 16 drivers, at least two', windowFor),
-    word: C.CFG_WINDOW_BYTES,
+    word: CFG.WINDOW_BYTES,
   }),
   traceBytes: pages(0, 2 ** 28, { what: 'Bytes of the ring for startTrace(); 0: no trace', byDefault: 0 }),
   receiveHoldBytes: pages(0, 2 ** 20, {
     what: 'Bytes of each function for frames that find no receive buffer; 0: such frames are dropped',
     byDefault: 0,
-    word: C.CFG_RECEIVE_HOLD_BYTES,
+    word: CFG.RECEIVE_HOLD_BYTES,
   }),
   mac: MAC_ROW,
   withoutFeatures: FEATURES_ROW,

@@ -2,8 +2,8 @@
 // Counters of the card and of its functions, by name.
 import * as K from '../../assembly/abi/counter.ts';
 import { COUNTER, FUNCTIONS, LINK_DOWN, LINK_UP } from '../../assembly/abi/state_map.ts';
-import { FN_COUNTER, FN_STRIDE } from '../../assembly/abi/function.ts';
-import { LINK_BYTES, LINK_TLPS } from '../../assembly/abi/port.ts';
+import * as FN from '../../assembly/abi/function.ts';
+import * as LINK from '../../assembly/abi/link.ts';
 import type { CoreInstance } from '../core/instance.ts';
 import type { LinkTraffic } from './outputs.ts';
 
@@ -30,16 +30,16 @@ export function cardCounters(core: CoreInstance): Counters {
 
 /** Counters of one function, 0 for the PF. */
 export function functionCounters(core: CoreInstance, fn: number): Counters {
-  return read(core, FUNCTIONS + fn * FN_STRIDE + FN_COUNTER, FUNCTION);
+  return read(core, FUNCTIONS + fn * FN.STRIDE + FN.COUNTER, FUNCTION);
 }
 
 /** Traffic on the link, both directions. */
 export function linkTraffic({ view }: CoreInstance): LinkTraffic {
   const wide = (address: number): number => Number(view.getBigUint64(address, true));
   return {
-    tlpsUp: wide(LINK_UP + LINK_TLPS),
-    tlpsDown: wide(LINK_DOWN + LINK_TLPS),
-    bytesUp: wide(LINK_UP + LINK_BYTES),
-    bytesDown: wide(LINK_DOWN + LINK_BYTES),
+    tlpsUp: wide(LINK_UP + LINK.TLPS),
+    tlpsDown: wide(LINK_DOWN + LINK.TLPS),
+    bytesUp: wide(LINK_UP + LINK.BYTES),
+    bytesDown: wide(LINK_DOWN + LINK.BYTES),
   };
 }

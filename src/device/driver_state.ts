@@ -2,17 +2,9 @@
 // How far a function's driver has come, read from the images that the core keeps: no register is touched, so nothing
 // happens by looking.
 import { FUNCTIONS } from '../../assembly/abi/state_map.ts';
-import { CTL_SRIOV_USED_LO } from '../../assembly/abi/control.ts';
-import {
-  FN_ADMIN_QUEUE,
-  FN_COMMON,
-  FN_DRIVER_FEATURES,
-  FN_LEGACY,
-  FN_QUEUES,
-  FN_QUEUE_COUNT,
-  FN_STRIDE,
-} from '../../assembly/abi/function.ts';
-import { QUEUE_STRIDE, Q_ENABLED } from '../../assembly/abi/queue.ts';
+import * as CTL from '../../assembly/abi/control.ts';
+import * as FN from '../../assembly/abi/function.ts';
+import * as Q from '../../assembly/abi/queue.ts';
 import { NONE } from '../../assembly/abi/state_value.ts';
 import { COMMON_DEVICE_STATUS } from '../../assembly/abi/virtio_pci_common.ts';
 import type { CoreInstance } from '../core/instance.ts';
@@ -31,20 +23,20 @@ export interface DriverState {
 const FEATURE_WORDS = 4;
 
 export function driverState(core: CoreInstance, fn: number): DriverState {
-  const f = FUNCTIONS + fn * FN_STRIDE;
+  const f = FUNCTIONS + fn * FN.STRIDE;
   const { u8, u32 } = core;
   const features = Array.from({ length: 32 * FEATURE_WORDS }, (_, bit) => bit).filter(
-    (bit) => (u32[(f + FN_DRIVER_FEATURES + 4 * (bit >> 5)) >> 2]! >>> (bit & 31)) & 1,
+    (bit) => (u32[(f + FN.DRIVER_FEATURES + 4 * (bit >> 5)) >> 2]! >>> (bit & 31)) & 1,
   );
-  const hasAdmin = u32[(f + FN_ADMIN_QUEUE) >> 2] !== NONE;
-  const total = u32[(f + FN_QUEUE_COUNT) >> 2]! + (hasAdmin ? 1 : 0);
+  const hasAdmin = u32[(f + FN.ADMIN_QUEUE) >> 2] !== NONE;
+  const total = u32[(f + FN.QUEUE_COUNT) >> 2]! + (hasAdmin ? 1 : 0);
   let queues = 0;
-  for (let q = 0; q < total; q++) queues += u8[f + FN_QUEUES + q * QUEUE_STRIDE + Q_ENABLED] === 0 ? 0 : 1;
-  return { status: u8[f + FN_COMMON + COMMON_DEVICE_STATUS]!, features, queues, isLegacy: u8[f + FN_LEGACY] !== 0 };
+  for (let q = 0; q < total; q++) queues += u8[f + FN.QUEUES + q * Q.STRIDE + Q.ENABLED] === 0 ? 0 : 1;
+  return { status: u8[f + FN.COMMON + COMMON_DEVICE_STATUS]!, features, queues, isLegacy: u8[f + FN.LEGACY] !== 0 };
 }
 
 /** Opcodes that the PF's driver put on the list of the SR-IOV group with its LIST_USE (virtio 1.4 §2.13.1.2). */
 export function adminOpcodesInUse(core: CoreInstance): number[] {
-  const list = core.view.getUint32(CTL_SRIOV_USED_LO, true); // bit 31 says that there is a list
+  const list = core.view.getUint32(CTL.SRIOV_USED_LO, true); // bit 31 says that there is a list
   return Array.from({ length: 31 }, (_, opcode) => opcode).filter((opcode) => (list >>> opcode) & 1);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What one function is made as, and what is wrong with a description of that.
-import { MSIX_VECTORS_MAX } from '../../assembly/abi/function.ts';
+import * as FN from '../../assembly/abi/function.ts';
 import {
   PROFILE_LEGACY,
   PROFILE_MIGRATION,
@@ -77,7 +77,7 @@ export interface ProfileProblem {
 export const NOTIFY_PLACES: readonly NotifyPlace[] = ['none', 'owner', 'member'];
 const VLAN_MAX = 4094;
 const RATE_MAX = 400_000;
-/** Yes-or-no fields with their bits in PROFILE_FLAGS. */
+/** Yes-or-no fields with their bits in PROFILE.FLAGS. */
 export const PROFILE_BITS = [
   ['legacy', PROFILE_LEGACY],
   ['spoofCheck', PROFILE_SPOOF_CHECK],
@@ -88,7 +88,7 @@ const RANGES = [
   ['mtu', 68, 9000],
   ['queuePairs', 1, 8],
   ['queueSize', 2, 256],
-  ['vectors', 2, MSIX_VECTORS_MAX],
+  ['vectors', 2, FN.MSIX_VECTORS_MAX],
   ['vlan', 0, VLAN_MAX],
   ['rateMbps', 0, RATE_MAX],
 ] as const;

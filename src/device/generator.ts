@@ -7,22 +7,7 @@ import {
   GENERATOR_SAMPLES,
   GENERATOR_SAMPLES_MAX,
 } from '../../assembly/abi/state_map.ts';
-import {
-  GEN_BYTES,
-  GEN_DONE,
-  GEN_IOVA,
-  GEN_LAST_AT,
-  GEN_LEFT,
-  GEN_NEXT,
-  GEN_OPERATION,
-  GEN_RANDOM,
-  GEN_SAMPLES,
-  GEN_SEED,
-  GEN_UNTIL,
-  GEN_WARM,
-  GEN_WARM_AT,
-  GEN_WINDOW,
-} from '../../assembly/abi/generator.ts';
+import * as GEN from '../../assembly/abi/generator.ts';
 import {
   GENERATE_READ,
   GENERATE_READ_WRITE,
@@ -128,9 +113,9 @@ export function generateTraffic(nic: Nic, run: GeneratorRun): GeneratorResult {
   const { u32, view, pins } = nic.core;
   const word = (field: number, value: number): void => view.setUint32(GENERATOR + field, value, true);
   const cycle = (field: number): number => Number(view.getBigUint64(GENERATOR + field, true));
-  for (let field = 0; field < GEN_SAMPLES + 4; field += 4) word(field, 0);
-  word(GEN_OPERATION, OPERATIONS[operation]);
-  word(GEN_BYTES, bytes);
+  for (let field = 0; field < GEN.SAMPLES + 4; field += 4) word(field, 0);
+  word(GEN.OPERATION, OPERATIONS[operation]);
+  word(GEN.BYTES, bytes);
   const contexts = operation === 'read' ? outstanding : Math.min(outstanding, Math.floor(WRITE_BUFFER / (bytes + 64)));
   // operations begin and end in waves of as many as are under way: only whole waves are measured
   const waves = (count: number): number => Math.ceil(count / contexts) * contexts;
@@ -138,21 +123,21 @@ export function generateTraffic(nic: Nic, run: GeneratorRun): GeneratorResult {
   const operations = waves(wanted);
   // the card stays as busy as it is until the last of them is done
   const all = warmup + operations + contexts - 1;
-  word(GEN_LEFT, all);
-  word(GEN_WARM, warmup);
-  word(GEN_UNTIL, warmup + operations);
-  view.setBigUint64(GENERATOR + GEN_WARM_AT, BigInt(nic.now()), true);
-  view.setBigUint64(GENERATOR + GEN_IOVA, BigInt(IOVA), true);
-  word(GEN_WINDOW, windowBytes);
-  word(GEN_RANDOM, isRandom ? 1 : 0);
-  word(GEN_NEXT, 0);
-  word(GEN_SEED, 0x2545f491);
+  word(GEN.LEFT, all);
+  word(GEN.WARM, warmup);
+  word(GEN.UNTIL, warmup + operations);
+  view.setBigUint64(GENERATOR + GEN.WARM_AT, BigInt(nic.now()), true);
+  view.setBigUint64(GENERATOR + GEN.IOVA, BigInt(IOVA), true);
+  word(GEN.WINDOW, windowBytes);
+  word(GEN.RANDOM, isRandom ? 1 : 0);
+  word(GEN.NEXT, 0);
+  word(GEN.SEED, 0x2545f491);
   pins.generate(0, Math.min(contexts, all));
   nic.runToIdle();
-  const done = u32[(GENERATOR + GEN_DONE) >> 2]!;
+  const done = u32[(GENERATOR + GEN.DONE) >> 2]!;
   if (done !== all) throw new NicError('GENERATOR', `${done} of ${all} operations came to an end`);
-  const cycles = cycle(GEN_LAST_AT) - cycle(GEN_WARM_AT);
-  const kept = Math.min(u32[(GENERATOR + GEN_SAMPLES) >> 2]!, GENERATOR_SAMPLES_MAX);
+  const cycles = cycle(GEN.LAST_AT) - cycle(GEN.WARM_AT);
+  const kept = Math.min(u32[(GENERATOR + GEN.SAMPLES) >> 2]!, GENERATOR_SAMPLES_MAX);
   const first = GENERATOR_SAMPLES >> 2;
   const latencyCycles = u32.slice(first + Math.min(warmup, kept), first + Math.min(warmup + operations, kept));
   nic.attachIoas(0, null);

@@ -1,12 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What-ifs that this card has no reason for: answers of administration commands, and completions that go wrong.
-import {
-  CTL_INJECT_COUNT,
-  CTL_INJECT_OPCODE,
-  CTL_INJECT_STATUS,
-  CTL_READ_FAULTS,
-  CTL_READ_FAULT_KIND,
-} from '../../assembly/abi/control.ts';
+import * as CTL from '../../assembly/abi/control.ts';
 import { NONE, READ_FAULT_LOST, READ_FAULT_POISONED, READ_FAULT_UNSUPPORTED } from '../../assembly/abi/state_value.ts';
 import type { CoreInstance } from '../core/instance.ts';
 import { NicError } from '../util/errors.ts';
@@ -34,9 +28,9 @@ const ADMIN_INJECTION: OptionChecks<AdminInjection> = {
 export function injectAdmin({ u32 }: CoreInstance, answer: AdminInjection): void {
   checkOptions('injected answer', answer, ADMIN_INJECTION, 'ADMIN_STATUS');
   const { opcode = NONE, status, qualifier = 0, count = 1 } = answer;
-  u32[CTL_INJECT_OPCODE >> 2] = opcode;
-  u32[CTL_INJECT_STATUS >> 2] = status + qualifier * 0x10000;
-  u32[CTL_INJECT_COUNT >> 2] = count;
+  u32[CTL.INJECT_OPCODE >> 2] = opcode;
+  u32[CTL.INJECT_STATUS >> 2] = status + qualifier * 0x10000;
+  u32[CTL.INJECT_COUNT >> 2] = count;
 }
 
 /** How a completion can go wrong: Unsupported Request, poisoned data, or lost on the way. */
@@ -59,6 +53,6 @@ export function putReadFault({ u32 }: CoreInstance, fault: ReadFault, count: num
     throw new NicError('READ_FAULT', `a completion cannot be ${String(fault)}; it can be ${kinds}`);
   }
   checkWhole('READ_FAULT', 'count', count, 0, NONE);
-  u32[CTL_READ_FAULT_KIND >> 2] = READ_FAULTS[fault];
-  u32[CTL_READ_FAULTS >> 2] = count;
+  u32[CTL.READ_FAULT_KIND >> 2] = READ_FAULTS[fault];
+  u32[CTL.READ_FAULTS >> 2] = count;
 }

@@ -3,18 +3,8 @@
 // that is not mapped for their function. Each function has its own short list of those, so that nobody's faults hide those
 // of another.
 import { FUNCTIONS, IOAS_EXTRA } from '../../assembly/abi/state_map.ts';
-import { CTL_IOAS_BASE, CTL_IOMMU_POOL_USED } from '../../assembly/abi/control.ts';
-import {
-  FAULT_BYTES,
-  FAULT_CYCLE,
-  FAULT_IOAS,
-  FAULT_IOVA,
-  FAULT_IS_WRITE,
-  FN_FAULTS,
-  FN_FAULTS_LOST,
-  FN_FAULT_COUNT,
-  FN_STRIDE,
-} from '../../assembly/abi/function.ts';
+import * as CTL from '../../assembly/abi/control.ts';
+import * as FN from '../../assembly/abi/function.ts';
 import { IOAS_FLAGS, IOAS_STRIDE } from '../../assembly/abi/address_space.ts';
 import { IOAS_ALLOCATED, NONE } from '../../assembly/abi/state_value.ts';
 import type { CoreInstance } from '../core/instance.ts';
@@ -75,7 +65,7 @@ export class IommuState {
 
   /** Bytes that long lists of mappings, and dirty bitmaps, take of the pool that all address spaces share. */
   poolUsed(): number {
-    return this.core.u32[CTL_IOMMU_POOL_USED >> 2]!;
+    return this.core.u32[CTL.IOMMU_POOL_USED >> 2]!;
   }
 
   /** Marks from now on the pages of an address space that are written, all clean at first; false if there is no room. */
@@ -91,26 +81,26 @@ export class IommuState {
   /** Takes the requests of a function that met an address that was not mapped for it. */
   takeFaults(fn: number): DmaFaults {
     const { view } = this.core;
-    const base = FUNCTIONS + fn * FN_STRIDE;
-    const count = view.getUint32(base + FN_FAULT_COUNT, true);
-    const lost = view.getUint32(base + FN_FAULTS_LOST, true);
-    view.setUint32(base + FN_FAULT_COUNT, 0, true);
-    view.setUint32(base + FN_FAULTS_LOST, 0, true);
-    return { faults: Array.from({ length: count }, (_, i) => this.fault(base + FN_FAULTS + i * FAULT_BYTES)), lost };
+    const base = FUNCTIONS + fn * FN.STRIDE;
+    const count = view.getUint32(base + FN.FAULT_COUNT, true);
+    const lost = view.getUint32(base + FN.FAULTS_LOST, true);
+    view.setUint32(base + FN.FAULT_COUNT, 0, true);
+    view.setUint32(base + FN.FAULTS_LOST, 0, true);
+    return { faults: Array.from({ length: count }, (_, i) => this.fault(base + FN.FAULTS + i * FN.FAULT_BYTES)), lost };
   }
 
   private fault(at: number): DmaFault {
     const { view } = this.core;
-    const ioas = view.getUint32(at + FAULT_IOAS, true);
+    const ioas = view.getUint32(at + FN.FAULT_IOAS, true);
     return {
-      iova: Number(view.getBigUint64(at + FAULT_IOVA, true)),
-      isWrite: view.getUint32(at + FAULT_IS_WRITE, true) !== 0,
-      cycle: Number(view.getBigUint64(at + FAULT_CYCLE, true)),
+      iova: Number(view.getBigUint64(at + FN.FAULT_IOVA, true)),
+      isWrite: view.getUint32(at + FN.FAULT_IS_WRITE, true) !== 0,
+      cycle: Number(view.getBigUint64(at + FN.FAULT_CYCLE, true)),
       ioas: ioas === NONE ? null : ioas,
     };
   }
 
   private flagsAt(ioas: number): number {
-    return (this.core.u32[CTL_IOAS_BASE >> 2]! + ioas * IOAS_STRIDE + IOAS_FLAGS) >> 2;
+    return (this.core.u32[CTL.IOAS_BASE >> 2]! + ioas * IOAS_STRIDE + IOAS_FLAGS) >> 2;
   }
 }

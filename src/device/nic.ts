@@ -11,8 +11,8 @@
 //   Nic           counters, snapshots
 //
 // Each is a class above the one before it, so that a call is one look-up away whatever file it stands in.
-import { CTL_EVENTS_RUN } from '../../assembly/abi/control.ts';
-import { FN_STRIDE } from '../../assembly/abi/function.ts';
+import * as CTL from '../../assembly/abi/control.ts';
+import * as FN from '../../assembly/abi/function.ts';
 import { IOAS_STRIDE } from '../../assembly/abi/address_space.ts';
 import { putSnapshot, takeSnapshot } from '../core/instance.ts';
 import { loadCore, type CoreBuild, type CoreModule } from '../core/load.ts';
@@ -44,7 +44,7 @@ export class Nic extends MemoryPort {
 
   /** Events that the card has run since creation. */
   eventsRun(): number {
-    return Number(this.core.view.getBigUint64(CTL_EVENTS_RUN, true));
+    return Number(this.core.view.getBigUint64(CTL.EVENTS_RUN, true));
   }
 
   /** Hash of the whole state, guest window included. */
@@ -64,7 +64,7 @@ export class Nic extends MemoryPort {
 
   /** Bytes that a VF adds. */
   bytesPerVf(): number {
-    return FN_STRIDE + IOAS_STRIDE;
+    return FN.STRIDE + IOAS_STRIDE;
   }
 }
 

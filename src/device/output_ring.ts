@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Records of the output ring, handed to whom they are for: interrupts, frames, records of administration commands.
-import { OUT_ADMIN, OUT_FRAME, OUT_INTX, OUT_MSI } from '../../assembly/abi/event_code.ts';
-import { CTL_WIRE_TAIL } from '../../assembly/abi/control.ts';
-import { MSIX_VECTORS_MAX } from '../../assembly/abi/function.ts';
+import * as EV from '../../assembly/abi/event_code.ts';
+import * as CTL from '../../assembly/abi/control.ts';
+import * as FN from '../../assembly/abi/function.ts';
 import {
   OUT_A,
   OUT_B,
@@ -36,14 +36,14 @@ export class OutputRing {
 
   constructor(core: CoreInstance, functions: number) {
     this.core = core;
-    this.vectors = Array.from({ length: functions * MSIX_VECTORS_MAX }, () => null);
+    this.vectors = Array.from({ length: functions * FN.MSIX_VECTORS_MAX }, () => null);
   }
 
   /** Handler of one vector, 0..31: a table may have so many, whatever this function was given. */
   onVector(fn: number, vector: number, handler: InterruptHandler | null): void {
-    checkWhole('FUNCTION', 'function', fn, 0, this.vectors.length / MSIX_VECTORS_MAX - 1);
-    checkWhole('VECTOR', 'vector', vector, 0, MSIX_VECTORS_MAX - 1);
-    this.vectors[fn * MSIX_VECTORS_MAX + vector] = handler;
+    checkWhole('FUNCTION', 'function', fn, 0, this.vectors.length / FN.MSIX_VECTORS_MAX - 1);
+    checkWhole('VECTOR', 'vector', vector, 0, FN.MSIX_VECTORS_MAX - 1);
+    this.vectors[fn * FN.MSIX_VECTORS_MAX + vector] = handler;
   }
 
   /** Hands out the record at word `record` of the memory. */
@@ -54,18 +54,18 @@ export class OutputRing {
     const a = u32[record + (OUT_A >> 2)]!;
     const b = u32[record + (OUT_B >> 2)]!;
     const time = u32[record + (OUT_TIME >> 2)]! + u32[record + (OUT_TIME >> 2) + 1]! * HIGH;
-    if (kind === OUT_MSI) {
+    if (kind === EV.OUT_MSI) {
       if (this.messages !== null) {
         const address = u32[record + (OUT_C >> 2)]! + u32[record + (OUT_D >> 2)]! * HIGH;
         this.messages({ fn, vector: a, address, data: b, timeCycles: time });
       }
-      const handler = this.vectors[fn * MSIX_VECTORS_MAX + a];
+      const handler = this.vectors[fn * FN.MSIX_VECTORS_MAX + a];
       if (handler) handler(a, time);
-    } else if (kind === OUT_FRAME) {
+    } else if (kind === EV.OUT_FRAME) {
       this.deliverFrame(a, b, fn, time);
-    } else if (kind === OUT_INTX) {
+    } else if (kind === EV.OUT_INTX) {
       if (this.intx !== null) this.intx(a, time);
-    } else if (kind === OUT_ADMIN) {
+    } else if (kind === EV.OUT_ADMIN) {
       if (this.records !== null) this.records(readAdminRecord(this.core, a));
     }
   }
@@ -79,7 +79,7 @@ export class OutputRing {
       if (this.frames !== null) this.frames(u8.subarray(at, at + bytes), fn, time);
     } finally {
       this.framesOut--;
-      if (this.framesOut === 0) u32[CTL_WIRE_TAIL >> 2] = this.wireEnd;
+      if (this.framesOut === 0) u32[CTL.WIRE_TAIL >> 2] = this.wireEnd;
     }
   }
 }

@@ -125,7 +125,7 @@ export function resolveProfile(
 
 /** Cycles that `bytes` are on the wire. */
 export function wireCycles(words: ResolvedProfile['words'], bytes: number): number {
-  return Math.ceil((bytes * words.get(P.P_BYTE_NUM)!) / words.get(P.P_BYTE_DEN)!);
+  return Math.ceil((bytes * words.get(P.BYTE_NUM)!) / words.get(P.BYTE_DEN)!);
 }
 
 /**
@@ -137,8 +137,8 @@ export function lookAheadCycles({ mode, words }: ResolvedProfile): number {
   if (mode === 'functional') return 0;
   const word = (index: number): number => words.get(index)!;
   const wire = (bytes: number): number => wireCycles(words, bytes);
-  const request = word(P.P_HOST_MMIO) + wire(word(P.P_TLP_3DW) + DWORD) + word(P.P_DOWN_LATENCY) + word(P.P_COMPLETER);
-  const message = wire(word(P.P_TLP_4DW)) + word(P.P_UP_LATENCY) + word(P.P_HOST_WRITE) + word(P.P_HOST_INTERRUPT);
+  const request = word(P.HOST_MMIO) + wire(word(P.TLP_3DW) + DWORD) + word(P.DOWN_LATENCY) + word(P.COMPLETER);
+  const message = wire(word(P.TLP_4DW)) + word(P.UP_LATENCY) + word(P.HOST_WRITE) + word(P.HOST_INTERRUPT);
   return request + message;
 }
 
@@ -169,21 +169,21 @@ function wordsOf(mode: NicMode, values: ReadonlyMap<string, number>): Map<number
     words.set(index, unit === 'ns' ? cycles(value(name)) : unit === 'Gb/s' ? byteCost(value(name)) : value(name));
   }
   const rate = linkRate(linkShape(values));
-  words.set(P.P_BYTE_NUM, rate.byteNum);
-  words.set(P.P_BYTE_DEN, rate.byteDen);
-  words.set(P.P_DLLP_DEBT, rate.dllpDebt);
-  words.set(P.P_DLLP_BYTE, rate.dllpByte);
-  words.set(P.P_TLP_3DW, rate.tlp3Dw);
-  words.set(P.P_TLP_4DW, rate.tlp4Dw);
+  words.set(P.BYTE_NUM, rate.byteNum);
+  words.set(P.BYTE_DEN, rate.byteDen);
+  words.set(P.DLLP_DEBT, rate.dllpDebt);
+  words.set(P.DLLP_BYTE, rate.dllpByte);
+  words.set(P.TLP_3DW, rate.tlp3Dw);
+  words.set(P.TLP_4DW, rate.tlp4Dw);
   const cold = value('host.cold') * value('host.cold_ns');
   const remote = value('host.remote') * value('host.remote_ns');
-  words.set(P.P_HOST_READ, cycles(value('host.read_latency_ns') + cold + remote));
+  words.set(P.HOST_READ, cycles(value('host.read_latency_ns') + cold + remote));
   const entries = value('iommu.entries');
   const ways = Math.min(value('iommu.ways'), entries);
-  words.set(P.P_IOTLB_SETS, entries === 0 ? 0 : entries / ways);
-  words.set(P.P_IOTLB_WAYS, ways);
-  words.set(P.P_IOTLB_SHIFT, Math.log2(value('iommu.page_bytes')));
-  words.set(P.P_DMA_COPY, byteCost(value('dma.copy_gbps')));
-  words.set(P.P_FUNCTIONAL, mode === 'functional' ? 1 : 0);
+  words.set(P.IOTLB_SETS, entries === 0 ? 0 : entries / ways);
+  words.set(P.IOTLB_WAYS, ways);
+  words.set(P.IOTLB_SHIFT, Math.log2(value('iommu.page_bytes')));
+  words.set(P.DMA_COPY, byteCost(value('dma.copy_gbps')));
+  words.set(P.FUNCTIONAL, mode === 'functional' ? 1 : 0);
   return words;
 }

@@ -1,16 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Profiles in the arena: the words PROFILE_* of assembly/abi/profile.ts, written and read back. They are in effect
 // when the function comes into being, and fixed while it is there.
-import {
-  FN_COMMON,
-  FN_MSIX_ENABLE,
-  FN_PASID,
-  FN_PRESENT,
-  FN_PROFILE,
-  FN_PROFILE_NEW,
-  FN_STRIDE,
-} from '../../assembly/abi/function.ts';
-import * as P from '../../assembly/abi/profile.ts';
+import * as FN from '../../assembly/abi/function.ts';
+import * as PROFILE from '../../assembly/abi/profile.ts';
 import { FUNCTIONS } from '../../assembly/abi/state_map.ts';
 import {
   NONE,
@@ -58,7 +50,7 @@ export class ProfileTable {
     this.checkPool(fn, wanted.vectors);
     if (isPresent && wanted.vectors === now.vectors) return false;
     this.store(fn, wanted);
-    if (!isPresent) this.core.u8[base(fn) + FN_PROFILE_NEW] = 1;
+    if (!isPresent) this.core.u8[base(fn) + FN.PROFILE_NEW] = 1;
     return isPresent;
   }
 
@@ -89,23 +81,23 @@ export class ProfileTable {
 
   read(fn: number): ProvisionedFunction {
     const { view, u8 } = this.core;
-    const at = base(fn) + FN_PROFILE;
+    const at = base(fn) + FN.PROFILE;
     const mask = [view.getUint32(at, true), view.getUint32(at + 4, true)];
-    const flags = u8[at + P.PROFILE_FLAGS]!;
+    const flags = u8[at + PROFILE.FLAGS]!;
     const isSet = (bit: number): boolean => (flags & bit) !== 0;
     return {
       withoutFeatures: Array.from({ length: 64 }, (_, bit) => bit).filter(
         (bit) => ((mask[bit >>> 5]! >>> (bit & 31)) & 1) === 0,
       ),
       mac: this.mac(fn),
-      mtu: view.getUint16(at + P.PROFILE_MTU, true),
-      queuePairs: u8[at + P.PROFILE_PAIRS]!,
-      queueSize: view.getUint16(at + P.PROFILE_QUEUE_SIZE, true),
-      vectors: u8[at + P.PROFILE_VECTORS]!,
+      mtu: view.getUint16(at + PROFILE.MTU, true),
+      queuePairs: u8[at + PROFILE.PAIRS]!,
+      queueSize: view.getUint16(at + PROFILE.QUEUE_SIZE, true),
+      vectors: u8[at + PROFILE.VECTORS]!,
       legacy: isSet(PROFILE_LEGACY),
-      notify: NOTIFY_PLACES[u8[at + P.PROFILE_NOTIFY]!]!,
-      vlan: view.getUint16(at + P.PROFILE_VLAN, true),
-      rateMbps: view.getUint32(at + P.PROFILE_RATE, true),
+      notify: NOTIFY_PLACES[u8[at + PROFILE.NOTIFY]!]!,
+      vlan: view.getUint16(at + PROFILE.VLAN, true),
+      rateMbps: view.getUint32(at + PROFILE.RATE, true),
       spoofCheck: isSet(PROFILE_SPOOF_CHECK),
       trust: isSet(PROFILE_TRUST),
       migration: isSet(PROFILE_MIGRATION),
@@ -135,15 +127,15 @@ export class ProfileTable {
 
   /** PASID of a function's DMA, null for none. */
   pasid(fn: number): number | null {
-    const pasid = this.core.u32[(base(fn) + FN_PASID) >> 2]!;
+    const pasid = this.core.u32[(base(fn) + FN.PASID) >> 2]!;
     return pasid === NONE ? null : pasid;
   }
 
   /** Vectors of the pool that VFs have. */
   vectorsInUse(): number {
-    const at = FUNCTIONS + FN_PROFILE + P.PROFILE_VECTORS;
+    const at = FUNCTIONS + FN.PROFILE + PROFILE.VECTORS;
     let sum = 0;
-    for (let vf = 1; vf <= this.config.totalVfs; vf++) sum += this.core.u8[at + vf * FN_STRIDE]!;
+    for (let vf = 1; vf <= this.config.totalVfs; vf++) sum += this.core.u8[at + vf * FN.STRIDE]!;
     return sum;
   }
 
@@ -178,8 +170,8 @@ export class ProfileTable {
       throw new NicError('EBUSY', `function ${fn} is there and keeps its profile; ${remedy}`);
     }
     if (wanted.vectors === now.vectors) return;
-    const status = this.core.u8[base(fn) + FN_COMMON + COMMON_DEVICE_STATUS]!;
-    const isMsixOn = this.core.u8[base(fn) + FN_MSIX_ENABLE] !== 0;
+    const status = this.core.u8[base(fn) + FN.COMMON + COMMON_DEVICE_STATUS]!;
+    const isMsixOn = this.core.u8[base(fn) + FN.MSIX_ENABLE] !== 0;
     if (status === 0 && !isMsixOn) return;
     const why = isMsixOn ? 'MSI-X is enabled' : `its device status is ${status}`;
     throw new NicError('EBUSY', `function ${fn} is in use (${why}); unbind its driver before its vectors change`);
@@ -188,7 +180,7 @@ export class ProfileTable {
   private checkPool(fn: number, vectors: number): void {
     if (fn > this.config.totalVfs) return; // not from the pool
     const left =
-      this.config.vfVectorPool - this.vectorsInUse() + this.core.u8[base(fn) + FN_PROFILE + P.PROFILE_VECTORS]!;
+      this.config.vfVectorPool - this.vectorsInUse() + this.core.u8[base(fn) + FN.PROFILE + PROFILE.VECTORS]!;
     if (vectors <= left) return;
     throw new NicError(
       'ENOSPC',
@@ -198,23 +190,23 @@ export class ProfileTable {
 
   private store(fn: number, profile: ProvisionedFunction): void {
     const { view, u8 } = this.core;
-    const at = base(fn) + FN_PROFILE;
+    const at = base(fn) + FN.PROFILE;
     let masks = [0xffffffff, 0xffffffff];
     for (const bit of profile.withoutFeatures) {
       masks = masks.map((word, i) => (bit >>> 5 === i ? (word & ~(1 << (bit & 31))) >>> 0 : word));
     }
-    masks.forEach((word, i) => view.setUint32(at + P.PROFILE_FEATURES + 4 * i, word, true));
+    masks.forEach((word, i) => view.setUint32(at + PROFILE.FEATURES + 4 * i, word, true));
     const isNumbered = profile.mac === this.numberedMac(fn);
     const mac = isNumbered ? [0, 0, 0, 0, 0, 0, 0, 0] : [...macBytes(profile.mac)!, 1, 0];
-    u8.set(mac, at + P.PROFILE_MAC);
-    view.setUint16(at + P.PROFILE_MTU, profile.mtu, true);
-    view.setUint16(at + P.PROFILE_QUEUE_SIZE, profile.queueSize, true);
-    u8[at + P.PROFILE_PAIRS] = profile.queuePairs;
-    u8[at + P.PROFILE_VECTORS] = profile.vectors;
-    u8[at + P.PROFILE_NOTIFY] = NOTIFY_PLACES.indexOf(profile.notify);
-    u8[at + P.PROFILE_FLAGS] = PROFILE_BITS.reduce((word, [name, bit]) => (profile[name] ? word | bit : word), 0);
-    view.setUint16(at + P.PROFILE_VLAN, profile.vlan, true);
-    view.setUint32(at + P.PROFILE_RATE, profile.rateMbps, true);
+    u8.set(mac, at + PROFILE.MAC);
+    view.setUint16(at + PROFILE.MTU, profile.mtu, true);
+    view.setUint16(at + PROFILE.QUEUE_SIZE, profile.queueSize, true);
+    u8[at + PROFILE.PAIRS] = profile.queuePairs;
+    u8[at + PROFILE.VECTORS] = profile.vectors;
+    u8[at + PROFILE.NOTIFY] = NOTIFY_PLACES.indexOf(profile.notify);
+    u8[at + PROFILE.FLAGS] = PROFILE_BITS.reduce((word, [name, bit]) => (profile[name] ? word | bit : word), 0);
+    view.setUint16(at + PROFILE.VLAN, profile.vlan, true);
+    view.setUint32(at + PROFILE.RATE, profile.rateMbps, true);
   }
 
   private checkOnDemand(fn: number): void {
@@ -223,11 +215,11 @@ export class ProfileTable {
   }
 
   private isPresent(fn: number): boolean {
-    return this.core.u8[base(fn) + FN_PRESENT] !== 0;
+    return this.core.u8[base(fn) + FN.PRESENT] !== 0;
   }
 
   private mac(fn: number): string {
-    const at = base(fn) + FN_PROFILE + P.PROFILE_MAC;
+    const at = base(fn) + FN.PROFILE + PROFILE.MAC;
     return this.core.u8[at + 6] === 0 ? this.numberedMac(fn) : macText(this.core.u8.subarray(at, at + 6));
   }
 
@@ -240,5 +232,5 @@ export class ProfileTable {
 }
 
 function base(fn: number): number {
-  return FUNCTIONS + fn * FN_STRIDE;
+  return FUNCTIONS + fn * FN.STRIDE;
 }

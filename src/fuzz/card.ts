@@ -4,8 +4,8 @@
 import { DIRTY_COUNT, DIRTY_LIST, DIRTY_PAGE_SHIFT, FUEL } from '../../assembly/abi/fuzz_memory.ts';
 import { STATUS_DEVICE_NEEDS_RESET, STATUS_DRIVER_OK } from '../../assembly/abi/device_status.ts';
 import { CONTROL, FUNCTIONS as FUNCTION_BLOCKS } from '../../assembly/abi/state_map.ts';
-import { CTL_WIRE_IN_BYTES } from '../../assembly/abi/control.ts';
-import { FN_BUS_MASTER, FN_COMMON, FN_CONFIG, FN_MEMORY, FN_STRIDE } from '../../assembly/abi/function.ts';
+import * as CTL from '../../assembly/abi/control.ts';
+import * as FN from '../../assembly/abi/function.ts';
 import { IOMMU_READ, IOMMU_WRITE } from '../../assembly/abi/state_value.ts';
 import { COMMON_DEVICE_STATUS } from '../../assembly/abi/virtio_pci_common.ts';
 import { isInstrumented, type InstrumentedPins } from '../core/instance.ts';
@@ -150,7 +150,7 @@ export class FuzzCard {
 
   /** Two bytes of configuration space, without an access. */
   peekConfig(fn: number, offset: number): number {
-    return this.u16[(FUNCTION_BLOCKS + fn * FN_STRIDE + FN_CONFIG + offset) >> 1]!;
+    return this.u16[(FUNCTION_BLOCKS + fn * FN.STRIDE + FN.CONFIG + offset) >> 1]!;
   }
 
   /** Address in linear memory of `offset` in a function's slice. */
@@ -160,23 +160,23 @@ export class FuzzCard {
 
   /** Would a doorbell of the function count: does it decode memory, is its driver ready? */
   isRunning(fn: number): boolean {
-    const block = FUNCTION_BLOCKS + fn * FN_STRIDE;
+    const block = FUNCTION_BLOCKS + fn * FN.STRIDE;
     return (
-      this.u8[block + FN_MEMORY] === 1 && (this.u8[block + FN_COMMON + COMMON_DEVICE_STATUS]! & STATUS_DRIVER_OK) !== 0
+      this.u8[block + FN.MEMORY] === 1 && (this.u8[block + FN.COMMON + COMMON_DEVICE_STATUS]! & STATUS_DRIVER_OK) !== 0
     );
   }
 
   /** Does the function ask for a reset, or was it reset? */
   hasStopped(fn: number): boolean {
-    const status = this.u8[FUNCTION_BLOCKS + fn * FN_STRIDE + FN_COMMON + COMMON_DEVICE_STATUS]!;
+    const status = this.u8[FUNCTION_BLOCKS + fn * FN.STRIDE + FN.COMMON + COMMON_DEVICE_STATUS]!;
     return (status & STATUS_DEVICE_NEEDS_RESET) !== 0 || (status & STATUS_DRIVER_OK) === 0;
   }
 
   isMaster(fn: number): boolean {
-    return this.u8[FUNCTION_BLOCKS + fn * FN_STRIDE + FN_BUS_MASTER] === 1;
+    return this.u8[FUNCTION_BLOCKS + fn * FN.STRIDE + FN.BUS_MASTER] === 1;
   }
 
   isWireBusy(): boolean {
-    return this.u32[CTL_WIRE_IN_BYTES >> 2] !== 0;
+    return this.u32[CTL.WIRE_IN_BYTES >> 2] !== 0;
   }
 }

@@ -12,15 +12,9 @@ import {
 import { VIRTIO_BAR } from '../../assembly/abi/config_layout.ts';
 import { PCI_COMMAND, PCI_COMMAND_MASTER } from '../../assembly/abi/pci_header.ts';
 import { PCI_EXP_DEVCTL, PCI_EXP_DEVCTL_BCR_FLR } from '../../assembly/abi/pci_express.ts';
-import { OUT_FRAME, OUT_MSI, RUN_EVENT } from '../../assembly/abi/event_code.ts';
+import * as EV from '../../assembly/abi/event_code.ts';
 import { OUT_RECORDS, OUT_RING } from '../../assembly/abi/state_map.ts';
-import {
-  CTL_OUT_HEAD,
-  CTL_OUT_TAIL,
-  CTL_READ_FAULTS,
-  CTL_READ_FAULT_KIND,
-  CTL_WIRE_TAIL,
-} from '../../assembly/abi/control.ts';
+import * as CTL from '../../assembly/abi/control.ts';
 import {
   OUT_A,
   OUT_B,
@@ -142,7 +136,7 @@ export class Executor {
     const { u32 } = this.card;
     const at = index * OP_WORDS;
     this.step(words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!);
-    if (u32[CTL_OUT_HEAD >> 2] !== u32[CTL_OUT_TAIL >> 2]) this.drain();
+    if (u32[CTL.OUT_HEAD >> 2] !== u32[CTL.OUT_TAIL >> 2]) this.drain();
     if (this.card.observer !== null && this.card.mode === 'functional') this.card.observer.settled();
   }
 
@@ -171,14 +165,14 @@ export class Executor {
       const now = pins.now();
       if (now < this.lastNow) this.hasGoneBack = true;
       this.lastNow = now;
-    } while (why === RUN_EVENT || pins.nextEvent() !== Infinity);
+    } while (why === EV.RUN_EVENT || pins.nextEvent() !== Infinity);
     this.card.observer?.settled();
   }
 
   private drain(): void {
     const { u32 } = this.card;
-    let tail = u32[CTL_OUT_TAIL >> 2]!;
-    while (tail !== u32[CTL_OUT_HEAD >> 2]) {
+    let tail = u32[CTL.OUT_TAIL >> 2]!;
+    while (tail !== u32[CTL.OUT_HEAD >> 2]) {
       const record = (OUT_RING + (tail & (OUT_RECORDS - 1)) * OUT_RECORD_BYTES) >> 2;
       const kind = u32[record + (OUT_KIND >> 2)]!;
       const a = u32[record + (OUT_A >> 2)]!;
@@ -186,10 +180,10 @@ export class Executor {
       this.lastNow = Math.max(this.lastNow, u32[record]! + u32[record + 1]! * 2 ** 32);
       this.note(kind + (u32[record + (OUT_FUNCTION >> 2)]! << 4));
       this.note(b ^ u32[record + (OUT_C >> 2)]!);
-      if (kind === OUT_MSI) this.noteMessage(u32[record + (OUT_FUNCTION >> 2)]!, a);
-      else if (kind === OUT_FRAME) u32[CTL_WIRE_TAIL >> 2] = u32[(a - WIRE_ENTRY_BYTES + WIRE_END) >> 2]!;
+      if (kind === EV.OUT_MSI) this.noteMessage(u32[record + (OUT_FUNCTION >> 2)]!, a);
+      else if (kind === EV.OUT_FRAME) u32[CTL.WIRE_TAIL >> 2] = u32[(a - WIRE_ENTRY_BYTES + WIRE_END) >> 2]!;
       tail = (tail + 1) >>> 0;
-      u32[CTL_OUT_TAIL >> 2] = tail;
+      u32[CTL.OUT_TAIL >> 2] = tail;
     }
   }
 
@@ -276,8 +270,8 @@ export class Executor {
         this.driver.setVfs(a % (FUNCTIONS + 1));
         return;
       case OP.readFault:
-        card.u32[CTL_READ_FAULT_KIND >> 2] = 1 + (a % 3);
-        this.card.u32[CTL_READ_FAULTS >> 2] = b & 3;
+        card.u32[CTL.READ_FAULT_KIND >> 2] = 1 + (a % 3);
+        this.card.u32[CTL.READ_FAULTS >> 2] = b & 3;
         return;
       case OP.attach:
         this.remap(fn, a & 3);

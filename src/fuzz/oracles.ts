@@ -4,17 +4,8 @@
 import { CAP_EXP, CAP_MSIX } from '../../assembly/abi/config_layout.ts';
 import { STATUS_DEVICE_NEEDS_RESET, STATUS_DRIVER_OK } from '../../assembly/abi/device_status.ts';
 import { ARENA_BASE, FUNCTIONS as FUNCTION_BLOCKS } from '../../assembly/abi/state_map.ts';
-import { CTL_POSTED_HEAD, CTL_POSTED_TAIL, CTL_TAGS_USED } from '../../assembly/abi/control.ts';
-import {
-  FN_BUS_MASTER,
-  FN_COMMON,
-  FN_CONFIG,
-  FN_LIVE,
-  FN_MSIX_PBA,
-  FN_MSIX_TABLE,
-  FN_PRESENT,
-  FN_STRIDE,
-} from '../../assembly/abi/function.ts';
+import * as CTL from '../../assembly/abi/control.ts';
+import * as FN from '../../assembly/abi/function.ts';
 import { PRISTINE } from '../../assembly/abi/fuzz_memory.ts';
 import { PCI_EXP_DEVCTL2, PCI_EXP_DEVCTL2_COMP_TMOUT_DIS } from '../../assembly/abi/pci_express.ts';
 import {
@@ -42,7 +33,7 @@ export function checkRun(executor: Executor): Violation | null {
 
 /** With Completion Timeout Disable a completion that is lost is waited for, with all that it holds up (PCIe 6.0 §2.8). */
 function mayWaitForEver({ card: { u16 } }: Executor): boolean {
-  const control = u16[(blockOf(0) + FN_CONFIG + CAP_EXP + PCI_EXP_DEVCTL2) >> 1]!;
+  const control = u16[(blockOf(0) + FN.CONFIG + CAP_EXP + PCI_EXP_DEVCTL2) >> 1]!;
   return (control & PCI_EXP_DEVCTL2_COMP_TMOUT_DIS) !== 0;
 }
 
@@ -53,16 +44,16 @@ function broken(oracle: string, message: string): Violation {
 /** O10: an idle card has everything back that it lent out, and its clock did not go back. */
 function checkIdle({ card: { u32 }, hasGoneBack }: Executor): Violation | null {
   if (hasGoneBack) return broken('O10', 'time went back');
-  if (u32[CTL_TAGS_USED >> 2] !== 0)
-    return broken('O10', `the card is idle with ${u32[CTL_TAGS_USED >> 2]} tags in use`);
-  if (u32[CTL_POSTED_HEAD >> 2] !== u32[CTL_POSTED_TAIL >> 2]) {
+  if (u32[CTL.TAGS_USED >> 2] !== 0)
+    return broken('O10', `the card is idle with ${u32[CTL.TAGS_USED >> 2]} tags in use`);
+  if (u32[CTL.POSTED_HEAD >> 2] !== u32[CTL.POSTED_TAIL >> 2]) {
     return broken('O10', 'the card is idle with posted writes under way');
   }
   return null;
 }
 
 function blockOf(fn: number): number {
-  return FUNCTION_BLOCKS + fn * FN_STRIDE;
+  return FUNCTION_BLOCKS + fn * FN.STRIDE;
 }
 
 /**
@@ -86,9 +77,9 @@ function checkPages({ card, books }: Executor): Violation | null {
       return;
     }
     const inBlocks = at - FUNCTION_BLOCKS;
-    if (inBlocks < 0 || inBlocks >= FUNCTIONS * FN_STRIDE) return;
-    const fn = Math.floor(inBlocks / FN_STRIDE);
-    if (Math.floor((inBlocks + PAGE_BYTES - 1) / FN_STRIDE) !== fn) return;
+    if (inBlocks < 0 || inBlocks >= FUNCTIONS * FN.STRIDE) return;
+    const fn = Math.floor(inBlocks / FN.STRIDE);
+    if (Math.floor((inBlocks + PAGE_BYTES - 1) / FN.STRIDE) !== fn) return;
     if ((acted & (1 << fn)) !== 0 || !wasDead(u8, fn)) return;
     found ??= broken('O5', `the state of function ${fn} changed, and nobody addressed it`);
   });
@@ -97,7 +88,7 @@ function checkPages({ card, books }: Executor): Violation | null {
 
 /** Neither live at the beginning of the run nor now: nothing that others do may reach it. */
 function wasDead(u8: Uint8Array, fn: number): boolean {
-  const at = blockOf(fn) + FN_LIVE;
+  const at = blockOf(fn) + FN.LIVE;
   return u8[at] === 0 && u8[at + PRISTINE] === 0;
 }
 
@@ -157,10 +148,10 @@ function checkLiveness(executor: Executor, fn: number, q: number, queue: number)
   const used = usedIndex(executor, fn, q);
   if (used >= books.kicked[queue]!) return null;
   const block = blockOf(fn);
-  const status = card.u8[block + FN_COMMON + COMMON_DEVICE_STATUS]!;
+  const status = card.u8[block + FN.COMMON + COMMON_DEVICE_STATUS]!;
   const isWorking =
-    card.u8[block + FN_PRESENT] === 1 &&
-    card.u8[block + FN_BUS_MASTER] === 1 &&
+    card.u8[block + FN.PRESENT] === 1 &&
+    card.u8[block + FN.BUS_MASTER] === 1 &&
     (status & STATUS_DRIVER_OK) !== 0 &&
     (status & STATUS_DEVICE_NEEDS_RESET) === 0;
   if (!isWorking) return null;
@@ -174,13 +165,13 @@ function checkLiveness(executor: Executor, fn: number, q: number, queue: number)
 function checkPending({ card, books }: Executor, fn: number): Violation | null {
   const { u8, u16, u32 } = card;
   const block = blockOf(fn);
-  if (u8[block + FN_PRESENT] === 0 || u8[block + FN_BUS_MASTER] === 0) return null;
-  const flags = u16[(block + FN_CONFIG + CAP_MSIX + PCI_MSIX_FLAGS) >> 1]!;
+  if (u8[block + FN.PRESENT] === 0 || u8[block + FN.BUS_MASTER] === 0) return null;
+  const flags = u16[(block + FN.CONFIG + CAP_MSIX + PCI_MSIX_FLAGS) >> 1]!;
   if ((flags & PCI_MSIX_FLAGS_ENABLE) === 0) return null;
-  const pending = u32[(block + FN_MSIX_PBA) >> 2]!;
+  const pending = u32[(block + FN.MSIX_PBA) >> 2]!;
   if (pending !== 0 && (flags & PCI_MSIX_FLAGS_MASKALL) === 0) {
     for (let vector = 0; vector < MESSAGE_VECTORS; vector++) {
-      const control = block + FN_MSIX_TABLE + vector * PCI_MSIX_ENTRY_SIZE + PCI_MSIX_ENTRY_VECTOR_CTRL;
+      const control = block + FN.MSIX_TABLE + vector * PCI_MSIX_ENTRY_SIZE + PCI_MSIX_ENTRY_VECTOR_CTRL;
       if (((pending >>> vector) & 1) === 0 || (u32[control >> 2]! & PCI_MSIX_ENTRY_CTRL_MASKBIT) !== 0) continue;
       return broken('O12', `vector ${vector} of function ${fn} is pending, and neither masked nor sent`);
     }

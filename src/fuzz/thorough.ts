@@ -3,9 +3,9 @@
 // the same again (O9), is it like new, and of use, after a reset (O6), and does it answer as the reference model (O8)?
 import { CAP_EXP, DEVICE_BAR_OFFSET, EXT_CAP_SRIOV } from '../../assembly/abi/config_layout.ts';
 import { CREDIT_CLASSES } from '../../assembly/abi/state_map.ts';
-import { CTL_JOB_FREE, CTL_READ_FAULTS, CTL_RX_JOB_FREE } from '../../assembly/abi/control.ts';
-import { MSIX_VECTORS_MAX } from '../../assembly/abi/function.ts';
-import { JOB_NEXT } from '../../assembly/abi/job.ts';
+import * as CTL from '../../assembly/abi/control.ts';
+import * as FN from '../../assembly/abi/function.ts';
+import * as JOB from '../../assembly/abi/job.ts';
 import { MSIX_BAR, MSIX_PBA_OFFSET, VIRTIO_BAR } from '../../assembly/abi/config_layout.ts';
 import { PCI_EXP_DEVCTL, PCI_EXP_DEVSTA, PCI_EXP_LNKCTL, PCI_EXP_LNKCTL2 } from '../../assembly/abi/pci_express.ts';
 import { PCI_SRIOV_CTRL } from '../../assembly/abi/pci_sriov.ts';
@@ -154,7 +154,7 @@ export class ThoroughCheck {
         found = { oracle: oracleOf(labels[index]!), message: text };
       }
     };
-    card.u32[CTL_READ_FAULTS >> 2] = 0;
+    card.u32[CTL.READ_FAULTS >> 2] = 0;
     for (let fn = 0; fn < FUNCTIONS; fn++) {
       card.pins.dmaUnmap(fn, SLICE_IOVA, 2 * SLICE_BYTES);
       card.mapSlice(fn);
@@ -164,8 +164,8 @@ export class ThoroughCheck {
     executor.settle();
     this.restoreLink();
     card.pins.advance(card.pins.now() + QUIET_CYCLES, false);
-    see(this.freeJobs(CTL_JOB_FREE), () => 'the number of free jobs');
-    see(this.freeJobs(CTL_RX_JOB_FREE), () => 'the number of free receive jobs');
+    see(this.freeJobs(CTL.JOB_FREE), () => 'the number of free jobs');
+    see(this.freeJobs(CTL.RX_JOB_FREE), () => 'the number of free receive jobs');
     for (let index = 0; index < CREDIT_CLASSES; index++)
       see(card.pins.creditsUnderWay(index), () => `credits ${index}`);
     this.seeFunction(0, see);
@@ -187,7 +187,7 @@ export class ThoroughCheck {
   private freeJobs(list: number): number {
     const { u32 } = this.executor.card;
     let count = 0;
-    for (let job = u32[list >> 2]!; job !== 0 && count < 1000; job = u32[(job + JOB_NEXT) >> 2]!) count++;
+    for (let job = u32[list >> 2]!; job !== 0 && count < 1000; job = u32[(job + JOB.NEXT) >> 2]!) count++;
     return count;
   }
 
@@ -215,7 +215,7 @@ export class ThoroughCheck {
         () => `device configuration ${hex(at)} of function ${fn}`,
       );
     }
-    for (let at = 0; at < MSIX_VECTORS_MAX * 16; at += 4) {
+    for (let at = 0; at < FN.MSIX_VECTORS_MAX * 16; at += 4) {
       see(card.read(fn, MSIX_BAR, at, 4), () => `MSI-X table ${hex(at)} of function ${fn}`);
     }
     see(card.read(fn, MSIX_BAR, MSIX_PBA_OFFSET, 4), () => `MSI-X pending bits of function ${fn}`);

@@ -2,6 +2,7 @@
 // The files that are made of the layout table: constants for both compilers, and the page that shows it. Offsets in large
 // blocks are written in hex.
 import { layoutHash, type StoredValues } from './hash.ts';
+import { exportedName } from './namespaces.ts';
 import { statePage } from './page.ts';
 import { baseOf, place, type PlacedBlock } from './resolve.ts';
 import type { Table } from './rows.ts';
@@ -39,15 +40,16 @@ function hashFile(hash: number): string {
 
 function constants({ block, fields, bytes }: PlacedBlock, base: number): string {
   const isLarge = base + bytes >= HEX_FROM;
-  const sizes = block.sizeName === undefined ? [] : [constant(block.sizeName, bytes, bytes >= HEX_FROM, '')];
+  const called = (name: string): string => exportedName(block.file, name);
+  const sizes = block.sizeName === undefined ? [] : [constant(called(block.sizeName), bytes, bytes >= HEX_FROM, '')];
   return [
     `// ${block.title}`,
     ...(block.numbers ?? []).map(([name, value, what]) =>
-      constant(name, value, isSize(name) && value >= HEX_FROM, what),
+      constant(called(name), value, isSize(name) && value >= HEX_FROM, what),
     ),
     ...sizes,
     ...fields.map(({ name, type, what, offset }) =>
-      constant(name, base + offset, isLarge, what === '' ? type : `${type}: ${what}`),
+      constant(called(name), base + offset, isLarge, what === '' ? type : `${type}: ${what}`),
     ),
   ].join('\n');
 }

@@ -8,6 +8,7 @@ import * as eventCode from '../../assembly/abi/event_code.ts';
 import * as nicConfig from '../../assembly/abi/nic_config.ts';
 import * as stateValue from '../../assembly/abi/state_value.ts';
 import * as timingParam from '../../assembly/abi/timing_param.ts';
+import { asUsed } from './namespaces.ts';
 import { place } from './resolve.ts';
 import type { Table } from './rows.ts';
 
@@ -15,12 +16,12 @@ import type { Table } from './rows.ts';
 export type StoredValues = Readonly<Record<string, number>>;
 
 export const STORED_VALUES: StoredValues = {
-  ...configLayout,
-  ...counter,
-  ...eventCode,
-  ...nicConfig,
-  ...stateValue,
-  ...timingParam,
+  ...asUsed('config_layout', configLayout),
+  ...asUsed('counter', counter),
+  ...asUsed('event_code', eventCode),
+  ...asUsed('nic_config', nicConfig),
+  ...asUsed('state_value', stateValue),
+  ...asUsed('timing_param', timingParam),
 };
 
 const FNV_BASIS = 0x811c9dc5;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // docs/state.md: the layout table for people to read, every block with its fields.
+import { usedName } from './namespaces.ts';
 import { baseOf, type Field, type PlacedBlock } from './resolve.ts';
 
 const INTRODUCTION = `# State
@@ -21,9 +22,12 @@ export function statePage(blocks: readonly PlacedBlock[]): string {
 function section(placed: PlacedBlock, blocks: readonly PlacedBlock[]): string {
   const { block, bytes, fields } = placed;
   const base = baseOf(placed, blocks);
-  const homes = blocks.flatMap((outer) => outer.fields.filter(({ element }) => element === block.name));
-  const size = block.sizeName === undefined ? '' : `, \`${block.sizeName}\``;
-  const within = homes.length === 0 ? '' : ` In ${homes.map(({ name }) => `\`${name}\``).join(', ')}.`;
+  const homes = blocks.flatMap((outer) =>
+    outer.fields.filter(({ element }) => element === block.name).map(({ name }) => ({ name, file: outer.block.file })),
+  );
+  const size = block.sizeName === undefined ? '' : `, \`${usedName(block.file, block.sizeName)}\``;
+  const within =
+    homes.length === 0 ? '' : ` In ${homes.map(({ name, file }) => `\`${usedName(file, name)}\``).join(', ')}.`;
   const lines = [
     `## ${block.name}`,
     '',
@@ -31,23 +35,24 @@ function section(placed: PlacedBlock, blocks: readonly PlacedBlock[]): string {
     '',
   ];
   for (const [name, value, what] of block.numbers ?? []) {
-    lines.push(`- \`${name}\` = ${value}${what === '' ? '' : `: ${cell(what)}`}`);
+    lines.push(`- \`${usedName(block.file, name)}\` = ${value}${what === '' ? '' : `: ${cell(what)}`}`);
   }
   if (block.numbers !== undefined) lines.push('');
   lines.push('| at | type | name | | written by |', '|---|---|---|---|---|');
-  lines.push(...fields.map((field) => row(field, base, blocks)));
+  lines.push(...fields.map((field) => row(field, base, block.file, blocks)));
   return lines.join('\n');
 }
 
 function row(
   { name, type, element, offset, what, writers, debt }: Field,
   base: number,
+  file: string,
   blocks: readonly PlacedBlock[],
 ): string {
   const isBlock = blocks.some(({ block }) => block.name === element);
   const linked = isBlock ? type.replace(element, `[${element}](#${element})`) : type;
   const by = isBlock ? '' : writers.join(', ');
-  return `| ${hex(base + offset)} | ${linked} | \`${name}\` | ${cell(what)} | ${by}${debt === undefined ? '' : ` (${debt})`} |`;
+  return `| ${hex(base + offset)} | ${linked} | \`${usedName(file, name)}\` | ${cell(what)} | ${by}${debt === undefined ? '' : ` (${debt})`} |`;
 }
 
 function hex(value: number): string {

@@ -6,7 +6,7 @@ export const PORT_BLOCKS: Table = [
   {
     name: 'link',
     title: 'One direction of the link',
-    file: 'port',
+    file: 'link',
     by: 'pcie',
     bytes: 0x40,
     rows: [
@@ -21,7 +21,7 @@ export const PORT_BLOCKS: Table = [
   {
     name: 'credit_class',
     title: 'Credits of a class that its sender has not back',
-    file: 'port',
+    file: 'credit',
     by: 'pcie',
     sizeName: 'CREDIT_CLASS_BYTES',
     rows: [
@@ -36,7 +36,7 @@ export const PORT_BLOCKS: Table = [
   {
     name: 'credit_entry',
     title: 'Credits that were taken and are not back yet',
-    file: 'port',
+    file: 'credit',
     by: 'pcie',
     sizeName: 'CREDIT_ENTRY_BYTES',
     rows: [
@@ -48,7 +48,7 @@ export const PORT_BLOCKS: Table = [
   {
     name: 'credit_ring',
     title: 'Ring of a credit class',
-    file: 'port',
+    file: 'credit',
     by: 'pcie',
     sizeName: 'CREDIT_RING_BYTES',
     rows: [['CREDIT_RING_ENTRY', 'credit_entry[CREDIT_RING_ENTRIES]', 'sorted by cycle']],
@@ -57,7 +57,7 @@ export const PORT_BLOCKS: Table = [
   {
     name: 'tag',
     title: 'A read request under way',
-    file: 'port',
+    file: 'tag',
     by: 'pcie',
     sizeName: 'TAG_BYTES',
     rows: [
@@ -88,7 +88,7 @@ export const PORT_BLOCKS: Table = [
   {
     name: 'inbound_slot',
     title: 'A host write on its way to the device',
-    file: 'port',
+    file: 'inbound',
     by: 'nic',
     sizeName: 'INBOUND_SLOT_BYTES',
     rows: [
@@ -104,7 +104,7 @@ export const PORT_BLOCKS: Table = [
   {
     name: 'posted_entry',
     title: 'A device write on its way to host memory; its bytes follow, padded to 8',
-    file: 'port',
+    file: 'posted',
     by: 'pcie',
     sizeName: 'POSTED_ENTRY_BYTES',
     rows: [
@@ -118,7 +118,7 @@ export const PORT_BLOCKS: Table = [
   {
     name: 'iotlb_entry',
     title: 'A way of the IO-TLB',
-    file: 'port',
+    file: 'iotlb',
     by: 'pcie',
     sizeName: 'IOTLB_ENTRY_BYTES',
     rows: [

@@ -150,20 +150,20 @@ export class Accountant {
 
   /** Accounts of the phases `link` and `access` of direct accesses. */
   direct({ writes, reads }: DirectAccess, phases: Phases): Accounts {
-    const request = this.cycles(P.P_TLP_4DW);
+    const request = this.cycles(P.TLP_4DW);
     const down = writes * (request + DWORD) + reads * request;
     return this.each(phases, (key, ledger) => {
       if (key === 'access') {
-        ledger.book('completer.decode_ns', this.cycles(P.P_COMPLETER));
+        ledger.book('completer.decode_ns', this.cycles(P.COMPLETER));
         return ledger.rest('completer.register_ns');
       }
       this.bookRequest(ledger, down);
-      if (writes > 0 && reads > 0) ledger.book('completer.interval_ns', this.cycles(P.P_COMPLETER_INTERVAL));
+      if (writes > 0 && reads > 0) ledger.book('completer.interval_ns', this.cycles(P.COMPLETER_INTERVAL));
       if (reads > 0) {
         ledger
-          .book('link bytes up', this.wire(this.cycles(P.P_TLP_3DW) + DWORD))
-          .book('link.up_latency_ns', this.cycles(P.P_UP_LATENCY))
-          .book('host.mmio_ns', this.cycles(P.P_HOST_MMIO));
+          .book('link bytes up', this.wire(this.cycles(P.TLP_3DW) + DWORD))
+          .book('link.up_latency_ns', this.cycles(P.UP_LATENCY))
+          .book('host.mmio_ns', this.cycles(P.HOST_MMIO));
       }
       return ledger.rest('waiting: link');
     });
@@ -188,8 +188,8 @@ export class Accountant {
       case 'doorbell':
         return this.bookDoorbell(ledger);
       case 'schedule':
-        ledger.book('doorbell.decode_ns', this.cycles(P.P_DOORBELL));
-        ledger.book('scheduler.pick_ns', this.cycles(P.P_SCHEDULER));
+        ledger.book('doorbell.decode_ns', this.cycles(P.DOORBELL));
+        ledger.book('scheduler.pick_ns', this.cycles(P.SCHEDULER));
         break;
       case 'index':
         this.bookRead(ledger, lives.index, lives.index.setup, this.ahead(this.indexBytes));
@@ -202,16 +202,16 @@ export class Accountant {
         break;
       case 'data': {
         const ahead = command.hasData ? this.ahead(ADMIN_CMD_HEADER_SIZE) : NOTHING_AHEAD;
-        this.bookRead(ledger, lives.data, Math.min(lives.data.setup, this.cycles(P.P_DMA_SETUP)), ahead);
+        this.bookRead(ledger, lives.data, Math.min(lives.data.setup, this.cycles(P.DMA_SETUP)), ahead);
         break;
       }
       case 'execute':
         ledger.book('waiting: engines', record.engineWait);
-        ledger.book('admin.decode_ns', this.cycles(P.P_ADMIN_DECODE));
+        ledger.book('admin.decode_ns', this.cycles(P.ADMIN_DECODE));
         if (command.parameter !== null) ledger.book(command.parameter.name, this.cycles(command.parameter.index!));
         break;
       case 'writeback':
-        ledger.book('writeback.assemble_ns', this.cycles(P.P_WRITEBACK));
+        ledger.book('writeback.assemble_ns', this.cycles(P.WRITEBACK));
         return ledger.rest('waiting: link'); // no room for more posted writes
       case 'notify':
         this.bookAnswer(ledger, command.resultBytes);
@@ -227,16 +227,16 @@ export class Accountant {
   }
 
   private bookDoorbell(ledger: Ledger): Account[] {
-    this.bookRequest(ledger, this.cycles(P.P_TLP_4DW) + DWORD);
-    return ledger.book('completer.decode_ns', this.cycles(P.P_COMPLETER)).rest('waiting: link');
+    this.bookRequest(ledger, this.cycles(P.TLP_4DW) + DWORD);
+    return ledger.book('completer.decode_ns', this.cycles(P.COMPLETER)).rest('waiting: link');
   }
 
   /** From the host's core to the card, `bytes` in all. */
   private bookRequest(ledger: Ledger, bytes: number): void {
     ledger
-      .book('host.mmio_ns', this.cycles(P.P_HOST_MMIO))
+      .book('host.mmio_ns', this.cycles(P.HOST_MMIO))
       .book('link bytes down', this.wire(bytes))
-      .book('link.down_latency_ns', this.cycles(P.P_DOWN_LATENCY));
+      .book('link.down_latency_ns', this.cycles(P.DOWN_LATENCY));
   }
 
   /** A read by its life; `setup` is the engine's part of its setup. */
@@ -268,24 +268,24 @@ export class Accountant {
     for (const { parameter, cycles } of delays) ledger.book(parameter, cycles);
     ledger
       .book('link bytes up', wire)
-      .book('link.up_latency_ns', this.cycles(P.P_UP_LATENCY))
-      .book('host.write_latency_ns', this.cycles(P.P_HOST_WRITE))
-      .book('host.interrupt_ns', this.cycles(P.P_HOST_INTERRUPT))
+      .book('link.up_latency_ns', this.cycles(P.UP_LATENCY))
+      .book('host.write_latency_ns', this.cycles(P.HOST_WRITE))
+      .book('host.interrupt_ns', this.cycles(P.HOST_INTERRUPT))
       .book('iommu.walk_ns', this.walk(Infinity)); // the message, not translated itself, does not overtake the writes
   }
 
   private get indexBytes(): number {
-    return this.cycles(P.P_FETCH_LINE) === 0 ? INDEX_BYTES : LINE_BYTES;
+    return this.cycles(P.FETCH_LINE) === 0 ? INDEX_BYTES : LINE_BYTES;
   }
 
   /** A request before the last one, for `bytes`. */
   private ahead(bytes: number): Ahead {
-    return { up: this.cycles(P.P_TLP_4DW), down: this.cycles(P.P_TLP_3DW) + bytes };
+    return { up: this.cycles(P.TLP_4DW), down: this.cycles(P.TLP_3DW) + bytes };
   }
 
   /** The part of `translation` that a walk takes; waiting for a walker is on top. */
   private walk(translation: number): number {
-    return this.cycles(P.P_IOTLB_SETS) === 0 ? 0 : Math.min(translation, this.cycles(P.P_IOTLB_WALK));
+    return this.cycles(P.IOTLB_SETS) === 0 ? 0 : Math.min(translation, this.cycles(P.IOTLB_WALK));
   }
 
   private wire(bytes: number): number {

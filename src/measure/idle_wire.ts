@@ -24,14 +24,14 @@ const USED_INDEX_BYTES = 2;
  */
 export function answerOnIdleWire(words: Words, resultBytes: number): IdleAnswer {
   const word = (index: number): number => words.get(index)!;
-  const bytePays = word(P.P_DLLP_BYTE) * DLLP_BYTES;
+  const bytePays = word(P.DLLP_BYTE) * DLLP_BYTES;
   let delays: IdleAnswer['delays'] = [];
   let start = 0;
   let bytes = 0;
   let debt = 0;
   const send = (size: number, causes: IdleAnswer['delays']): void => {
     const ready = causes.reduce((sum, { cycles }) => sum + cycles, 0);
-    const free = start + Math.floor((bytes * word(P.P_BYTE_NUM)) / word(P.P_BYTE_DEN));
+    const free = start + Math.floor((bytes * word(P.BYTE_NUM)) / word(P.BYTE_DEN));
     if (ready > free) {
       delays = causes;
       start = ready;
@@ -39,19 +39,19 @@ export function answerOnIdleWire(words: Words, resultBytes: number): IdleAnswer 
     }
     // the DLLPs that fell due with what was sent before go first
     const due = bytePays === 0 ? 0 : Math.floor(debt / bytePays);
-    debt += size * word(P.P_DLLP_DEBT) - due * bytePays;
+    debt += size * word(P.DLLP_DEBT) - due * bytePays;
     bytes += size + due * DLLP_BYTES;
   };
 
   const writes = [ADMIN_RESULT_HEADER_SIZE, resultBytes, VIRTQ_USED_ELEM_SIZE, USED_INDEX_BYTES];
   const sent = writes.filter((length) => length > 0);
   for (const [turn, length] of sent.entries()) {
-    const before = Math.floor(turn / word(P.P_DMA_WRITE_ENGINES));
-    send(word(P.P_TLP_4DW) + Math.ceil(length / DWORD) * DWORD, [
-      { parameter: 'dma.write_interval_ns', cycles: before * word(P.P_DMA_WRITE_INTERVAL) },
-      { parameter: 'dma.copy_gbps', cycles: Math.ceil((length * word(P.P_DMA_COPY)) / 0x10000) },
+    const before = Math.floor(turn / word(P.DMA_WRITE_ENGINES));
+    send(word(P.TLP_4DW) + Math.ceil(length / DWORD) * DWORD, [
+      { parameter: 'dma.write_interval_ns', cycles: before * word(P.DMA_WRITE_INTERVAL) },
+      { parameter: 'dma.copy_gbps', cycles: Math.ceil((length * word(P.DMA_COPY)) / 0x10000) },
     ]);
   }
-  send(word(P.P_TLP_3DW) + DWORD, [{ parameter: 'msix.lookup_ns', cycles: word(P.P_MSIX) }]);
+  send(word(P.TLP_3DW) + DWORD, [{ parameter: 'msix.lookup_ns', cycles: word(P.MSIX) }]);
   return { delays, wire: wireCycles(words, bytes) };
 }

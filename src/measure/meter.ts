@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Measures single accesses on a card that is otherwise idle: before each one everything has come to rest and a random
 // gap has passed, after it everything comes to rest again, so the link's counters tell its traffic.
-import { P_COMPLETER, P_REGISTER } from '../../assembly/abi/timing_param.ts';
+import * as P from '../../assembly/abi/timing_param.ts';
 import type { AdminRecord } from '../device/admin_record.ts';
 import type { Machine } from '../machine/machine.ts';
 import { NicError } from '../util/errors.ts';
@@ -64,7 +64,7 @@ export class Meter {
       access();
       const { nic } = this.machine;
       const end = kind.reads === 0 ? nic.nextEventTime() : nic.now();
-      const inside = this.cost(P_COMPLETER) + (kind.reads === 0 ? 0 : this.cost(P_REGISTER));
+      const inside = this.cost(P.COMPLETER) + (kind.reads === 0 ? 0 : this.cost(P.REGISTER));
       const phases = { link: end - begin - inside, access: inside };
       return { end, phases, accounts: this.accountant.direct(kind, phases) };
     });

@@ -15,7 +15,7 @@ import {
   JOB_WALK,
   NOTIFY_IDLE,
 } from '../../assembly/abi/state_value.ts';
-import * as T from '../../assembly/abi/trace_kind.ts';
+import * as TRACE from '../../assembly/abi/trace_kind.ts';
 import { ADMIN_COMMAND_NAMES } from '../device/admin_commands.ts';
 import { openSlice, type OpenSlice, type Track } from './perfetto.ts';
 import { ReadTimeline, type FinishedRead } from './reads.ts';
@@ -74,11 +74,11 @@ export class ChainTimeline {
   }
 
   take(record: TraceRecord): void {
-    if (record.kind === T.TRACE_JOB) this.takeJob(record);
-    else if (record.kind === T.TRACE_DMA) this.reads.take(record);
-    else if (record.kind === T.TRACE_DOORBELL) this.takeDoorbell(record);
-    else if (record.kind === T.TRACE_MSIX) this.takeMessage(record);
-    else if (record.kind === T.TRACE_QUEUE) this.takeDecision(record);
+    if (record.kind === TRACE.JOB) this.takeJob(record);
+    else if (record.kind === TRACE.DMA) this.reads.take(record);
+    else if (record.kind === TRACE.DOORBELL) this.takeDoorbell(record);
+    else if (record.kind === TRACE.MSIX) this.takeMessage(record);
+    else if (record.kind === TRACE.QUEUE) this.takeDecision(record);
   }
 
   /** Ends what is still under way when the trace does. */
@@ -140,7 +140,7 @@ export class ChainTimeline {
 
   /** Puts a read into the phase that waited for it, or else beside the chains. */
   private placeRead({ fn, owner, slice, overlapping }: FinishedRead): void {
-    const isOfJob = owner < T.TRACE_OWNER_QUEUE;
+    const isOfJob = owner < TRACE.OWNER_QUEUE;
     const chain = isOfJob ? this.open.get(owner) : undefined;
     const track = isOfJob ? chain?.track : this.queueTrack(fn, owner & 0xffff);
     if (track !== undefined && overlapping.length > 0) track.child('overlapping requests').slices.push(...overlapping);
@@ -150,7 +150,7 @@ export class ChainTimeline {
     } else if (isOfJob) {
       (track ?? this.functionTrack(fn)).child('other reads').slices.push(slice);
     } else {
-      track!.child((owner & T.TRACE_OWNER_NOTIFY) === 0 ? 'ring fetches' : 'suppression').slices.push(slice);
+      track!.child((owner & TRACE.OWNER_NOTIFY) === 0 ? 'ring fetches' : 'suppression').slices.push(slice);
     }
   }
 
@@ -176,7 +176,7 @@ export class ChainTimeline {
 
   /** The suppression machine at rest has decided about everything used so far. */
   private takeDecision({ time, fn, sub, a, b }: TraceRecord): void {
-    if (a !== T.TRACE_QUEUE_NOTIFY || b !== NOTIFY_IDLE) return;
+    if (a !== TRACE.QUEUE_NOTIFY || b !== NOTIFY_IDLE) return;
     const state = this.queue(`${fn}/${sub}`);
     state.used = state.used.filter(({ decided }) => decided >= time); // the others got no message
     for (const entry of state.used) entry.decided = time;

@@ -7,4 +7,9 @@ export { CREDIT_POOLS, TRACE_KINDS, traceRecords } from './records.ts';
 export type { TracedCard, TraceRecord } from './records.ts';
 export { tracedCard } from './traced_card.ts';
 export { vcdPieces } from './vcd.ts';
-export { TRACE_MASK_DATA, TRACE_MASK_FRAMES, TRACE_MASK_STATE, TRACE_MASK_TLP } from '../../assembly/abi/trace_kind.ts';
+export {
+  MASK_DATA as TRACE_MASK_DATA,
+  MASK_FRAMES as TRACE_MASK_FRAMES,
+  MASK_STATE as TRACE_MASK_STATE,
+  MASK_TLP as TRACE_MASK_TLP,
+} from '../../assembly/abi/trace_kind.ts';

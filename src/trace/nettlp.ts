@@ -7,7 +7,7 @@
 //
 // Port at both ends: 0x3000 + tag for requests of the card and their completions, 0x4000 + the low four bits of the tag for
 // those of the root complex. The time stamp is that of the core's clock.
-import * as T from '../../assembly/abi/trace_kind.ts';
+import * as TRACE from '../../assembly/abi/trace_kind.ts';
 import { enhancedPacket, INBOUND, interfaceDescription, OUTBOUND, sectionHeader } from './pcapng.ts';
 import { nanoseconds, type TracedCard, type TraceRecord } from './records.ts';
 import { TlpEncoder, type Tlp } from './tlp.ts';
@@ -37,8 +37,8 @@ export function* tlpPieces(card: TracedCard, records: Iterable<TraceRecord>): Ge
   const encoder = new TlpEncoder(card);
   const packets: { time: number; isDown: boolean; tlp: Tlp }[] = [];
   for (const record of records) {
-    if (record.kind !== T.TRACE_TLP) continue;
-    packets.push({ time: record.time, isDown: (record.sub & T.TLP_DOWN) !== 0, tlp: encoder.encode(record) });
+    if (record.kind !== TRACE.TLP) continue;
+    packets.push({ time: record.time, isDown: (record.sub & TRACE.TLP_DOWN) !== 0, tlp: encoder.encode(record) });
   }
   packets.sort((one, other) => one.time - other.time);
 

@@ -2,7 +2,7 @@
 // Capture files in the pcapng format (draft-ietf-opsawg-pcapng), little-endian: one section, one interface description
 // for each function and one for the wire, each frame with its direction as its interface sees it. Stamps are simulated
 // time in nanoseconds, so a capture begins in the first seconds of 1970.
-import * as T from '../../assembly/abi/trace_kind.ts';
+import * as TRACE from '../../assembly/abi/trace_kind.ts';
 import { addressText } from '../util/address_text.ts';
 import {
   BYTE_ORDER_MAGIC,
@@ -117,10 +117,10 @@ export function* framePieces(card: TracedCard, records: Iterable<TraceRecord>): 
   for (let fn = 0; fn < card.functions; fn++) {
     yield interfaceDescription(functionName(fn, card), `virtio-net function ${addressText(card.routingId(fn))}`);
   }
-  yield interfaceDescription(functionName(T.TRACE_NOBODY), 'wire port');
+  yield interfaceDescription(functionName(TRACE.NOBODY), 'wire port');
   for (const { kind, fn, sub, a, time, payload } of records) {
-    if (kind !== T.TRACE_FRAME) continue;
-    const isWire = fn === T.TRACE_NOBODY;
+    if (kind !== TRACE.FRAME) continue;
+    const isWire = fn === TRACE.NOBODY;
     const isIntoSwitch = sub === 0;
     yield enhancedPacket({
       interfaceId: isWire ? card.functions : fn,

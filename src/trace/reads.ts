@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The DMA reads of a card, put together from their records. A read belongs to a job or to a queue, which has one under way
 // at a time; it is asked for as a whole and goes out as one or more requests, each with a tag and a number of its own.
-import * as T from '../../assembly/abi/trace_kind.ts';
+import * as TRACE from '../../assembly/abi/trace_kind.ts';
 import { openSlice, type OpenSlice } from './perfetto.ts';
 import type { TraceRecord } from './records.ts';
 
@@ -45,18 +45,18 @@ export class ReadTimeline {
 
   take(record: TraceRecord): void {
     const { time, sub, e } = record;
-    if (sub === T.TRACE_DMA_ASKED) {
+    if (sub === TRACE.DMA_ASKED) {
       this.ask(record);
       return;
     }
-    if (sub === T.TRACE_DMA_ISSUED) {
+    if (sub === TRACE.DMA_ISSUED) {
       this.issue(record);
       return;
     }
     const request = this.requests.get(e);
     if (request === undefined) return; // the trace began after it
-    if (sub === T.TRACE_DMA_SERVED) request.served = time;
-    else this.endRequest(request, e, time, sub === T.TRACE_DMA_DROPPED);
+    if (sub === TRACE.DMA_SERVED) request.served = time;
+    else this.endRequest(request, e, time, sub === TRACE.DMA_DROPPED);
   }
 
   /** Ends what is still under way when the trace does. */

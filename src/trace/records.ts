@@ -2,7 +2,7 @@
 // Records of the trace ring as the core writes them (assembly/abi/record.ts has the layout, trace_kind.ts what they say), and what the writers have
 // to know about the card that they come from.
 import * as R from '../../assembly/abi/record.ts';
-import * as T from '../../assembly/abi/trace_kind.ts';
+import * as TRACE from '../../assembly/abi/trace_kind.ts';
 import { NicError } from '../util/errors.ts';
 
 /** What the writers ask about a card. */
@@ -110,17 +110,17 @@ function* recordsOf(chunks: Iterable<Uint8Array>): Generator<TraceRecord, void, 
 
 /** Kinds of records by number, as reports name them. */
 export const TRACE_KINDS: ReadonlyMap<number, string> = new Map([
-  [T.TRACE_TLP, 'tlp'],
-  [T.TRACE_TAGS, 'tags'],
-  [T.TRACE_CREDITS, 'credits'],
-  [T.TRACE_STATUS, 'device_status'],
-  [T.TRACE_QUEUE, 'queue'],
-  [T.TRACE_JOB, 'job'],
-  [T.TRACE_DMA, 'dma'],
-  [T.TRACE_DOORBELL, 'doorbell'],
-  [T.TRACE_MSIX, 'msix'],
-  [T.TRACE_FRAME, 'frame'],
-  [T.TRACE_REGISTER, 'register'],
+  [TRACE.TLP, 'tlp'],
+  [TRACE.TAGS, 'tags'],
+  [TRACE.CREDITS, 'credits'],
+  [TRACE.STATUS, 'device_status'],
+  [TRACE.QUEUE, 'queue'],
+  [TRACE.JOB, 'job'],
+  [TRACE.DMA, 'dma'],
+  [TRACE.DOORBELL, 'doorbell'],
+  [TRACE.MSIX, 'msix'],
+  [TRACE.FRAME, 'frame'],
+  [TRACE.REGISTER, 'register'],
 ]);
 
 /** Pools of credits by number, without the direction. */
@@ -128,7 +128,7 @@ export const CREDIT_POOLS = ['ph', 'pd', 'nph', 'npd', 'cplh', 'cpld'] as const;
 
 /** `pf`, `vf1`, ..., then `od1`, ... for functions on demand; `wire` for what belongs to no function. */
 export function functionName(fn: number, { vfs = Infinity }: Pick<TracedCard, 'vfs'> = {}): string {
-  if (fn === T.TRACE_NOBODY) return 'wire';
+  if (fn === TRACE.NOBODY) return 'wire';
   if (fn > vfs) return `od${fn - vfs}`;
   return fn === 0 ? 'pf' : `vf${fn}`;
 }

@@ -2,21 +2,21 @@
 // A trace as a timeline: each chain of a queue from the moment a job takes it until its message has arrived at the host,
 // with the job's phases and its DMA reads inside; doorbells, messages, TLPs, registers and frames beside it; counters.
 // An administration command carries its name. A flow leads from the doorbell to the chain and on to the message.
-import * as T from '../../assembly/abi/trace_kind.ts';
+import * as TRACE from '../../assembly/abi/trace_kind.ts';
 import { ChainTimeline } from './chains.ts';
 import { trackPieces, Track } from './perfetto.ts';
 import { CREDIT_POOLS, functionName, type TracedCard, type TraceRecord } from './records.ts';
 
 const TLP_NAMES: ReadonlyMap<number, string> = new Map([
-  [T.TLP_MRD, 'MRd'],
-  [T.TLP_MWR, 'MWr'],
-  [T.TLP_CPL, 'Cpl'],
-  [T.TLP_CPLD, 'CplD'],
-  [T.TLP_CFGRD, 'CfgRd'],
-  [T.TLP_CFGWR, 'CfgWr'],
-  [T.TLP_MSG, 'Msg'],
+  [TRACE.TLP_MRD, 'MRd'],
+  [TRACE.TLP_MWR, 'MWr'],
+  [TRACE.TLP_CPL, 'Cpl'],
+  [TRACE.TLP_CPLD, 'CplD'],
+  [TRACE.TLP_CFGRD, 'CfgRd'],
+  [TRACE.TLP_CFGWR, 'CfgWr'],
+  [TRACE.TLP_MSG, 'Msg'],
 ]);
-/** What a register access of TRACE_REGISTER goes to, where it is no BAR. */
+/** What a register access of TRACE.REGISTER goes to, where it is no BAR. */
 const REGISTER_SPACES: ReadonlyMap<number, string> = new Map([
   [6, 'legacy'],
   [7, 'config'],
@@ -56,9 +56,9 @@ class Timeline {
     const { time, kind, fn, sub, a, b, c, cLow, cHigh, d, e } = record;
     this.last = Math.max(this.last, time);
     switch (kind) {
-      case T.TRACE_TLP:
-        this.process.child((sub & T.TLP_DOWN) === 0 ? 'link up' : 'link down').slices.push({
-          name: TLP_NAMES.get(sub & T.TLP_TYPE_MASK) ?? `TLP type ${sub & T.TLP_TYPE_MASK}`,
+      case TRACE.TLP:
+        this.process.child((sub & TRACE.TLP_DOWN) === 0 ? 'link up' : 'link down').slices.push({
+          name: TLP_NAMES.get(sub & TRACE.TLP_TYPE_MASK) ?? `TLP type ${sub & TRACE.TLP_TYPE_MASK}`,
           category: 'link',
           begin: time,
           end: time + b,
@@ -68,21 +68,21 @@ class Timeline {
             bytes: a & 0xffff,
             tag: a >>> 16,
             link_bytes: e,
-            ...((sub & T.TLP_PASID) !== 0 ? { pasid: d } : d === 0 ? {} : { bytes_left: d }),
-            ...(sub >>> T.TLP_STATUS_SHIFT === 0 ? {} : { status: sub >>> T.TLP_STATUS_SHIFT }),
+            ...((sub & TRACE.TLP_PASID) !== 0 ? { pasid: d } : d === 0 ? {} : { bytes_left: d }),
+            ...(sub >>> TRACE.TLP_STATUS_SHIFT === 0 ? {} : { status: sub >>> TRACE.TLP_STATUS_SHIFT }),
           },
         });
         break;
-      case T.TRACE_TAGS:
+      case TRACE.TAGS:
         this.process.counter('tags in use').values.push({ time, value: a });
         break;
-      case T.TRACE_CREDITS: {
+      case TRACE.CREDITS: {
         const steps = this.credits.get(sub) ?? [];
         this.credits.set(sub, steps);
         steps.push({ time, units: a }, { time: c, units: -a });
         break;
       }
-      case T.TRACE_STATUS:
+      case TRACE.STATUS:
         this.functionTrack(fn)
           .child('device_status')
           .slices.push({
@@ -91,11 +91,11 @@ class Timeline {
             begin: time,
           });
         break;
-      case T.TRACE_QUEUE:
+      case TRACE.QUEUE:
         this.chains.take(record);
         this.takeQueue(time, fn, sub, a, b);
         break;
-      case T.TRACE_FRAME:
+      case TRACE.FRAME:
         this.functionTrack(fn)
           .child('frames')
           .slices.push({
@@ -105,7 +105,7 @@ class Timeline {
             annotations: { bytes: a },
           });
         break;
-      case T.TRACE_REGISTER:
+      case TRACE.REGISTER:
         this.functionTrack(fn)
           .child('registers')
           .slices.push({
@@ -128,12 +128,12 @@ class Timeline {
   /** Buffers that the driver has made available and not been given back, and chains in work. */
   private takeQueue(time: number, fn: number, queue: number, what: number, value: number): void {
     const track = this.functionTrack(fn).child(`queue ${queue}`);
-    if (what === T.TRACE_QUEUE_JOBS) track.counter('jobs').values.push({ time, value });
+    if (what === TRACE.QUEUE_JOBS) track.counter('jobs').values.push({ time, value });
     const key = `${fn}/${queue}`;
     const ring = this.rings.get(key) ?? {};
     this.rings.set(key, ring);
-    if (what === T.TRACE_QUEUE_AVAIL_SEEN) ring.seen = value;
-    else if (what === T.TRACE_QUEUE_USED_IDX) ring.used = value;
+    if (what === TRACE.QUEUE_AVAIL_SEEN) ring.seen = value;
+    else if (what === TRACE.QUEUE_USED_IDX) ring.used = value;
     else return;
     if (ring.seen === undefined || ring.used === undefined) return;
     track.counter('ring depth').values.push({ time, value: (ring.seen - ring.used) & 0xffff });
@@ -141,8 +141,8 @@ class Timeline {
 
   private creditCounter(pool: number, steps: { time: number; units: number }[]): void {
     const limit = this.card.creditLimit?.(pool);
-    const way = pool < T.CREDIT_DOWN ? 'up' : 'down';
-    const name = CREDIT_POOLS[pool % T.CREDIT_DOWN]?.toUpperCase();
+    const way = pool < TRACE.CREDIT_DOWN ? 'up' : 'down';
+    const name = CREDIT_POOLS[pool % TRACE.CREDIT_DOWN]?.toUpperCase();
     const { values } = this.process.counter(`${way} ${name} credits ${limit === undefined ? 'taken' : 'available'}`);
     let taken = 0;
     // what comes back is there before what is taken in the same cycle

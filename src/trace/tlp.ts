@@ -8,7 +8,7 @@
 //   8  | address, 4 or 8 bytes |  or  | target id 16 | 0 | register 10, 2 |
 //   4  | completer id 16 | status 3, BCM, byte count 12 |          completions
 //   8  | requester id 16 | tag 8 | 0, lower address 7 |
-import * as T from '../../assembly/abi/trace_kind.ts';
+import * as TRACE from '../../assembly/abi/trace_kind.ts';
 import type { TracedCard, TraceRecord } from './records.ts';
 
 const FMT_4DW = 0x20;
@@ -51,23 +51,23 @@ export class TlpEncoder {
 
   encode(record: TraceRecord): Tlp {
     const { sub, a, cLow, d } = record;
-    const type = sub & T.TLP_TYPE_MASK;
-    const isDown = (sub & T.TLP_DOWN) !== 0;
-    const isCompletion = type === T.TLP_CPL || type === T.TLP_CPLD;
-    const isConfig = type === T.TLP_CFGRD || type === T.TLP_CFGWR;
-    const isMessage = type === T.TLP_MSG;
-    const isPosted = type === T.TLP_MWR || isMessage;
-    const is4Dw = isMessage || (!isCompletion && !isConfig && (sub & T.TLP_4DW) !== 0);
-    const hasData = type === T.TLP_MWR || type === T.TLP_CPLD || type === T.TLP_CFGWR;
+    const type = sub & TRACE.TLP_TYPE_MASK;
+    const isDown = (sub & TRACE.TLP_DOWN) !== 0;
+    const isCompletion = type === TRACE.TLP_CPL || type === TRACE.TLP_CPLD;
+    const isConfig = type === TRACE.TLP_CFGRD || type === TRACE.TLP_CFGWR;
+    const isMessage = type === TRACE.TLP_MSG;
+    const isPosted = type === TRACE.TLP_MWR || isMessage;
+    const is4Dw = isMessage || (!isCompletion && !isConfig && (sub & TRACE.TLP_4DW) !== 0);
+    const hasData = type === TRACE.TLP_MWR || type === TRACE.TLP_CPLD || type === TRACE.TLP_CFGWR;
     const dataBytes = isMessage ? 0 : a & 0xffff;
     const lead = cLow & 3; // bytes of the first doubleword before the data
     // a read of nothing still names one doubleword
-    const dwords = isMessage || type === T.TLP_CPL ? 0 : Math.max(1, Math.ceil((lead + dataBytes) / 4));
+    const dwords = isMessage || type === TRACE.TLP_CPL ? 0 : Math.max(1, Math.ceil((lead + dataBytes) / 4));
     const tag = isPosted ? 0 : a >>> 16;
     const headerBytes = is4Dw ? 16 : 12;
 
     const data = hasData ? record.payload.subarray(0, dataBytes) : new Uint8Array();
-    const prefixBytes = (sub & T.TLP_PASID) === 0 ? 0 : 4;
+    const prefixBytes = (sub & TRACE.TLP_PASID) === 0 ? 0 : 4;
     const length = prefixBytes + headerBytes + (hasData ? 4 * dwords : 0);
     const isWhole = data.length === dataBytes;
     const bytes = new Uint8Array(hasData && !isWhole ? prefixBytes + headerBytes : length);
@@ -75,7 +75,7 @@ export class TlpEncoder {
     const header = new DataView(bytes.buffer, prefixBytes, headerBytes);
     header.setUint8(0, (is4Dw ? FMT_4DW : 0) | (hasData ? FMT_DATA : 0) | this.typeBits(type, record.fn));
     header.setUint8(1, (((tag >>> 9) & 1) << 7) | (((tag >>> 8) & 1) << 3));
-    header.setUint16(2, ((sub & T.TLP_POISONED) === 0 ? 0 : POISONED) | (dwords & 0x3ff));
+    header.setUint16(2, ((sub & TRACE.TLP_POISONED) === 0 ? 0 : POISONED) | (dwords & 0x3ff));
     if (isCompletion) this.completion(header, record, isDown, tag);
     else this.request(header, record, isDown, tag);
     if (hasData && isWhole) bytes.set(data, prefixBytes + headerBytes + lead);
@@ -83,31 +83,31 @@ export class TlpEncoder {
   }
 
   private typeBits(type: number, fn: number): number {
-    if (type === T.TLP_CPL || type === T.TLP_CPLD) return TYPE_CPL;
-    if (type === T.TLP_MSG) return TYPE_MSG_LOCAL;
-    if (type !== T.TLP_CFGRD && type !== T.TLP_CFGWR) return 0; // memory
+    if (type === TRACE.TLP_CPL || type === TRACE.TLP_CPLD) return TYPE_CPL;
+    if (type === TRACE.TLP_MSG) return TYPE_MSG_LOCAL;
+    if (type !== TRACE.TLP_CFGRD && type !== TRACE.TLP_CFGWR) return 0; // memory
     // VFs beyond the card's own bus are reached by type 1 requests (§9.2.1.2)
     return this.idOf(fn) >>> 8 === this.idOf(0) >>> 8 ? TYPE_CFG0 : TYPE_CFG1;
   }
 
   private request(header: DataView, record: TraceRecord, isDown: boolean, tag: number): void {
     const { sub, a, fn, cLow, cHigh } = record;
-    const type = sub & T.TLP_TYPE_MASK;
+    const type = sub & TRACE.TLP_TYPE_MASK;
     header.setUint16(4, isDown ? ROOT_COMPLEX_ID : this.idOf(fn));
     header.setUint8(6, tag & 0xff);
-    if (type === T.TLP_MSG) {
+    if (type === TRACE.TLP_MSG) {
       header.setUint8(7, a === 0 ? MSG_DEASSERT_INTA : MSG_ASSERT_INTA);
       return;
     }
     header.setUint8(7, byteEnables(cLow & 3, a & 0xffff));
-    if (type === T.TLP_CFGRD || type === T.TLP_CFGWR) {
+    if (type === TRACE.TLP_CFGRD || type === TRACE.TLP_CFGWR) {
       this.configRequests.add(tag);
       header.setUint16(8, this.idOf(fn));
       header.setUint16(10, cLow & 0xffc);
       return;
     }
-    if (isDown && type === T.TLP_MRD) this.configRequests.delete(tag); // the tag is in use for something else now
-    if ((sub & T.TLP_4DW) !== 0) {
+    if (isDown && type === TRACE.TLP_MRD) this.configRequests.delete(tag); // the tag is in use for something else now
+    if ((sub & TRACE.TLP_4DW) !== 0) {
       header.setUint32(8, cHigh);
       header.setUint32(12, (cLow & ~3) >>> 0);
     } else {
@@ -117,7 +117,7 @@ export class TlpEncoder {
 
   private completion(header: DataView, { sub, fn, cLow, d }: TraceRecord, isDown: boolean, tag: number): void {
     const isOfConfig = !isDown && this.configRequests.delete(tag);
-    const status = (sub >>> T.TLP_STATUS_SHIFT) & 7;
+    const status = (sub >>> TRACE.TLP_STATUS_SHIFT) & 7;
     header.setUint16(4, isDown ? ROOT_COMPLEX_ID : this.idOf(fn));
     header.setUint16(6, (status << 13) | ((isOfConfig ? FIXED_BYTE_COUNT : d) & 0xfff));
     header.setUint16(8, isDown ? this.idOf(fn) : ROOT_COMPLEX_ID);
@@ -127,7 +127,7 @@ export class TlpEncoder {
 
   /** The id of a function; what belongs to none speaks for the card, which is the PF. */
   private idOf(fn: number): number {
-    return this.card.routingId(fn === T.TRACE_NOBODY ? 0 : fn);
+    return this.card.routingId(fn === TRACE.NOBODY ? 0 : fn);
   }
 }
 

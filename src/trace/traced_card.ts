@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the writers of trace files have to know of the card that recorded.
-import { CREDIT_DOWN } from '../../assembly/abi/trace_kind.ts';
+import * as TRACE from '../../assembly/abi/trace_kind.ts';
 import type { Nic } from '../device/nic.ts';
 import type { ResolvedProfile } from '../device/profile.ts';
 import { checkWhole } from '../util/options.ts';
@@ -21,6 +21,6 @@ export function tracedCard(nic: Nic, adminQueue: number): TracedCard {
 
 /** What the receiver of a pool lets its sender have out; undefined for infinite credits, which the profile writes as 0. */
 function creditLimit({ values }: ResolvedProfile, pool: number): number | undefined {
-  const receiver = pool < CREDIT_DOWN ? 'host' : 'card';
-  return values.get(`credit.${receiver}_${CREDIT_POOLS[pool % CREDIT_DOWN]}`) || undefined;
+  const receiver = pool < TRACE.CREDIT_DOWN ? 'host' : 'card';
+  return values.get(`credit.${receiver}_${CREDIT_POOLS[pool % TRACE.CREDIT_DOWN]}`) || undefined;
 }

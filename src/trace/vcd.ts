@@ -4,7 +4,7 @@
 //
 // Records lie in the order in which they were made, but speak of times ahead: a TLP waits for the link, credits come back
 // later, a message arrives later. So all changes are collected first and sorted.
-import * as T from '../../assembly/abi/trace_kind.ts';
+import * as TRACE from '../../assembly/abi/trace_kind.ts';
 import { CREDIT_POOLS, functionName, picoseconds, type TracedCard, type TraceRecord } from './records.ts';
 
 interface Signal {
@@ -27,12 +27,12 @@ const CODES = 94;
 const BY_NAME = new Intl.Collator('en', { numeric: true });
 
 const QUEUE_SIGNALS: ReadonlyMap<number, readonly [name: string, bits: number]> = new Map([
-  [T.TRACE_QUEUE_AVAIL_SEEN, ['avail_seen', 16]],
-  [T.TRACE_QUEUE_AVAIL_IDX, ['avail_idx', 16]],
-  [T.TRACE_QUEUE_USED_IDX, ['used_idx', 16]],
-  [T.TRACE_QUEUE_JOBS, ['jobs', 8]],
-  [T.TRACE_QUEUE_FETCH, ['fetch_state', 3]],
-  [T.TRACE_QUEUE_NOTIFY, ['notify_state', 3]],
+  [TRACE.QUEUE_AVAIL_SEEN, ['avail_seen', 16]],
+  [TRACE.QUEUE_AVAIL_IDX, ['avail_idx', 16]],
+  [TRACE.QUEUE_USED_IDX, ['used_idx', 16]],
+  [TRACE.QUEUE_JOBS, ['jobs', 8]],
+  [TRACE.QUEUE_FETCH, ['fetch_state', 3]],
+  [TRACE.QUEUE_NOTIFY, ['notify_state', 3]],
 ]);
 
 function scope(name: string): Scope {
@@ -166,42 +166,42 @@ function take(changes: Changes, card: TracedCard, record: TraceRecord): void {
     changes.set(changes.signal(path, name, bits, null), at, value);
 
   switch (kind) {
-    case T.TRACE_TLP: {
-      const way = (sub & T.TLP_DOWN) === 0 ? 'up' : 'down';
+    case TRACE.TLP: {
+      const way = (sub & TRACE.TLP_DOWN) === 0 ? 'up' : 'down';
       changes.during(changes.signal(['link'], `${way}_busy`, 1, 0), time, time + b);
       changes.during(changes.signal(['link'], `${way}_tlps`, 8, 0), time, time + b);
-      set(['link'], `${way}_type`, 4, sub & T.TLP_TYPE_MASK);
+      set(['link'], `${way}_type`, 4, sub & TRACE.TLP_TYPE_MASK);
       break;
     }
-    case T.TRACE_TAGS:
+    case TRACE.TAGS:
       set(['requester'], 'tags', 16, a);
       break;
-    case T.TRACE_CREDITS: {
-      const way = sub < T.CREDIT_DOWN ? 'up' : 'down';
+    case TRACE.CREDITS: {
+      const way = sub < TRACE.CREDIT_DOWN ? 'up' : 'down';
       const limit = card.creditLimit?.(sub);
-      const pool = `${CREDIT_POOLS[sub % T.CREDIT_DOWN]}_${limit === undefined ? 'taken' : 'available'}`;
+      const pool = `${CREDIT_POOLS[sub % TRACE.CREDIT_DOWN]}_${limit === undefined ? 'taken' : 'available'}`;
       const signal = changes.signal([`credits_${way}`], pool, 16, limit ?? 0);
       const units = limit === undefined ? a : -a;
       changes.step(signal, time, units);
       changes.step(signal, c, -units);
       break;
     }
-    case T.TRACE_STATUS:
+    case TRACE.STATUS:
       set([scopeName], 'device_status', 8, a);
       break;
-    case T.TRACE_QUEUE: {
+    case TRACE.QUEUE: {
       const queueSignal = QUEUE_SIGNALS.get(a);
       if (queueSignal !== undefined) set([scopeName, `queue${sub}`], ...queueSignal, b);
       break;
     }
-    case T.TRACE_DOORBELL:
+    case TRACE.DOORBELL:
       pulse([scopeName, `queue${sub}`], 'doorbell', time);
       break;
-    case T.TRACE_MSIX:
+    case TRACE.MSIX:
       pulse([scopeName], 'msix', c);
       set([scopeName], 'msix_vector', 11, sub, c);
       break;
-    case T.TRACE_REGISTER:
+    case TRACE.REGISTER:
       pulse([scopeName], (sub & 1) === 1 ? 'register_write' : 'register_read', time);
       set([scopeName], 'register_space', 3, sub >>> 1);
       set([scopeName], 'register_offset', 24, a & 0xffffff);

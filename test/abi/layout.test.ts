@@ -41,7 +41,7 @@ describe('docs/state.md', () => {
 
   it('says where bus mastering of a function stands, and who writes it', () => {
     // behind 4096 bytes of configuration space: two words, and two bytes
-    expect(text).toMatch(/^\| 0x100a \| u8 \| `FN_BUS_MASTER` \| [^|]*\| pci \|$/m);
+    expect(text).toMatch(/^\| 0x100a \| u8 \| `FN\.BUS_MASTER` \| [^|]*\| pci \|$/m);
   });
 });
 
@@ -153,7 +153,7 @@ describe('layoutHash', () => {
   it('changes with a value that is stored', () => {
     expect(layoutHash(TABLE, { ...STORED_VALUES, JOB_RETIRE: 9 })).not.toBe(hash);
     expect(Object.keys(STORED_VALUES)).toEqual(
-      expect.arrayContaining(['EV_QUEUE', 'JOB_RETIRE', 'P_SEED', 'CFG_MTU', 'C_FLOOD_FRAMES', 'CAP_EXP']),
+      expect.arrayContaining(['EV.QUEUE', 'JOB_RETIRE', 'P.SEED', 'CFG.MTU', 'C_FLOOD_FRAMES', 'CAP_EXP']),
     );
   });
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which fields of the state a source text writes. In the core: `store<T>(base, value, FIELD)`, memory.fill, memory.copy, and
 // calls of functions that store where an argument of theirs points. In the host: elements of views, and their setters. A
-// field is known by its constant; what a local name stands for is looked up in the function around it. What an address is
+// field is known by its constant, as in `Q.SIZE`; what a local name stands for is looked up in the function around it. What an address is
 // loaded from is not written, and a pointer that was stored somewhere is not followed.
 import ts from 'typescript';
 
@@ -124,6 +124,10 @@ function namesIn(expression: ts.Expression, known: Known, seen: ReadonlySet<stri
     if (ts.isConditionalExpression(node)) {
       look(node.whenTrue);
       look(node.whenFalse);
+      return;
+    }
+    if (ts.isPropertyAccessExpression(node) && known.isField(node.getText())) {
+      names.push(node.getText());
       return;
     }
     if (!ts.isIdentifier(node)) {

@@ -3,8 +3,8 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { FUNCTIONS } from '../../assembly/abi/state_map.ts';
-import { CTL_TAGS_USED } from '../../assembly/abi/control.ts';
-import { FN_MSIX_PBA, FN_STRIDE } from '../../assembly/abi/function.ts';
+import * as CTL from '../../assembly/abi/control.ts';
+import * as FN from '../../assembly/abi/function.ts';
 import { bootExecutor } from '../../src/fuzz/card_target.ts';
 import type { Executor } from '../../src/fuzz/executor.ts';
 import { checkRun } from '../../src/fuzz/oracles.ts';
@@ -99,11 +99,11 @@ describe('after a run', () => {
   });
 
   it('a byte of a function that nobody addressed is O5', () => {
-    expect(ask(() => put32(FUNCTIONS + 3 * FN_STRIDE + 0x800, 1))).toBe('O5');
+    expect(ask(() => put32(FUNCTIONS + 3 * FN.STRIDE + 0x800, 1))).toBe('O5');
   });
 
   it('a tag that is still in use is O10', () => {
-    expect(ask(() => put32(CTL_TAGS_USED, 1))).toBe('O10');
+    expect(ask(() => put32(CTL.TAGS_USED, 1))).toBe('O10');
   });
 
   it('a clock that went back is O10', () => {
@@ -119,7 +119,7 @@ describe('after a run', () => {
   });
 
   it('a pending bit of a vector that may fire is O12', () => {
-    expect(ask(() => put32(FUNCTIONS + FN_STRIDE + FN_MSIX_PBA, 2))).toBe('O12');
+    expect(ask(() => put32(FUNCTIONS + FN.STRIDE + FN.MSIX_PBA, 2))).toBe('O12');
   });
 
   it('a chain used without a message is O12', () => {

@@ -3,9 +3,9 @@
 // look into it.
 import { describe, expect, it } from 'vitest';
 
-import { CTL_EVENT_FREE, CTL_JOB_FREE, CTL_NOW, CTL_TAGS_USED } from '../../assembly/abi/control.ts';
-import { JOB_STATE } from '../../assembly/abi/job.ts';
-import { TRACE_MASK_FRAMES } from '../../assembly/abi/trace_kind.ts';
+import * as CTL from '../../assembly/abi/control.ts';
+import * as JOB from '../../assembly/abi/job.ts';
+import * as TRACE from '../../assembly/abi/trace_kind.ts';
 import { CoreTrap, Machine } from '../../src/index.ts';
 import { traceRecords } from '../../src/trace/index.ts';
 
@@ -16,7 +16,7 @@ function busy(build: (typeof BUILDS)[number]) {
   const machine = new Machine({ totalVfs: 1, traceBytes: 65536 }, { build });
   const driver = machine.startModern(1);
   const frame = new Uint8Array(64).fill(0xff, 0, 6);
-  machine.nic.startTrace(TRACE_MASK_FRAMES);
+  machine.nic.startTrace(TRACE.MASK_FRAMES);
   driver.send(frame);
   machine.settle();
   driver.send(frame);
@@ -37,11 +37,11 @@ type Core = Machine['nic']['core'];
 
 describe('the debug build traps, and the release build goes on,', () => {
   it.each<[what: string, isTime: (core: Core) => boolean, spoil: (core: Core) => void]>([
-    ['where a free job is at work', () => true, ({ u8, u32 }) => (u8[u32[CTL_JOB_FREE >> 2]! + JOB_STATE] = 1)],
+    ['where a free job is at work', () => true, ({ u8, u32 }) => (u8[u32[CTL.JOB_FREE >> 2]! + JOB.STATE] = 1)],
     [
       'where more tags are given back than were taken',
-      ({ u32 }) => u32[CTL_TAGS_USED >> 2]! > 0,
-      ({ u32 }) => (u32[CTL_TAGS_USED >> 2] = 0),
+      ({ u32 }) => u32[CTL.TAGS_USED >> 2]! > 0,
+      ({ u32 }) => (u32[CTL.TAGS_USED >> 2] = 0),
     ],
   ])('%s', (_what, isTime, spoil) => {
     const [debug, release] = BUILDS.map((build) => {
@@ -61,10 +61,10 @@ describe.each(BUILDS)('a trap of the %s build', (build) => {
   it('has the state that it left, and the records that nobody had taken', () => {
     const machine = busy(build);
     const { nic } = machine;
-    nic.core.u32[CTL_EVENT_FREE >> 2] = 0; // no block may have so many events pending
+    nic.core.u32[CTL.EVENT_FREE >> 2] = 0; // no block may have so many events pending
 
     const trap = trapOf(() => machine.settle())!;
-    const now = nic.core.view.getBigUint64(CTL_NOW, true);
+    const now = nic.core.view.getBigUint64(CTL.NOW, true);
     const other = new Machine({ totalVfs: 1, traceBytes: 65536 }, { build });
     other.nic.restore(trap.snapshot);
 
@@ -77,7 +77,7 @@ describe.each(BUILDS)('a trap of the %s build', (build) => {
 
   it('comes out of register accesses and of others alike', () => {
     const { nic } = busy(build);
-    nic.core.u32[CTL_EVENT_FREE >> 2] = 0;
+    nic.core.u32[CTL.EVENT_FREE >> 2] = 0;
 
     expect(trapOf(() => nic.write(1, 2, 0x3000, 2, 0))).not.toBeNull(); // a doorbell
     expect(trapOf(() => nic.receiveFrame(new Uint8Array(64)))).not.toBeNull();

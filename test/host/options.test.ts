@@ -3,7 +3,7 @@
 // file, and nothing is made of the rest.
 import { describe, expect, it } from 'vitest';
 
-import { TRACE_MASK_TLP } from '../../assembly/abi/trace_kind.ts';
+import * as TRACE from '../../assembly/abi/trace_kind.ts';
 import {
   coreUrl,
   createNic,
@@ -264,7 +264,7 @@ describe('what is asked of a card', () => {
     ['time before the start', () => nic.advance(-1), 'advance to -1: cycles from 0 to'],
     ['time that is none', () => nic.advance(Number.NaN), 'advance to NaN'],
     ['a trace of nothing known', () => nic.startTrace(Number.NaN), 'mask = NaN: a whole number from 0 to 15'],
-    ['a trace of more', () => nic.startTrace(TRACE_MASK_TLP << 4), 'mask = 16: a whole number from 0 to 15'],
+    ['a trace of more', () => nic.startTrace(TRACE.MASK_TLP << 4), 'mask = 16: a whole number from 0 to 15'],
     [
       'an answer with another name',
       () => nic.injectAdminStatus(loose({ statsu: 1 })),

@@ -4,7 +4,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { ARENA_BASE } from '../../assembly/abi/state_map.ts';
-import { CTL_LAYOUT_HASH } from '../../assembly/abi/control.ts';
+import * as CTL from '../../assembly/abi/control.ts';
 import { layoutHash, STORED_VALUES, type StoredValues } from '../../src/layout/hash.ts';
 import type { Table } from '../../src/layout/rows.ts';
 import { TABLE } from '../../src/layout/table.ts';
@@ -30,7 +30,7 @@ function swapped(one: string, other: string): Table {
 /** A snapshot as a build with such a layout would have taken it. */
 function snapshotOf(table: Table, values: StoredValues): Uint8Array {
   const snapshot = card().snapshot();
-  new DataView(snapshot.buffer).setUint32(CTL_LAYOUT_HASH - ARENA_BASE, layoutHash(table, values), true);
+  new DataView(snapshot.buffer).setUint32(CTL.LAYOUT_HASH - ARENA_BASE, layoutHash(table, values), true);
   return snapshot;
 }
 
@@ -54,7 +54,11 @@ describe('restore', () => {
       () => snapshotOf(swapped('FN_MEMORY', 'FN_BUS_MASTER'), STORED_VALUES),
       /another build/,
     ],
-    ['one whose events have other codes', () => snapshotOf(TABLE, { ...STORED_VALUES, EV_QUEUE: 60 }), /another build/],
+    [
+      'one whose events have other codes',
+      () => snapshotOf(TABLE, { ...STORED_VALUES, 'EV.QUEUE': 60 }),
+      /another build/,
+    ],
   ])('refuses %s, and changes nothing', (_, take, why) => {
     const nic = card();
     const digest = nic.digest();

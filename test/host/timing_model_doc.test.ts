@@ -7,7 +7,7 @@ import { writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 
 import type { AdminRecord } from '../../src/device/admin_record.ts';
-import { P_BYTE_DEN, P_BYTE_NUM, P_DLLP_BYTE, P_DLLP_DEBT, P_HOST_READ } from '../../assembly/abi/timing_param.ts';
+import * as P from '../../assembly/abi/timing_param.ts';
 import { lookAheadCycles, profileParameters, resolveProfile, type ProfileParameter } from '../../src/device/profile.ts';
 import { PROFILE_ROWS } from '../../src/device/profile_rows.ts';
 import { Machine } from '../../src/machine/machine.ts';
@@ -263,10 +263,10 @@ describe('docs/timing_model.md', () => {
     );
 
     expect(plain.map(({ name }) => words.get(ROWS.get(name)!.index!))).toEqual(stated);
-    expect(words.get(P_HOST_READ)).toBe(MEMORY);
+    expect(words.get(P.HOST_READ)).toBe(MEMORY);
     // 8 / (8 lanes x 8 GT/s x 128/130) ns a byte in cycles of 4 ns
-    expect(words.get(P_BYTE_NUM)! * 2048).toBe(words.get(P_BYTE_DEN)! * 65);
-    expect(words.get(P_DLLP_DEBT)! / words.get(P_DLLP_BYTE)!).toBeCloseTo(DUE, 9);
+    expect(words.get(P.BYTE_NUM)! * 2048).toBe(words.get(P.BYTE_DEN)! * 65);
+    expect(words.get(P.DLLP_DEBT)! / words.get(P.DLLP_BYTE)!).toBeCloseTo(DUE, 9);
   });
 });
 

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { GENERATOR, GENERATOR_BUFFER } from '../../assembly/abi/state_map.ts';
-import { GEN_LEFT } from '../../assembly/abi/generator.ts';
+import * as GEN from '../../assembly/abi/generator.ts';
 import { DEFAULT_IOVA_BASE } from '../../src/iommufd/dma_buffer.ts';
 import { RX, TX } from '../conformance/ring/support/buffers.ts';
 import { BROADCAST, frame, macOf, packet } from '../conformance/ring/support/frames.ts';
@@ -89,7 +89,7 @@ describe('traffic of one function after the other, each byte with the name of it
         function apply(now: Step): void {
           switch (now.op) {
             case 'traffic': {
-              nic.core.view.setUint32(GENERATOR + GEN_LEFT, 0, true);
+              nic.core.view.setUint32(GENERATOR + GEN.LEFT, 0, true);
               nic.runToIdle();
               active = now.source;
               kind = now.kind;
@@ -171,7 +171,7 @@ describe('traffic of one function after the other, each byte with the name of it
             expect([former, active]).toContain(index);
           }
         }
-        nic.core.view.setUint32(GENERATOR + GEN_LEFT, 0, true);
+        nic.core.view.setUint32(GENERATOR + GEN.LEFT, 0, true);
         nic.runToIdle();
         context.close();
         expect([context.objectCount, nic.iommu.allocated(), nic.iommu.poolUsed()]).toEqual([0, 0, 0]);

@@ -4,8 +4,8 @@
 import { describe, expect, it } from 'vitest';
 
 import { GENERATOR, GENERATOR_BUFFER } from '../../assembly/abi/state_map.ts';
-import { CTL_TAGS_USED } from '../../assembly/abi/control.ts';
-import { GEN_LEFT } from '../../assembly/abi/generator.ts';
+import * as CTL from '../../assembly/abi/control.ts';
+import * as GEN from '../../assembly/abi/generator.ts';
 import type { ProfileOverrides } from '../../src/device/profile.ts';
 import type { NicError } from '../../src/util/errors.ts';
 import { IommufdBench, PAGE } from './support/bench.ts';
@@ -58,13 +58,13 @@ describe.each(Object.entries(PROFILES))('%s', (_profile, profile) => {
       bench.nic.advance(bench.nic.now() + 3000);
 
       expect(Buffer.compare(window, image)).toBe(0);
-      bench.nic.core.view.setUint32(GENERATOR + GEN_LEFT, 0, true);
+      bench.nic.core.view.setUint32(GENERATOR + GEN.LEFT, 0, true);
       bench.nic.runToIdle();
       expect(Buffer.compare(window, image)).toBe(0);
       undo(at);
     }
     expect(written).toBeGreaterThan(0);
-    expect(bench.nic.core.u32[CTL_TAGS_USED >> 2]).toBe(0);
+    expect(bench.nic.core.u32[CTL.TAGS_USED >> 2]).toBe(0);
   });
 
   it('a write that was sent before is in memory when the call returns, and is no fault; a later one is', () => {

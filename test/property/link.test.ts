@@ -4,9 +4,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import * as G from '../../assembly/abi/generator.ts';
+import * as GEN from '../../assembly/abi/generator.ts';
 import { GENERATOR } from '../../assembly/abi/state_map.ts';
-import { CTL_CPL_DATA, CTL_CPL_HEADERS, CTL_TAGS_USED } from '../../assembly/abi/control.ts';
+import * as CTL from '../../assembly/abi/control.ts';
 import { enumerate } from '../../src/device/bus.ts';
 import { generateTraffic, type GeneratorOperation, type GeneratorRun } from '../../src/device/generator.ts';
 import { createNic, type Nic } from '../../src/device/nic.ts';
@@ -88,7 +88,7 @@ describe('traffic on any link', () => {
         nic.advance(nic.now() + 2000); // the last UpdateFCs: 300 cycles of interval, 200 of latency
 
         expect([0, 1, 2, 3, 4].map((pool) => nic.core.pins.creditsUnderWay(pool))).toEqual([0, 0, 0, 0, 0]);
-        expect([CTL_TAGS_USED, CTL_CPL_HEADERS, CTL_CPL_DATA].map((at) => nic.core.u32[at >> 2])).toEqual([0, 0, 0]);
+        expect([CTL.TAGS_USED, CTL.CPL_HEADERS, CTL.CPL_DATA].map((at) => nic.core.u32[at >> 2])).toEqual([0, 0, 0]);
         expect(nic.nextEventTime()).toBe(Infinity);
       }),
       { seed: 41, numRuns: 80 },
@@ -161,13 +161,13 @@ function begin(
   nic.configWrite(0, 0x04, 2, 0x6);
   const { view, pins } = nic.core;
   const words: readonly (readonly [field: number, value: number])[] = [
-    [G.GEN_OPERATION, operations.indexOf(operation)],
-    [G.GEN_BYTES, bytes],
-    [G.GEN_LEFT, count + outstanding],
-    [G.GEN_IOVA + 4, IOVA / 2 ** 32],
-    [G.GEN_WINDOW, WINDOW],
-    [G.GEN_RANDOM, isRandom ? 1 : 0],
-    [G.GEN_SEED, 1],
+    [GEN.OPERATION, operations.indexOf(operation)],
+    [GEN.BYTES, bytes],
+    [GEN.LEFT, count + outstanding],
+    [GEN.IOVA + 4, IOVA / 2 ** 32],
+    [GEN.WINDOW, WINDOW],
+    [GEN.RANDOM, isRandom ? 1 : 0],
+    [GEN.SEED, 1],
   ];
   for (const [field, value] of words) view.setUint32(GENERATOR + field, value, true);
   pins.generate(0, outstanding);

@@ -4,7 +4,7 @@
 // there; everything measured here is simulated transfer by transfer.
 import { describe, expect, it } from 'vitest';
 
-import { CTL_CPL_DATA, CTL_CPL_HEADERS, CTL_TAGS_USED } from '../../assembly/abi/control.ts';
+import * as CTL from '../../assembly/abi/control.ts';
 import { runDmaBench, type DmaRow } from '../../src/measure/dma.ts';
 import { runPcieBench } from '../../src/measure/pcie.ts';
 import { enumerate } from '../../src/device/bus.ts';
@@ -251,7 +251,7 @@ describe('6: credits', () => {
       nic.advance(nic.now() + 1000); // the last UpdateFCs
 
       expect([0, 1, 2, 3, 4].map((pool) => nic.core.pins.creditsUnderWay(pool))).toEqual([0, 0, 0, 0, 0]);
-      expect([CTL_TAGS_USED, CTL_CPL_HEADERS, CTL_CPL_DATA].map((word) => nic.core.u32[word >> 2])).toEqual([0, 0, 0]);
+      expect([CTL.TAGS_USED, CTL.CPL_HEADERS, CTL.CPL_DATA].map((word) => nic.core.u32[word >> 2])).toEqual([0, 0, 0]);
     },
   );
 });

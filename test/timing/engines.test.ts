@@ -4,7 +4,7 @@
 // visit, its engine takes over; 2 cycles of write-back and the wire, 7.04 + 10, follow (frames.test.ts).
 import { describe, expect, it } from 'vitest';
 
-import { TRACE_DMA, TRACE_DMA_ISSUED, TRACE_MASK_STATE } from '../../assembly/abi/trace_kind.ts';
+import * as TRACE from '../../assembly/abi/trace_kind.ts';
 import type { ProfileOverrides } from '../../src/device/profile.ts';
 import { traceRecords } from '../../src/trace/records.ts';
 import { RX, TX, readable, writable } from '../conformance/ring/support/buffers.ts';
@@ -26,7 +26,7 @@ function pair(profile: ProfileOverrides, queue: number, chain: (fn: RawFunction)
     fn.start({ features: [F.CTRL_VQ, F.CTRL_RX], queues: { 0: {}, 1: {}, 2: {} } });
     fn.ring(queue).offer(fn.ring(queue).chain(chain(fn)));
   }
-  card.nic.startTrace(TRACE_MASK_STATE);
+  card.nic.startTrace(TRACE.MASK_STATE);
   return { card, functions };
 }
 
@@ -119,7 +119,7 @@ describe('dma.read_interval_ns of 1000 cycles', () => {
     card.settle();
     const first = new Map<number, number>();
     for (const { kind, sub, fn, time } of traceRecords([card.nic.takeTrace()])) {
-      if (kind === TRACE_DMA && sub === TRACE_DMA_ISSUED && !first.has(fn)) first.set(fn, time - start);
+      if (kind === TRACE.DMA && sub === TRACE.DMA_ISSUED && !first.has(fn)) first.set(fn, time - start);
     }
     return [...first];
   }

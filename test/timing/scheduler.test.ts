@@ -4,7 +4,7 @@
 // request a cycle); 4 cycles later its queue waits, scheduler.pick_ns later it is picked: by default in cycle 100.
 import { describe, expect, it } from 'vitest';
 
-import { TRACE_DMA, TRACE_DMA_ASKED, TRACE_MASK_STATE, TRACE_OWNER_QUEUE } from '../../assembly/abi/trace_kind.ts';
+import * as TRACE from '../../assembly/abi/trace_kind.ts';
 import type { ProfileOverrides } from '../../src/device/profile.ts';
 import { traceRecords } from '../../src/trace/records.ts';
 import { TX } from '../conformance/ring/support/buffers.ts';
@@ -26,7 +26,7 @@ class Visits {
     this.vfs = Array.from({ length: numVfs }, (_, i) => this.card.fn(i + 1));
     const features = vfQueuePairs > 1 ? [F.CTRL_VQ, F.MQ] : [F.CTRL_VQ];
     for (const vf of this.vfs) vf.start({ features, queues: Object.fromEntries(queues.map((queue) => [queue, {}])) });
-    this.card.nic.startTrace(TRACE_MASK_STATE);
+    this.card.nic.startTrace(TRACE.MASK_STATE);
     this.start = this.card.nic.now();
   }
 
@@ -43,8 +43,8 @@ class Visits {
     this.card.settle();
     const reads: [number, number, number][] = [];
     for (const { kind, sub, time, fn, b } of traceRecords([this.card.nic.takeTrace()])) {
-      if (kind !== TRACE_DMA || sub !== TRACE_DMA_ASKED || (b & TRACE_OWNER_QUEUE) === 0) continue;
-      reads.push([time - this.start, fn, b - TRACE_OWNER_QUEUE]);
+      if (kind !== TRACE.DMA || sub !== TRACE.DMA_ASKED || (b & TRACE.OWNER_QUEUE) === 0) continue;
+      reads.push([time - this.start, fn, b - TRACE.OWNER_QUEUE]);
     }
     return reads;
   }

@@ -3,12 +3,12 @@
 // emptied on the way.
 import { describe, expect, it } from 'vitest';
 
-import { TRACE_MASK_DATA, TRACE_MASK_FRAMES, TRACE_MASK_STATE, TRACE_MASK_TLP } from '../../assembly/abi/trace_kind.ts';
+import * as TRACE from '../../assembly/abi/trace_kind.ts';
 import { F } from '../conformance/ring/support/registers.ts';
 import { Scenario, type Step } from '../property/support/scenario.ts';
 
 const RING_BYTES = 65536;
-const EVERYTHING = TRACE_MASK_TLP | TRACE_MASK_STATE | TRACE_MASK_FRAMES | TRACE_MASK_DATA;
+const EVERYTHING = TRACE.MASK_TLP | TRACE.MASK_STATE | TRACE.MASK_FRAMES | TRACE.MASK_DATA;
 
 /** Every kind of traffic, many times over: frames to a function, to everybody and to the wire, commands, frames coming in. */
 const WORK: readonly Step[] = Array.from({ length: 12 }, (_, round): Step[] => [
@@ -64,10 +64,10 @@ describe.each([
   });
 
   it.each([
-    ['TLPs', TRACE_MASK_TLP],
-    ['state', TRACE_MASK_STATE],
-    ['frames', TRACE_MASK_FRAMES],
-    ['TLPs with their data', TRACE_MASK_TLP | TRACE_MASK_DATA],
+    ['TLPs', TRACE.MASK_TLP],
+    ['state', TRACE.MASK_STATE],
+    ['frames', TRACE.MASK_FRAMES],
+    ['TLPs with their data', TRACE.MASK_TLP | TRACE.MASK_DATA],
     ['everything', EVERYTHING],
   ])('is the same while %s are recorded', (_what, mask) => {
     const traced = run(mask, how, features);

@@ -4,7 +4,7 @@ import { randomInt } from 'node:crypto';
 
 import { Command, InvalidArgumentError, Option } from 'commander';
 
-import { TRACE_MASK_FRAMES, TRACE_MASK_STATE, TRACE_MASK_TLP } from '../../../assembly/abi/trace_kind.ts';
+import * as TRACE from '../../../assembly/abi/trace_kind.ts';
 import { createFuzzTarget, FUZZ_TARGETS, isCardTarget, replayProgram, type Finding } from '../../fuzz/index.ts';
 import { fuzzTarget, type FuzzedTarget } from '../../fuzz/session.ts';
 import { traceRecords } from '../../trace/index.ts';
@@ -24,7 +24,7 @@ const MOST_EXECUTIONS = 1e12;
 const SEED_MAX = 0xffffffff;
 /** Options that one input that is run again has no use for. */
 const OF_A_RUN = ['seconds', 'executions', 'seed', 'workers', 'corpus', 'coverage', 'svg'];
-const REPLAY_MASK = TRACE_MASK_STATE | TRACE_MASK_TLP | TRACE_MASK_FRAMES;
+const REPLAY_MASK = TRACE.MASK_STATE | TRACE.MASK_TLP | TRACE.MASK_FRAMES;
 
 interface FuzzArguments {
   readonly target: string;

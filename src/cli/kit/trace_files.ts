@@ -1,14 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The files that a trace can become, and writing one: a file that nothing of the run was for is still whole, so a person is
 // told that it is empty.
-import {
-  TRACE_FRAME,
-  TRACE_MASK_DATA,
-  TRACE_MASK_FRAMES,
-  TRACE_MASK_STATE,
-  TRACE_MASK_TLP,
-  TRACE_TLP,
-} from '../../../assembly/abi/trace_kind.ts';
+import * as TRACE from '../../../assembly/abi/trace_kind.ts';
 import {
   framePieces,
   perfettoPieces,
@@ -36,18 +29,18 @@ export interface TraceFormat {
 export const VCD: TraceFormat = {
   name: 'vcd',
   about: 'signals, for GTKWave or Surfer',
-  mask: TRACE_MASK_STATE | TRACE_MASK_TLP,
+  mask: TRACE.MASK_STATE | TRACE.MASK_TLP,
   shows: 'signals',
-  holds: (kind) => kind !== TRACE_FRAME,
+  holds: (kind) => kind !== TRACE.FRAME,
   pieces: vcdPieces,
 };
 
 export const PCAPNG: TraceFormat = {
   name: 'pcapng',
   about: 'frames of every function and the wire, for Wireshark',
-  mask: TRACE_MASK_FRAMES,
+  mask: TRACE.MASK_FRAMES,
   shows: 'frames',
-  holds: (kind) => kind === TRACE_FRAME,
+  holds: (kind) => kind === TRACE.FRAME,
   pieces: framePieces,
 };
 
@@ -56,7 +49,7 @@ export const TRACE_FORMATS: readonly TraceFormat[] = [
   {
     name: 'perfetto',
     about: 'timeline, for ui.perfetto.dev',
-    mask: TRACE_MASK_STATE | TRACE_MASK_TLP | TRACE_MASK_FRAMES,
+    mask: TRACE.MASK_STATE | TRACE.MASK_TLP | TRACE.MASK_FRAMES,
     shows: 'events',
     holds: () => true,
     pieces: perfettoPieces,
@@ -65,9 +58,9 @@ export const TRACE_FORMATS: readonly TraceFormat[] = [
   {
     name: 'tlp',
     about: "TLPs in NetTLP's datagrams, for Wireshark",
-    mask: TRACE_MASK_TLP | TRACE_MASK_DATA,
+    mask: TRACE.MASK_TLP | TRACE.MASK_DATA,
     shows: 'TLPs',
-    holds: (kind) => kind === TRACE_TLP,
+    holds: (kind) => kind === TRACE.TLP,
     pieces: tlpPieces,
   },
 ];

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 
 import { Argument, Command } from 'commander';
 
-import { TRACE_MASK_FRAMES, TRACE_MASK_STATE, TRACE_MASK_TLP } from '../../../assembly/abi/trace_kind.ts';
+import * as TRACE from '../../../assembly/abi/trace_kind.ts';
 import type { ProfileOverrides } from '../../device/profile.ts';
 import { DEFAULT_PROFILE } from '../../device/profiles.ts';
 import { runScenario, SCENARIOS, type RecordedRun, type ScenarioName } from '../../machine/scenario.ts';
@@ -26,7 +26,7 @@ const FEWEST_VFS_FOR_TRAFFIC = 2;
 const TRAFFIC_HAS_SOME = '; virtfn trace traffic has some';
 
 /** What is recorded where no file is asked for. */
-const SUMMARY_MASK = TRACE_MASK_STATE | TRACE_MASK_TLP | TRACE_MASK_FRAMES;
+const SUMMARY_MASK = TRACE.MASK_STATE | TRACE.MASK_TLP | TRACE.MASK_FRAMES;
 
 type TraceArguments = { readonly [format in TraceFormatName]?: string } & {
   readonly vfs: number;

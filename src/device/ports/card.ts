@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What all ports of a card have in common: the core behind its pins, and the functions.
 import { FUNCTIONS } from '../../../assembly/abi/state_map.ts';
-import { FN_PRESENT, FN_ROUTING_ID, FN_STRIDE } from '../../../assembly/abi/function.ts';
+import * as FN from '../../../assembly/abi/function.ts';
 import { createInstance, type CoreInstance, type Pins } from '../../core/instance.ts';
 import type { CoreModule } from '../../core/load.ts';
 import { trapped } from '../../core/trap.ts';
@@ -45,12 +45,12 @@ export abstract class Card {
   }
 
   routingId(fn: number): number {
-    return this.u32[(this.functionBase(fn) + FN_ROUTING_ID) >> 2]!;
+    return this.u32[(this.functionBase(fn) + FN.ROUTING_ID) >> 2]!;
   }
 
   /** Is the function there? The PF always, a VF while it is enabled, one on demand while it is created. */
   isPresent(fn: number): boolean {
-    return this.core.u8[this.functionBase(fn) + FN_PRESENT] !== 0;
+    return this.core.u8[this.functionBase(fn) + FN.PRESENT] !== 0;
   }
 
   /** To be thrown where a hot pin did: a trap comes with the state that it left. */
@@ -64,6 +64,6 @@ export abstract class Card {
       const others = this.lastFn === totalVfs ? '' : `, functions on demand ${totalVfs + 1}..${this.lastFn}`;
       throw new NicError('FUNCTION', `function ${fn} does not exist; 0 is the PF, VFs are 1..${totalVfs}${others}`);
     }
-    return FUNCTIONS + fn * FN_STRIDE;
+    return FUNCTIONS + fn * FN.STRIDE;
   }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What comes out of the card: interrupts, frames, records; and what is put into it to see how a driver takes it.
 import { FRAME_BYTES_MAX, OUT_RECORDS, OUT_RING, WIRE_INPUT } from '../../../assembly/abi/state_map.ts';
-import { CTL_OUT_HEAD, CTL_OUT_TAIL, CTL_WIRE_IN_BYTES } from '../../../assembly/abi/control.ts';
+import * as CTL from '../../../assembly/abi/control.ts';
 import { OUT_RECORD_BYTES } from '../../../assembly/abi/record.ts';
 import { NicError } from '../../util/errors.ts';
 import { checkHandler, checkOptions, FLAG, needed } from '../../util/options.ts';
@@ -51,7 +51,7 @@ export abstract class OutputPort extends Card {
     if (!(frame.length >= 14 && frame.length <= FRAME_BYTES_MAX)) {
       throw new NicError('FRAME', `a frame of ${frame.length} bytes cannot arrive; 14..${FRAME_BYTES_MAX} can`);
     }
-    if (this.u32[CTL_WIRE_IN_BYTES >> 2] !== 0) return false;
+    if (this.u32[CTL.WIRE_IN_BYTES >> 2] !== 0) return false;
     this.core.u8.set(frame, WIRE_INPUT);
     const isTaken = this.pins.receiveFrame(frame.length);
     this.drain();
@@ -80,7 +80,7 @@ export abstract class OutputPort extends Card {
   }
 
   protected hasOutput(): boolean {
-    return this.u32[CTL_OUT_HEAD >> 2] !== this.u32[CTL_OUT_TAIL >> 2];
+    return this.u32[CTL.OUT_HEAD >> 2] !== this.u32[CTL.OUT_TAIL >> 2];
   }
 
   /** Hands out what came; to a handler only where it lets time pass (`isWaiting`): else the loop around it goes on. */
@@ -90,9 +90,9 @@ export abstract class OutputPort extends Card {
     this.isDraining = true;
     try {
       do {
-        while (u32[CTL_OUT_HEAD >> 2] !== u32[CTL_OUT_TAIL >> 2]) {
-          const tail = u32[CTL_OUT_TAIL >> 2]!;
-          u32[CTL_OUT_TAIL >> 2] = tail + 1; // before its handler runs, which may wait for the next one, or throw
+        while (u32[CTL.OUT_HEAD >> 2] !== u32[CTL.OUT_TAIL >> 2]) {
+          const tail = u32[CTL.OUT_TAIL >> 2]!;
+          u32[CTL.OUT_TAIL >> 2] = tail + 1; // before its handler runs, which may wait for the next one, or throw
           this.outputs.deliver((OUT_RING + (tail & (OUT_RECORDS - 1)) * OUT_RECORD_BYTES) >> 2);
         }
       } while (this.isFunctional && this.hasWorkNow());

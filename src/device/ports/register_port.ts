@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Configuration space and BARs of every function, and who claims an address on the bus.
-import { CTL_DECODED_OFFSET, CTL_OUT_HEAD, CTL_OUT_TAIL } from '../../../assembly/abi/control.ts';
+import * as CTL from '../../../assembly/abi/control.ts';
 import { NONE } from '../../../assembly/abi/state_value.ts';
 import { NicError } from '../../util/errors.ts';
 import { OutputPort } from './output_port.ts';
@@ -23,7 +23,7 @@ export abstract class RegisterPort extends OutputPort {
     } catch (error) {
       throw this.failure(error);
     }
-    if (this.u32[CTL_OUT_HEAD >> 2] !== this.u32[CTL_OUT_TAIL >> 2]) this.drain();
+    if (this.u32[CTL.OUT_HEAD >> 2] !== this.u32[CTL.OUT_TAIL >> 2]) this.drain();
     return value;
   }
 
@@ -35,7 +35,7 @@ export abstract class RegisterPort extends OutputPort {
     } catch (error) {
       throw this.failure(error);
     }
-    if (this.u32[CTL_OUT_HEAD >> 2] !== this.u32[CTL_OUT_TAIL >> 2]) this.drain();
+    if (this.u32[CTL.OUT_HEAD >> 2] !== this.u32[CTL.OUT_TAIL >> 2]) this.drain();
   }
 
   /** Configuration read of 1, 2 or 4 aligned bytes as the hardware answers it. */
@@ -47,7 +47,7 @@ export abstract class RegisterPort extends OutputPort {
     } catch (error) {
       throw this.failure(error);
     }
-    if (this.u32[CTL_OUT_HEAD >> 2] !== this.u32[CTL_OUT_TAIL >> 2]) this.drain();
+    if (this.u32[CTL.OUT_HEAD >> 2] !== this.u32[CTL.OUT_TAIL >> 2]) this.drain();
     return value;
   }
 
@@ -58,7 +58,7 @@ export abstract class RegisterPort extends OutputPort {
     } catch (error) {
       throw this.failure(error);
     }
-    if (this.u32[CTL_OUT_HEAD >> 2] !== this.u32[CTL_OUT_TAIL >> 2]) this.drain();
+    if (this.u32[CTL.OUT_HEAD >> 2] !== this.u32[CTL.OUT_TAIL >> 2]) this.drain();
   }
 
   /** Function that answers to a routing id; -1 if none does. */
@@ -71,7 +71,7 @@ export abstract class RegisterPort extends OutputPort {
   decode(address: number): { fn: number; bar: number; offset: number } | null {
     const found = this.pins.findAddress(address) >>> 0;
     if (found === NONE) return null;
-    return { fn: found >> 3, bar: found & 7, offset: this.u32[CTL_DECODED_OFFSET >> 2]! };
+    return { fn: found >> 3, bar: found & 7, offset: this.u32[CTL.DECODED_OFFSET >> 2]! };
   }
 
   private refuse(fn: number, offset: number, size: number): never {

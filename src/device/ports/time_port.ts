@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The clock of the card, and the trace, whose ring is emptied as time passes.
-import { RUN_EVENT, RUN_IDLE } from '../../../assembly/abi/event_code.ts';
+import * as EV from '../../../assembly/abi/event_code.ts';
 import { NicError } from '../../util/errors.ts';
 import type { AdvanceReason } from '../outputs.ts';
 import { TraceRing } from '../trace_ring.ts';
@@ -37,8 +37,8 @@ export abstract class TimePort extends RegisterPort {
       const why = this.pins.advance(Math.max(until, this.pins.now()), stopOnOutput);
       if (this.trace.makeRoom() && !this.hasOutput()) continue;
       this.drain(true);
-      if (why === RUN_EVENT && !stopOnOutput) continue; // the output ring was full
-      return { now: this.pins.now(), why: why === RUN_EVENT ? 'event' : why === RUN_IDLE ? 'idle' : 'reached' };
+      if (why === EV.RUN_EVENT && !stopOnOutput) continue; // the output ring was full
+      return { now: this.pins.now(), why: why === EV.RUN_EVENT ? 'event' : why === EV.RUN_IDLE ? 'idle' : 'reached' };
     }
   }
 
@@ -49,7 +49,7 @@ export abstract class TimePort extends RegisterPort {
       why = this.pins.runToIdle(true);
     } while (this.trace.makeRoom() && !this.hasOutput());
     this.drain(true);
-    return why === RUN_EVENT;
+    return why === EV.RUN_EVENT;
   }
 
   /** Runs until nothing is left to do. Time stands at the last thing that happened. */
@@ -59,7 +59,7 @@ export abstract class TimePort extends RegisterPort {
       why = this.pins.runToIdle(false);
       this.trace.makeRoom();
       this.drain(true);
-    } while (why === RUN_EVENT || this.pins.nextEvent() !== Infinity);
+    } while (why === EV.RUN_EVENT || this.pins.nextEvent() !== Infinity);
   }
 
   /** Records from now on what `mask` asks for (TRACE_MASK_*). Throws NicError TRACE on a card without `traceBytes`. */

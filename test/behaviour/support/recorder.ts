@@ -4,12 +4,12 @@
 // hash stays where the layout changes.
 import { createHash } from 'node:crypto';
 
-import { TRACE_MASK_DATA, TRACE_MASK_FRAMES, TRACE_MASK_TLP } from '../../../assembly/abi/trace_kind.ts';
+import * as TRACE from '../../../assembly/abi/trace_kind.ts';
 import type { Nic } from '../../../src/device/nic.ts';
 import { traceRecords } from '../../../src/trace/records.ts';
 
 /** What is recorded of a traced card: what goes over the link and the wire. */
-const LINK_AND_WIRE = TRACE_MASK_TLP | TRACE_MASK_DATA | TRACE_MASK_FRAMES;
+const LINK_AND_WIRE = TRACE.MASK_TLP | TRACE.MASK_DATA | TRACE.MASK_FRAMES;
 /** Bytes of the ring of a traced card. */
 export const TRACE_RING_BYTES = 1 << 20;
 

@@ -2,7 +2,7 @@
 // The frames of a trace: each comes in once, however often it is offered to a card that has no room for it yet.
 import { describe, expect, it } from 'vitest';
 
-import { TRACE_FRAME, TRACE_MASK_FRAMES } from '../../../assembly/abi/trace_kind.ts';
+import * as TRACE from '../../../assembly/abi/trace_kind.ts';
 import { traceRecords } from '../../../src/trace/records.ts';
 import { frame, STRANGER } from '../ring/support/frames.ts';
 import { MODES, RawCard } from '../ring/support/raw_card.ts';
@@ -17,7 +17,7 @@ const WIRE = 0xffff;
 function arrivals(card: RawCard): number[] {
   const ports: number[] = [];
   for (const { kind, fn, sub } of traceRecords([card.nic.takeTrace()])) {
-    if (kind === TRACE_FRAME && sub === IN) ports.push(fn);
+    if (kind === TRACE.FRAME && sub === IN) ports.push(fn);
   }
   expect(card.nic.lostTraceRecords()).toBe(0);
   return ports;
@@ -28,7 +28,7 @@ describe.each(MODES)('%s', (mode) => {
     const card = new RawCard({ mode, numVfs: 1, traceBytes: 1 << 24, profile });
     const [receiver, sender] = [new Port(card, 0), new Port(card, 1)];
     receiver.post(Array.from({ length: 256 }, () => 200));
-    card.nic.startTrace(TRACE_MASK_FRAMES);
+    card.nic.startTrace(TRACE.MASK_FRAMES);
     const bytes = frame(to(receiver.mac), sender.mac);
     for (let i = 0; i < FRAMES; i++) sender.queue(bytes);
     sender.fn.notify(1);
@@ -51,7 +51,7 @@ describe.each(MODES)('%s', (mode) => {
 it('one that waits for room in front of a slow wire', () => {
   const card = new RawCard({ mode: 'timed', traceBytes: 1 << 24, profile: { 'wire.rate_gbps': 1 }, mtu: 9000 });
   const sender = new Port(card, 0);
-  card.nic.startTrace(TRACE_MASK_FRAMES);
+  card.nic.startTrace(TRACE.MASK_FRAMES);
   // 512 KiB are in front of the wire: 58 frames of 9,014 bytes
   const bytes = frame(STRANGER, sender.mac, 9014);
   const at = sender.fn.place(Uint8Array.from([...new Uint8Array(12), ...bytes]));

@@ -6,7 +6,7 @@
 // served 97 cycles later; each read is asked for when the one before is back, 137 cycles for index and ring, 139 for descriptors.
 import { describe, expect, it } from 'vitest';
 
-import { CTL_CPL_DATA, CTL_CPL_HEADERS, CTL_TAGS_USED } from '../../../assembly/abi/control.ts';
+import * as CTL from '../../../assembly/abi/control.ts';
 import type { ProfileOverrides } from '../../../src/device/profile.ts';
 import { TX } from '../ring/support/buffers.ts';
 import { frame, macOf, packet, STRANGER } from '../ring/support/frames.ts';
@@ -67,7 +67,7 @@ class Bench {
 
   /** Tags in use, and room for completions that is reserved: headers, units of 16 bytes. */
   get underWay(): (number | undefined)[] {
-    return [CTL_TAGS_USED, CTL_CPL_HEADERS, CTL_CPL_DATA].map((word) => this.card.nic.core.u32[word >> 2]);
+    return [CTL.TAGS_USED, CTL.CPL_HEADERS, CTL.CPL_DATA].map((word) => this.card.nic.core.u32[word >> 2]);
   }
 
   busMaster(isOn: boolean): void {

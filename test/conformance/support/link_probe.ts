@@ -7,7 +7,7 @@ import { traceRecords } from '../../../src/trace/records.ts';
 import { TlpEncoder } from '../../../src/trace/tlp.ts';
 import { readTlp } from '../../support/tlp_reader.ts';
 
-/** TRACE_MASK_TLP, as docs/trace.md has it. */
+/** TRACE.MASK_TLP, as docs/trace.md has it. */
 const TLPS = 1;
 
 export interface LinkUse {

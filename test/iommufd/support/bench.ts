@@ -2,7 +2,7 @@
 // A card with VFs, an iommufd context, and a way to make a function read and write wherever a test wants: the traffic
 // generator of the port, one operation at a time, by the same way as every other request.
 import { GENERATOR, GENERATOR_BUFFER } from '../../../assembly/abi/state_map.ts';
-import { GEN_BYTES, GEN_IOVA, GEN_LEFT, GEN_OPERATION, GEN_WINDOW } from '../../../assembly/abi/generator.ts';
+import * as GEN from '../../../assembly/abi/generator.ts';
 import type { NicConfig } from '../../../src/device/config.ts';
 import type { Nic } from '../../../src/device/nic.ts';
 import { IommufdContext } from '../../../src/iommufd/context.ts';
@@ -87,11 +87,11 @@ export class IommufdBench {
     const { length = SAMPLE, bytesInAll = length, count = 1, outstanding = 1 } = options;
     const { view, pins } = this.nic.core;
     for (let field = 0; field < 80; field += 4) view.setUint32(GENERATOR + field, 0, true);
-    view.setUint32(GENERATOR + GEN_OPERATION, kind === 'read' ? READ : WRITE, true);
-    view.setUint32(GENERATOR + GEN_BYTES, length, true);
-    view.setUint32(GENERATOR + GEN_LEFT, count, true);
-    view.setBigUint64(GENERATOR + GEN_IOVA, BigInt(iova), true);
-    view.setUint32(GENERATOR + GEN_WINDOW, bytesInAll, true);
+    view.setUint32(GENERATOR + GEN.OPERATION, kind === 'read' ? READ : WRITE, true);
+    view.setUint32(GENERATOR + GEN.BYTES, length, true);
+    view.setUint32(GENERATOR + GEN.LEFT, count, true);
+    view.setBigUint64(GENERATOR + GEN.IOVA, BigInt(iova), true);
+    view.setUint32(GENERATOR + GEN.WINDOW, bytesInAll, true);
     pins.generate(fn, outstanding);
   }
 

@@ -4,8 +4,8 @@
 import assert from 'node:assert/strict';
 
 import { FUNCTIONS } from '../../../assembly/abi/state_map.ts';
-import { CTL_TAGS_USED } from '../../../assembly/abi/control.ts';
-import { FN_IOAS, FN_STRIDE } from '../../../assembly/abi/function.ts';
+import * as CTL from '../../../assembly/abi/control.ts';
+import * as FN from '../../../assembly/abi/function.ts';
 import { VirtioModern } from '../../../src/guest/virtio_modern.ts';
 import { VirtioNet } from '../../../src/guest/virtio_net.ts';
 import type { DmaMemory } from '../../../src/guest/platform.ts';
@@ -148,7 +148,7 @@ export class LifecycleWorld {
       present: Array.from({ length: nic.functions() }, (_, fn) => nic.isPresent(fn)),
       attached: Array.from(
         { length: nic.functions() - 1 },
-        (_, i) => nic.core.u32[(FUNCTIONS + (i + 1) * FN_STRIDE + FN_IOAS) >> 2],
+        (_, i) => nic.core.u32[(FUNCTIONS + (i + 1) * FN.STRIDE + FN.IOAS) >> 2],
       ),
       profiles: Array.from({ length: nic.config.totalVfs }, (_, i) => nic.provisioned(i + 1)),
       numbers: host.functions.inUse,
@@ -159,7 +159,7 @@ export class LifecycleWorld {
       objects: context.objectCount,
       spaces: nic.iommu.allocated(),
       pool: nic.iommu.poolUsed(),
-      tags: nic.core.u32[CTL_TAGS_USED >> 2],
+      tags: nic.core.u32[CTL.TAGS_USED >> 2],
       events: nic.nextEventTime(),
     };
   }
