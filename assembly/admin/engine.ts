@@ -47,7 +47,9 @@ import { emit } from '../sim/output.ts';
 import { isFunctional } from '../sim/time.ts';
 import { delayJob, occupyJob } from '../virtio/job.ts';
 import { breakQueue } from '../virtio/needs_reset.ts';
-import { flushUsed, postUsedElement, scatter } from '../virtio/used.ts';
+import { complete } from '../virtio/ring/ring.ts';
+import { scatter } from '../virtio/segments.ts';
+import { flushUsed } from '../virtio/signal.ts';
 import { executeCommand, executionCycles, padHeader } from './command.ts';
 
 const STEP_BEGIN = 0;
@@ -83,7 +85,7 @@ export function stepAdmin(job: usize): bool {
     return false;
   }
   const stored = scatter(job, 0, job + JOB.OUT, load<u32>(job, JOB.RESULT));
-  postUsedElement(q, job, load<u16>(job, JOB.HEAD), stored);
+  complete(q, job, load<u16>(job, JOB.ID), load<u16>(job, JOB.DESCRIPTORS), stored);
   store<u64>(job, load<u64>(CTL.NOW), JOB.RETIRED);
   // in functional mode all commands of a visit share one notification, as frames do
   if (isFunctional() && config(CFG.TRACE_ADMIN) == 0) return true;
@@ -100,7 +102,7 @@ function trace(job: usize, q: usize, notified: u64): void {
   store<u32>(record, load<u32>(job, JOB.OPCODE), ADMIN_TRACE_OPCODE); // and the group type
   store<u32>(record, load<u32>(job, JOB.MEMBER), ADMIN_TRACE_MEMBER);
   store<u32>(record, load<u32>(job, JOB.QUALIFIER), ADMIN_TRACE_STATUS); // and the qualifier
-  store<u32>(record, load<u16>(job, JOB.HEAD), ADMIN_TRACE_CHAIN);
+  store<u32>(record, load<u16>(job, JOB.ID), ADMIN_TRACE_CHAIN);
   store<u64>(record, load<u64>(times, Q.KICK_ISSUED), ADMIN_TRACE_KICK_ISSUED);
   store<u64>(record, load<u64>(times, Q.KICK_ARRIVED), ADMIN_TRACE_KICK_ARRIVED);
   store<u64>(record, load<u64>(times, Q.VISITED), ADMIN_TRACE_VISITED);

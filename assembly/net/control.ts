@@ -35,7 +35,8 @@ import { hasFeature } from '../virtio/features.ts';
 import { delayJob, occupyJob } from '../virtio/job.ts';
 import { isTrusted, setMac } from '../virtio/net_config.ts';
 import { breakQueue } from '../virtio/needs_reset.ts';
-import { postUsedElement, scatter } from '../virtio/used.ts';
+import { complete } from '../virtio/ring/ring.ts';
+import { scatter } from '../virtio/segments.ts';
 
 const FILTERS_MAX = 32;
 const STEP_BEGIN = 0;
@@ -64,7 +65,7 @@ export function stepControl(job: usize): bool {
   }
   store<u8>(job, execute(job, f) ? <u8>VIRTIO_NET_OK : <u8>VIRTIO_NET_ERR, JOB.OUT);
   scatter(job, 0, job + JOB.OUT, 1);
-  postUsedElement(q, job, load<u16>(job, JOB.HEAD), 1);
+  complete(q, job, load<u16>(job, JOB.ID), load<u16>(job, JOB.DESCRIPTORS), 1);
   return true;
 }
 

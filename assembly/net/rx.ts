@@ -21,12 +21,12 @@ import * as P from '../abi/timing_param.ts';
 import { countFn, param } from '../mem/arena.ts';
 import { postedWait } from '../pcie/posted.ts';
 import { isFunctional } from '../sim/time.ts';
-import { walk, WALK_DONE, WALK_PENDING } from '../virtio/chain.ts';
 import { copyOldest, hasHeld, holdFrame, releaseOldest } from '../virtio/hold.ts';
-import { beginWalk, delayJob, hasReceiveJob, occupyJob, RETRY_CYCLES, startReceiveJob } from '../virtio/job.ts';
-import { HEAD_BROKEN, HEAD_PENDING, returnHeads, takeHead } from '../virtio/queue.ts';
+import { beginBuffer, delayJob, hasReceiveJob, occupyJob, RETRY_CYCLES, startReceiveJob } from '../virtio/job.ts';
 import { breakQueue } from '../virtio/needs_reset.ts';
-import { postUsedElement, scatter } from '../virtio/used.ts';
+import { TAKE_BROKEN, TAKE_PENDING, WALK_DONE, WALK_PENDING } from '../virtio/ring/contract.ts';
+import { complete, nextPosition, putBack, take, walk } from '../virtio/ring/ring.ts';
+import { scatter } from '../virtio/segments.ts';
 import { retryVisit } from '../virtio/visit.ts';
 import { FRAME_OFFSET } from './switch.ts';
 
@@ -44,17 +44,17 @@ export function stepReceive(job: usize): bool {
     if (state == JOB_RX_HEAD) {
       if (hasHeld(q) && load<u8>(job, JOB.HELD) == 0) return holdBehind(job, q, f);
       const mayRead = load<u8>(job, JOB.STATUS) == MAY_READ_INDEX;
-      const before = load<u16>(q, Q.AVAIL_IDX);
-      const head = takeHead(q, mayRead);
+      const before = nextPosition(q);
+      const id = take(q, mayRead);
       if (mayRead) store<u8>(job, INDEX_WAS_READ, JOB.STATUS);
-      if (head == HEAD_PENDING || head == HEAD_BROKEN) return false;
-      const heads = load<u32>(job, JOB.HEADS);
-      if (heads == JOB.MERGE_MAX) return drop(job, q, f, FC_RX_DROP_NO_BUFFER);
-      if (head < 0) return holdOrDrop(job, q, f);
-      if (heads == 0) store<u16>(job, before, JOB.FIRST_IDX);
-      beginWalk(job, q, <u32>head);
-      store<u16>(job + JOB.MERGE + heads * JOB.MERGED_BYTES, <u16>head, JOB.MERGED_HEAD);
-      store<u32>(job, heads + 1, JOB.HEADS);
+      if (id == TAKE_PENDING || id == TAKE_BROKEN) return false;
+      const buffers = load<u32>(job, JOB.BUFFERS);
+      if (buffers == JOB.MERGE_MAX) return drop(job, q, f, FC_RX_DROP_NO_BUFFER);
+      if (id < 0) return holdOrDrop(job, q, f);
+      if (buffers == 0) store<u16>(job, before, JOB.POSITION);
+      beginBuffer(job, q, <u32>id);
+      store<u16>(job + JOB.MERGE + buffers * JOB.MERGED_BYTES, <u16>id, JOB.MERGED_ID);
+      store<u32>(job, buffers + 1, JOB.BUFFERS);
       store<u8>(job, JOB_RX_WALK, JOB.STATE);
     } else if (state == JOB_RX_WALK) {
       const walked = walk(job);
@@ -64,7 +64,9 @@ export function stepReceive(job: usize): bool {
         return false;
       }
       const room = load<u32>(job, JOB.WRITE_BYTES);
-      store<u32>(job + JOB.MERGE + (load<u32>(job, JOB.HEADS) - 1) * JOB.MERGED_BYTES, room, JOB.MERGED_ROOM);
+      const merged = job + JOB.MERGE + (load<u32>(job, JOB.BUFFERS) - 1) * JOB.MERGED_BYTES;
+      store<u32>(merged, room, JOB.MERGED_ROOM);
+      store<u16>(merged, load<u16>(job, JOB.DESCRIPTORS), JOB.MERGED_DESCRIPTORS);
       if (room >= need) {
         store<u8>(job, JOB_RETIRE, JOB.STATE);
         if (!isFunctional()) {
@@ -85,7 +87,7 @@ export function stepReceive(job: usize): bool {
 }
 
 function drop(job: usize, q: usize, f: usize, cause: i32): bool {
-  if (load<u32>(job, JOB.HEADS) != 0) returnHeads(q, load<u16>(job, JOB.FIRST_IDX));
+  if (load<u32>(job, JOB.BUFFERS) != 0) putBack(q, load<u16>(job, JOB.POSITION));
   if (load<u8>(job, JOB.HELD) != 0) releaseOldest(q);
   countFn(f, cause);
   return true;
@@ -105,7 +107,7 @@ function holdOrDrop(job: usize, q: usize, f: usize): bool {
   const isRingFull = load<u32>(job, JOB.WRITABLE) >= <u32>load<u16>(q, Q.SIZE);
   if (isRingFull || (!isHeld && !holdFrame(q, job + JOB.BUFFER + FRAME_OFFSET, load<u32>(job, JOB.LENGTH))))
     return drop(job, q, f, FC_RX_DROP_NO_BUFFER);
-  if (load<u32>(job, JOB.HEADS) != 0) returnHeads(q, load<u16>(job, JOB.FIRST_IDX));
+  if (load<u32>(job, JOB.BUFFERS) != 0) putBack(q, load<u16>(job, JOB.POSITION));
   if (!isHeld) countFn(f, FC_RX_HELD);
   store<u8>(q, 1, Q.STALLED);
   return true;
@@ -128,21 +130,21 @@ export function resumeHeld(q: usize): bool {
 }
 
 function write(job: usize, q: usize, f: usize, header: u32, need: u32): bool {
-  const heads = load<u32>(job, JOB.HEADS);
-  const wait = postedWait(heads * 8 + 64, need + (heads << 3) + 8);
+  const buffers = load<u32>(job, JOB.BUFFERS);
+  const wait = postedWait(buffers * 8 + 64, need + (buffers << 3) + 8);
   if (wait != 0) {
     delayJob(job, wait);
     return false;
   }
   const start = job + JOB.BUFFER + FRAME_OFFSET - header;
   memory.fill(start, 0, header);
-  if (header > <u32>VIRTIO_NET_HDR_NUM_BUFFERS) store<u16>(start, <u16>heads, VIRTIO_NET_HDR_NUM_BUFFERS);
+  if (header > <u32>VIRTIO_NET_HDR_NUM_BUFFERS) store<u16>(start, <u16>buffers, VIRTIO_NET_HDR_NUM_BUFFERS);
   scatter(job, 0, start, need);
   let written: u32 = 0;
-  for (let i: u32 = 0; i < heads; i++) {
+  for (let i: u32 = 0; i < buffers; i++) {
     const merged = job + JOB.MERGE + i * JOB.MERGED_BYTES;
     const end = min(load<u32>(merged, JOB.MERGED_ROOM), need);
-    postUsedElement(q, job, load<u16>(merged, JOB.MERGED_HEAD), end - written);
+    complete(q, job, load<u16>(merged, JOB.MERGED_ID), load<u16>(merged, JOB.MERGED_DESCRIPTORS), end - written);
     written = end;
   }
   if (load<u8>(job, JOB.HELD) != 0) releaseOldest(q);

@@ -30,12 +30,12 @@ import {
 } from '../abi/virtio_net.ts';
 import * as P from '../abi/timing_param.ts';
 import { count, countFn, param } from '../mem/arena.ts';
-import { VIRTQ_DESC_FLAGS, VIRTQ_DESC_LEN, VIRTQ_DESC_SIZE } from '../abi/virtio_ring.ts';
+import { VIRTQ_DESC_SIZE } from '../abi/virtio_ring.ts';
 import { lastSpan, translate } from '../pcie/iommu.ts';
 import { postedWait } from '../pcie/posted.ts';
 import { isFunctional } from '../sim/time.ts';
 import { delayJob, occupyJob, retryJob } from '../virtio/job.ts';
-import { postUsedElement } from '../virtio/used.ts';
+import { complete, onlySegment } from '../virtio/ring/ring.ts';
 import { charge } from './rate.ts';
 import { ADDRESS_BYTES, ETHERNET_HEADER, isOversize, macOf, parse } from './packet.ts';
 import { forward, FORWARD_BEGIN, FORWARD_DONE, FORWARD_DROPPED } from './switch.ts';
@@ -87,21 +87,20 @@ export function stepTransmit(job: usize): bool {
     delayJob(job, wait);
     return false;
   }
-  postUsedElement(q, job, load<u16>(job, JOB.HEAD), 0);
+  complete(q, job, load<u16>(job, JOB.ID), load<u16>(job, JOB.DESCRIPTORS), 0);
   return true;
 }
 
 /**
- * Functional mode's short cut for the common frame: one readable descriptor, its bytes in one piece of host memory, for
+ * Functional mode's short cut for the common frame: one readable segment, its bytes in one piece of host memory, for
  * one receiver. The frame is forwarded from where it lies, with the checks and the outcome of the general way; false,
  * with nothing done, if the general way has to be taken.
  */
-export function transmitDirect(q: usize, f: usize, head: u32): bool {
-  if (head >= <u32>load<u16>(q, Q.SIZE) || load<u32>(CTL.READ_FAULTS) != 0) return false;
-  const desc = translate(f, load<u64>(q, Q.DESC) + <u64>(head * VIRTQ_DESC_SIZE), IOMMU_READ);
-  if (desc == 0 || lastSpan() < <u32>VIRTQ_DESC_SIZE || load<u16>(desc, VIRTQ_DESC_FLAGS) != 0) return false;
-  const length = load<u32>(desc, VIRTQ_DESC_LEN);
-  const buffer = translate(f, load<u64>(desc), IOMMU_READ);
+export function transmitDirect(q: usize, f: usize, id: u32): bool {
+  const segment = onlySegment(q, f, id);
+  if (segment == 0) return false;
+  const length = load<u32>(segment, DMA.SEGMENT_LENGTH);
+  const buffer = translate(f, load<u64>(segment, DMA.SEGMENT_IOVA), IOMMU_READ);
   const header = load<u32>(f, FN.HEADER_BYTES);
   if (buffer == 0 || lastSpan() < length || length < header + ETHERNET_HEADER) return false;
   const isForMany = (load<u8>(buffer + header) & 1) != 0 || load<u32>(CTL.PROMISC_PORTS) != 0;
@@ -115,7 +114,7 @@ export function transmitDirect(q: usize, f: usize, head: u32): bool {
     countFn(f, FC_TX_FRAMES);
     countFn(f, FC_TX_BYTES, length - header);
   }
-  postUsedElement(q, q + Q.CONTEXT, head, 0);
+  complete(q, q + Q.CONTEXT, id, 1, 0);
   return true;
 }
 

@@ -13,9 +13,9 @@ import { readReady, wakeReads } from '../pcie/requests.ts';
 import { emit } from '../sim/output.ts';
 import { eventA0, eventA1, eventCode } from '../sim/scheduler.ts';
 import { isFunctional } from '../sim/time.ts';
-import { finishFetch } from '../virtio/queue.ts';
+import { finishTake } from '../virtio/ring/ring.ts';
 import { makeReady, pickQueue } from '../virtio/visit.ts';
-import { finishSignal } from '../virtio/used.ts';
+import { finishSignal } from '../virtio/signal.ts';
 import { arriveFrame } from '../net/wire.ts';
 import { arriveWrite } from './router.ts';
 import { continueJob, serviceQueue, visit } from './service.ts';
@@ -87,7 +87,7 @@ export function readDone(context: usize): void {
   switch (load<u32>(context, DMA.DONE_EVENT)) {
     case EV.FE_DONE: {
       const q: usize = context - Q.CONTEXT;
-      finishFetch(q);
+      finishTake(q);
       serviceQueue(q);
       return;
     }

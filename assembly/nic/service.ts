@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The service of queues: fetch side (take heads, walk, gather) and execution side (the oldest job of the queue, in order).
+// The service of queues: fetch side (take buffers, walk, gather) and execution side (the oldest job of the queue, in order).
 // Engines are step functions; a step that has to wait has scheduled its event.
 import * as CTL from '../abi/control.ts';
 import { FC_BAD_DMA, FC_RX_DROP_DISABLED } from '../abi/counter.ts';
@@ -20,14 +20,15 @@ import { startRead } from '../pcie/requester.ts';
 import { hasOutputRoom } from '../sim/output.ts';
 import { isFunctional } from '../sim/time.ts';
 import { isTracing } from '../sim/trace.ts';
-import { walk, WALK_DONE, WALK_PENDING } from '../virtio/chain.ts';
 import { hasHeld, releaseAll } from '../virtio/hold.ts';
 import { abandonJobs, finishJob, startJob, waitForJob } from '../virtio/job.ts';
-import { isRunnable, returnHeads, takeHead } from '../virtio/queue.ts';
+import { isRunnable } from '../virtio/queue.ts';
 import { breakQueue } from '../virtio/needs_reset.ts';
 import { traceJob } from '../virtio/state_trace.ts';
 import { scheduleVisit } from '../virtio/visit.ts';
-import { flushUsed } from '../virtio/used.ts';
+import { WALK_DONE, WALK_PENDING } from '../virtio/ring/contract.ts';
+import { nextPosition, putBack, take, walk } from '../virtio/ring/ring.ts';
+import { flushUsed } from '../virtio/signal.ts';
 import { KIND_COMMANDS, KIND_DIRECT, KIND_IDLE, KIND_PACED, KIND_RECEIVES, kindOf } from '../virtio/queue_kind.ts';
 
 /** Chains that one visit retires before other queues get their turn. */
@@ -54,23 +55,22 @@ export function serviceQueue(q: usize): void {
  * chains that were fetched become available again.
  */
 function giveBack(q: usize): void {
-  const jobs = load<u32>(q, Q.JOBS);
+  const oldest: usize = load<u32>(q, Q.FIFO_HEAD);
   if ((kindOf(q) & KIND_RECEIVES) != 0) {
-    const oldest: usize = load<u32>(q, Q.FIFO_HEAD);
-    let frames = jobs + releaseAll(q);
+    let frames = load<u32>(q, Q.JOBS) + releaseAll(q);
     if (oldest != 0) {
-      if (load<u32>(oldest, JOB.HEADS) != 0) returnHeads(q, load<u16>(oldest, JOB.FIRST_IDX));
+      if (load<u32>(oldest, JOB.BUFFERS) != 0) putBack(q, load<u16>(oldest, JOB.POSITION));
       if (load<u8>(oldest, JOB.HELD) != 0) frames--; // it is one of those that were held
     }
     countFn(load<u32>(q, Q.CONTEXT + DMA.FN), FC_RX_DROP_DISABLED, frames);
   } else {
-    returnHeads(q, <u16>(load<u16>(q, Q.AVAIL_IDX) - jobs));
+    putBack(q, load<u16>(oldest, JOB.POSITION));
     store<u8>(q, 1, Q.KICKED);
   }
   abandonJobs(q);
 }
 
-/** Executes the oldest jobs of a queue and takes new heads, until it has to wait. */
+/** Executes the oldest jobs of a queue and takes new buffers, until it has to wait. */
 function workOn(q: usize): void {
   const kind = kindOf(q);
   if ((kind & KIND_IDLE) != 0) return;
@@ -96,15 +96,16 @@ function workOn(q: usize): void {
       const wait = rateWait(load<u32>(q, Q.CONTEXT + DMA.FN));
       if (wait != 0) return scheduleVisit(q, wait);
     }
-    const head = takeHead(q, false);
-    if (head < 0) return;
-    if (isDirect && load<u32>(q, Q.JOBS) == 0 && transmitDirect(q, load<u32>(q, Q.CONTEXT + DMA.FN), <u32>head)) {
+    const before = nextPosition(q);
+    const id = take(q, false);
+    if (id < 0) return;
+    if (isDirect && load<u32>(q, Q.JOBS) == 0 && transmitDirect(q, load<u32>(q, Q.CONTEXT + DMA.FN), <u32>id)) {
       if (--budget == 0 || !hasOutputRoom()) return scheduleVisit(q, 0);
       continue;
     }
-    const job = startJob(q, <u32>head);
+    const job = startJob(q, <u32>id, before);
     if (job == 0) {
-      returnHeads(q, <u16>(load<u16>(q, Q.AVAIL_IDX) - 1));
+      putBack(q, before);
       return waitForJob(q);
     }
     if ((kind & KIND_COMMANDS) != 0) beginLife(job);

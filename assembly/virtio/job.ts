@@ -8,7 +8,7 @@ import * as EV from '../abi/event_code.ts';
 import * as JOB from '../abi/job.ts';
 import * as Q from '../abi/queue.ts';
 import { JOBS, JOB_POOL, RX_JOBS, RX_JOB_POOL } from '../abi/state_map.ts';
-import { JOB_FREE, JOB_WALK, NONE } from '../abi/state_value.ts';
+import { JOB_FREE, JOB_WALK } from '../abi/state_value.ts';
 import * as TRACE from '../abi/trace_kind.ts';
 import { DEBUG, countFn } from '../mem/arena.ts';
 import { cancelRead } from '../pcie/requester.ts';
@@ -17,6 +17,7 @@ import { schedule, scheduleAt } from '../sim/scheduler.ts';
 import { retryDelay } from '../sim/time.ts';
 import { isTracing } from '../sim/trace.ts';
 import { KIND_COMMANDS, kindOf } from './queue_kind.ts';
+import { beginWalk } from './ring/ring.ts';
 import { traceJob, traceQueue } from './state_trace.ts';
 import { scheduleVisit } from './visit.ts';
 
@@ -30,14 +31,15 @@ export function initJobs(): void {
   store<u32>(CTL.RX_JOB_FREE, RX_JOBS);
 }
 
-/** Takes a job for the chain `head` of a queue and puts it at the end of the queue's FIFO; 0 if none is free. */
-export function startJob(q: usize, head: u32): usize {
+/** Takes a job for buffer `id` of a queue, taken at `position`, to the end of the queue's FIFO; 0 if none is free. */
+export function startJob(q: usize, id: u32, position: u16): usize {
   const job: usize = load<u32>(CTL.JOB_FREE);
   if (job == 0) return 0;
   if (DEBUG) assert(load<u8>(job, JOB.STATE) == <u8>JOB_FREE); // what is in the list of free jobs is free
   store<u32>(CTL.JOB_FREE, load<u32>(job, JOB.NEXT));
   enqueue(q, job);
-  beginWalk(job, q, head);
+  beginBuffer(job, q, id);
+  store<u16>(job, position, JOB.POSITION);
   store<u8>(job, JOB_WALK, JOB.STATE);
   store<u64>(job, load<u64>(CTL.NOW), JOB.STARTED);
   if (isTracing(TRACE.MASK_STATE)) traceJob(job, JOB_WALK);
@@ -72,7 +74,7 @@ function enqueue(q: usize, job: usize): void {
   store<u32>(job, 0, JOB.NEXT);
   store<u8>(job, 0, JOB.STATUS);
   store<u8>(job, 0, JOB.BUSY);
-  store<u32>(job, 0, JOB.HEADS);
+  store<u32>(job, 0, JOB.BUFFERS);
   store<u32>(job, 0, JOB.RESULT);
   store<u32>(job, 0, JOB.LENGTH);
   store<u32>(job, 0, JOB.READABLE);
@@ -87,17 +89,11 @@ function enqueue(q: usize, job: usize): void {
   if (isTracing(TRACE.MASK_STATE)) traceQueue(q, TRACE.QUEUE_JOBS, load<u32>(q, Q.JOBS));
 }
 
-/** Points the walk of a job at the chain `head`; segments collected so far stay. */
-export function beginWalk(job: usize, q: usize, head: u32): void {
-  const size = <u32>load<u16>(q, Q.SIZE);
+/** Points the walk of a job at buffer `id`; segments collected so far stay. */
+export function beginBuffer(job: usize, q: usize, id: u32): void {
   countFn(load<u32>(job, JOB.CONTEXT + DMA.FN), FC_CHAINS);
-  store<u16>(job, <u16>head, JOB.HEAD);
-  store<u8>(job, 0, JOB.INDIRECT);
-  store<u64>(job, load<u64>(q, Q.DESC), JOB.TABLE);
-  store<u32>(job, size, JOB.TABLE_SIZE);
-  store<u32>(job, head, JOB.DESC);
-  store<u32>(job, NONE, JOB.BLOCK);
-  store<u32>(job, size, JOB.BUDGET);
+  store<u16>(job, <u16>id, JOB.ID);
+  beginWalk(job, q, id);
 }
 
 /** Takes the oldest job off its queue and gives it back; wakes a queue that waits for one. */

@@ -13,6 +13,7 @@ import { isTracing, record } from '../sim/trace.ts';
 import { hasHeld } from './hold.ts';
 import { scheduleVisit } from './visit.ts';
 import { findQueue } from './queue_window.ts';
+import { hasKnown } from './ring/ring.ts';
 
 /** A doorbell for queue `index`, written by the host at cycle `issued`. */
 export function kick(f: usize, index: u32, issued: u64): void {
@@ -29,15 +30,14 @@ export function kick(f: usize, index: u32, issued: u64): void {
   if (isTracing(TRACE.MASK_STATE)) record(TRACE.DOORBELL, load<u32>(f, FN.INDEX), index, 0, 0, issued);
 }
 
-/** Visits every queue that has an unanswered doorbell, heads that it knows of, or work in hand (bus mastering changed). */
+/** Visits every queue that has an unanswered doorbell, buffers that it knows of, or work in hand (bus mastering changed). */
 export function visitQueues(f: usize): void {
   const queues = load<u32>(f, FN.QUEUE_COUNT) + 1;
   for (let i: u32 = 0; i < queues; i++) {
     const q = findQueue(f, i);
     if (q == 0) continue;
-    // the index may have come in while nothing could be done with it
-    const knowsHeads = load<u16>(q, Q.AVAIL_SEEN) != load<u16>(q, Q.AVAIL_IDX);
+    // buffers may have come in while nothing could be done with them
     const hasWork = load<u32>(q, Q.JOBS) != 0 || hasHeld(q);
-    if (load<u8>(q, Q.KICKED) != 0 || knowsHeads || hasWork) scheduleVisit(q, 0);
+    if (load<u8>(q, Q.KICKED) != 0 || hasKnown(q) || hasWork) scheduleVisit(q, 0);
   }
 }

@@ -43,7 +43,7 @@ export function traceJob(job: usize, state: u32): void {
   const q: usize = load<u32>(job, JOB.QUEUE);
   const f: usize = load<u32>(job, JOB.CONTEXT + DMA.FN);
   const isCommand = (kindOf(q) & KIND_COMMANDS) != 0;
-  let what = <u64>load<u16>(job, JOB.HEAD);
+  let what = <u64>load<u16>(job, JOB.ID);
   if (isCommand && state == JOB_EXECUTE) {
     const command = job + JOB.BUFFER;
     what = (load<u64>(command, ADMIN_CMD_GROUP_MEMBER_ID) << 32) | load<u16>(command, ADMIN_CMD_OPCODE);

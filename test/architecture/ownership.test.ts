@@ -14,7 +14,7 @@ const FEWEST_WRITES = 600;
 
 const blocks = place(TABLE);
 const fields = new Map(
-  blocks.flatMap(({ block, fields }) => fields.map((field) => [usedName(block.file, field.name), field])),
+  blocks.flatMap(({ block, fields: rows }) => rows.map((field) => [usedName(block.file, field.name), field])),
 );
 
 /** Rooms that may write a field; a field that is a block of its own is written by those who write what is in it. */

@@ -1,21 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Walk of a descriptor chain (virtio 1.4 §2.7.5, §2.7.5.3): descriptors are fetched in blocks, every rule that a driver
-// can break is checked, and the result is a list of segments: readable ones first, then writable ones. The walk is
-// resumable: it returns WALK_PENDING while a block is fetched, and goes on where it stopped.
-import * as FN from '../abi/function.ts';
-import * as JOB from '../abi/job.ts';
-import * as DMA from '../abi/dma_context.ts';
-import { NONE } from '../abi/state_value.ts';
-import {
-  FC_BAD_DMA,
-  FC_BAD_HEAD,
-  FC_BAD_INDIRECT,
-  FC_BAD_LENGTH,
-  FC_BAD_LOOP,
-  FC_BAD_NEXT,
-  FC_BAD_ORDER,
-} from '../abi/counter.ts';
-import * as P from '../abi/timing_param.ts';
+// Walk of a descriptor chain of a split virtqueue (virtio 1.4 §2.7.5, §2.7.5.3): descriptors are fetched in blocks, every
+// rule that a driver can break is checked, and the job gets its segments. The walk is resumable: it returns WALK_PENDING
+// while a block is fetched, and goes on where it stopped.
+import { FC_BAD_DMA, FC_BAD_HEAD, FC_BAD_INDIRECT, FC_BAD_LOOP, FC_BAD_NEXT } from '../../abi/counter.ts';
+import * as DMA from '../../abi/dma_context.ts';
+import * as FN from '../../abi/function.ts';
+import * as JOB from '../../abi/job.ts';
+import * as Q from '../../abi/queue.ts';
+import { NONE } from '../../abi/state_value.ts';
+import * as P from '../../abi/timing_param.ts';
 import {
   VIRTQ_DESC_F_INDIRECT,
   VIRTQ_DESC_F_NEXT,
@@ -24,21 +17,27 @@ import {
   VIRTQ_DESC_LEN,
   VIRTQ_DESC_NEXT,
   VIRTQ_DESC_SIZE,
-} from '../abi/virtio_ring.ts';
-import { param } from '../mem/arena.ts';
-import { readInto } from '../pcie/requester.ts';
+} from '../../abi/virtio_ring.ts';
+import { param } from '../../mem/arena.ts';
+import { readInto } from '../../pcie/requester.ts';
+import { addSegment } from '../segments.ts';
+import { WALK_DONE, WALK_ON, WALK_PENDING } from './contract.ts';
 
-export const WALK_DONE = 0;
-export const WALK_PENDING = -1;
-const CONTINUE = -2;
-// positive results are the counter of the rule that was broken
+export function beginWalk(job: usize, q: usize, id: u32): void {
+  const size = <u32>load<u16>(q, Q.SIZE);
+  store<u8>(job, 0, JOB.INDIRECT);
+  store<u64>(job, load<u64>(q, Q.DESC), JOB.TABLE);
+  store<u32>(job, size, JOB.TABLE_SIZE);
+  store<u32>(job, id, JOB.DESC);
+  store<u32>(job, NONE, JOB.BLOCK);
+  store<u32>(job, size, JOB.BUDGET);
+}
 
-/** Takes the walk as far as it goes. */
 export function walk(job: usize): i32 {
   const f: usize = load<u32>(job, JOB.CONTEXT + DMA.FN);
   let index = load<u32>(job, JOB.DESC);
   let budget = load<u32>(job, JOB.BUDGET);
-  let result = CONTINUE;
+  let result = WALK_ON;
   do {
     const tableSize = load<u32>(job, JOB.TABLE_SIZE);
     const block = load<u32>(job, JOB.BLOCK);
@@ -57,16 +56,20 @@ export function walk(job: usize): i32 {
       const desc = job + JOB.CACHE + (index - block) * VIRTQ_DESC_SIZE;
       const flags = load<u16>(desc, VIRTQ_DESC_FLAGS);
       if ((flags & VIRTQ_DESC_F_INDIRECT) != 0) {
+        store<u16>(job, <u16>(tableSize - budget + 1), JOB.DESCRIPTORS);
         result = enterTable(job, f, desc, flags);
         index = 0;
       } else {
         budget--;
         index = load<u16>(desc, VIRTQ_DESC_NEXT);
         result = addSegment(job, load<u64>(desc), load<u32>(desc, VIRTQ_DESC_LEN), (flags & VIRTQ_DESC_F_WRITE) != 0);
-        if (result == CONTINUE && (flags & VIRTQ_DESC_F_NEXT) == 0) return WALK_DONE;
+        if (result == WALK_ON && (flags & VIRTQ_DESC_F_NEXT) == 0) {
+          if (load<u8>(job, JOB.INDIRECT) == 0) store<u16>(job, <u16>(tableSize - budget), JOB.DESCRIPTORS);
+          return WALK_DONE;
+        }
       }
     }
-  } while (result == CONTINUE);
+  } while (result == WALK_ON);
   store<u32>(job, index, JOB.DESC);
   store<u32>(job, budget, JOB.BUDGET);
   return result;
@@ -89,7 +92,7 @@ function enterTable(job: usize, f: usize, desc: usize, flags: u32): i32 {
   store<u64>(job, load<u64>(desc), JOB.TABLE);
   store<u32>(job, length / VIRTQ_DESC_SIZE, JOB.TABLE_SIZE);
   store<u32>(job, NONE, JOB.BLOCK);
-  return CONTINUE;
+  return WALK_ON;
 }
 
 /** Reads the block that holds entry `index`; true if it is there at once. */
@@ -103,26 +106,4 @@ function fetchBlock(job: usize, index: u32, tableSize: u32): bool {
   store<u32>(job, entries, JOB.BLOCK_COUNT);
   const at = load<u64>(job, JOB.TABLE) + <u64>block * VIRTQ_DESC_SIZE;
   return readInto(job, at, entries * VIRTQ_DESC_SIZE, job + JOB.CACHE);
-}
-
-function addSegment(job: usize, addr: u64, length: u32, isWritable: bool): i32 {
-  const readable = load<u32>(job, JOB.READABLE);
-  const writable = load<u32>(job, JOB.WRITABLE);
-  if (readable + writable == JOB.SEGMENTS_MAX) return FC_BAD_LOOP;
-  const segment = job + JOB.SEGMENTS + (readable + writable) * DMA.SEGMENT_BYTES;
-  store<u64>(segment, addr, DMA.SEGMENT_IOVA);
-  store<u32>(segment, length, DMA.SEGMENT_LENGTH);
-  if (isWritable) {
-    const sum = <u64>load<u32>(job, JOB.WRITE_BYTES) + length;
-    if (sum > 0xffffffff) return FC_BAD_LENGTH;
-    store<u32>(job, writable + 1, JOB.WRITABLE);
-    store<u32>(job, <u32>sum, JOB.WRITE_BYTES);
-    return CONTINUE;
-  }
-  if (writable != 0) return FC_BAD_ORDER;
-  const sum = <u64>load<u32>(job, JOB.READ_BYTES) + length;
-  if (sum > 0xffffffff) return FC_BAD_LENGTH;
-  store<u32>(job, readable + 1, JOB.READABLE);
-  store<u32>(job, <u32>sum, JOB.READ_BYTES);
-  return CONTINUE;
 }

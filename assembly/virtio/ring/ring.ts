@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an engine needs of a virtqueue, whatever the format of its ring (virtio 1.4 §2.7): buffers are taken in the order in
+// which the driver made them available, walked, perhaps put back, and completed; what was completed is shown to the driver
+// at once, and signal.ts decides whether to tell it. contract.ts says what a format is.
+import * as format from './split.ts';
+import * as table from './split_table.ts';
+
+/** Nothing was taken, read or used: after a reset of the device or the queue. */
+export function resetRing(q: usize): void {
+  format.reset(q);
+}
+
+/** Where the buffer stands that take() gives next. */
+export function nextPosition(q: usize): u16 {
+  return format.nextPosition(q);
+}
+
+/**
+ * Next available buffer: its id, or TAKE_*. `mayRead`: the ring may be looked at although no doorbell came (receive queues
+ * look for buffers when a frame is there).
+ */
+export function take(q: usize, mayRead: bool): i32 {
+  return format.take(q, mayRead);
+}
+
+/** EV.FE_DONE, or at once in functional mode: what was fetched is taken over. */
+export function finishTake(q: usize): void {
+  format.finishTake(q);
+}
+
+/** Buffers from `position` on were taken and not used: they will be fetched again. */
+export function putBack(q: usize, position: u16): void {
+  format.putBack(q, position);
+}
+
+/** Are buffers known that were not taken yet? */
+export function hasKnown(q: usize): bool {
+  return format.hasKnown(q);
+}
+
+/** Points the walk of a job at buffer `id`; segments collected so far stay. */
+export function beginWalk(job: usize, q: usize, id: u32): void {
+  table.beginWalk(job, q, id);
+}
+
+/** Takes the walk as far as it goes: WALK_*, or the counter of the rule that the driver broke. */
+export function walk(job: usize): i32 {
+  return table.walk(job);
+}
+
+/**
+ * Functional mode's look at buffer `id` without a walk: address of its segment (address u64, length u32) in the card's
+ * memory, if it is one readable piece; 0 if it is not, or cannot be read on the spot.
+ */
+export function onlySegment(q: usize, f: usize, id: u32): usize {
+  return format.onlySegment(q, f, id);
+}
+
+/** Buffer `id`, which took `descriptors` of the ring, is used, with `length` bytes written; publish() shows it. */
+export function complete(q: usize, context: usize, id: u32, descriptors: u32, length: u32): void {
+  format.complete(q, context, id, descriptors, length);
+}
+
+/** Shows the driver all that was completed since the last time; false if there is nothing. */
+export function publish(q: usize, context: usize): bool {
+  return format.publish(q, context);
+}
+
+/** By the words as last read: does the driver want to know of what was shown up to `shown` since the last decision? */
+export function wantsSignal(q: usize, shown: u16): bool {
+  return format.wantsSignal(q, shown);
+}
+
+/** Reads the words anew by which the driver says so; true if they are there at once, else EV.NOTIFY_DONE will come. */
+export function readWants(q: usize): bool {
+  return format.readWants(q);
+}
+
+/** They are there: they are taken over. */
+export function keepWants(q: usize): void {
+  format.keepWants(q);
+}
