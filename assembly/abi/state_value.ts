@@ -58,6 +58,14 @@ export const JOB_RETIRE = 5;
 export const JOB_RX_HEAD = 6; // receive: needs a buffer
 export const JOB_RX_WALK = 7;
 
+// ---- JOB_FLOOD, CTL_WIRE_IN_PROGRESS: how far a frame is on its way through the switch; below these, the function to go on with
+export const FORWARD_BEGIN = 0xffffffff;
+export const FORWARD_DONE = 0xfffffffe;
+export const FORWARD_DROPPED = 0xfffffffd; // as FORWARD_DONE, and the frame went nowhere: the sender's counter says so
+
+// ---- PACKET_SOURCE --------------------------------------------------------------------------------------------------
+export const PORT_WIRE = 0xfffe;
+
 // ---- engines: which of the kinds at ENGINE_FREE ---------------------------------------------------------------------
 export const ENGINE_ADMIN = 0;
 export const ENGINE_TX = 1;

@@ -4,16 +4,20 @@
 //
 //   | destination 6 | source 6 | tags 4 each, two at most | type 2 | IPv4, or IPv6 with extension headers | ports |
 //   tag: | TPID 2 | priority 3 bits, DEI 1, VID 12 |     802.1Q, 802.1ad, and 0x9100 of stacks before it
-import { PACKET } from '../abi/state_map.ts';
+import * as CTL from '../abi/control.ts';
 import * as FN from '../abi/function.ts';
+import { PACKET } from '../abi/state_map.ts';
 import {
   PACKET_FLOW,
   PACKET_FRAME,
   PACKET_HAS_FLOW,
   PACKET_LENGTH,
+  PACKET_SOURCE,
   PACKET_TAG_BYTES,
   PACKET_TCI,
 } from '../abi/switch_state.ts';
+import * as TRACE from '../abi/trace_kind.ts';
+import { recordAt } from '../sim/trace.ts';
 
 export const ETHERNET_HEADER: u32 = 14;
 export const ADDRESS_BYTES = 6;
@@ -54,10 +58,11 @@ export function macOf(frame: usize): u64 {
   return (<u64>load<u32>(frame)) | ((<u64>load<u16>(frame, 4)) << 32);
 }
 
-/** Reads a frame of at least an Ethernet header into PACKET, which it returns; good until the next frame is read. */
-export function parse(frame: usize, length: u32): usize {
+/** Reads a frame of at least an Ethernet header from `source` into PACKET, which it returns; good until the next is read. */
+export function parse(frame: usize, length: u32, source: u32): usize {
   store<u32>(PACKET, <u32>frame, PACKET_FRAME);
   store<u32>(PACKET, length, PACKET_LENGTH);
+  store<u32>(PACKET, source, PACKET_SOURCE);
   store<u32>(PACKET, 0, PACKET_HAS_FLOW);
   let tags: u32 = 0;
   let tci = NO_TCI;
@@ -144,4 +149,15 @@ function withPorts(hash: u32, protocol: u32, frame: usize, at: u32, end: u32): u
 function mix(hash: u32, from: usize, bytes: u32): u32 {
   for (let i: u32 = 0; i < bytes; i++) hash = (hash ^ load<u8>(from + i)) * FNV_PRIME;
   return hash;
+}
+
+// sub of TRACE.FRAME
+export const FRAME_IN: u32 = 0;
+export const FRAME_OUT: u32 = 1;
+
+/** Records that the packet comes into the switch from `port`, or leaves it there: a function, or TRACE.NOBODY for the wire. */
+export function traceFrame(port: u32, direction: u32, packet: usize): void {
+  const frame = load<u32>(packet, PACKET_FRAME);
+  const length = load<u32>(packet, PACKET_LENGTH);
+  recordAt(load<u64>(CTL.NOW), TRACE.FRAME, port, direction, length, 0, 0, 0, 0, frame, length);
 }

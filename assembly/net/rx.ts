@@ -28,7 +28,7 @@ import { TAKE_BROKEN, TAKE_PENDING, WALK_DONE, WALK_PENDING } from '../virtio/ri
 import { complete, nextPosition, putBack, take, walk } from '../virtio/ring/ring.ts';
 import { scatter } from '../virtio/segments.ts';
 import { retryVisit } from '../virtio/visit.ts';
-import { FRAME_OFFSET } from './switch.ts';
+import { FRAME_OFFSET } from './port.ts';
 
 const MAY_READ_INDEX = 0; // the available index may be fetched for this frame
 const INDEX_WAS_READ = 1;

@@ -9,7 +9,15 @@ import * as Q from '../abi/queue.ts';
 import * as JOB from '../abi/job.ts';
 import * as DMA from '../abi/dma_context.ts';
 import { PACKET_FRAME } from '../abi/switch_state.ts';
-import { ENGINE_TX, IOMMU_READ, TX_RULE_SOURCE, TX_RULE_UNTAGGED } from '../abi/state_value.ts';
+import {
+  ENGINE_TX,
+  FORWARD_BEGIN,
+  FORWARD_DONE,
+  FORWARD_DROPPED,
+  IOMMU_READ,
+  TX_RULE_SOURCE,
+  TX_RULE_UNTAGGED,
+} from '../abi/state_value.ts';
 import {
   C_DMA_READ_BYTES,
   C_DMA_READS,
@@ -38,7 +46,7 @@ import { delayJob, occupyJob, retryJob } from '../virtio/job.ts';
 import { complete, onlySegment } from '../virtio/ring/ring.ts';
 import { charge } from './rate.ts';
 import { ADDRESS_BYTES, ETHERNET_HEADER, isOversize, macOf, parse } from './packet.ts';
-import { forward, FORWARD_BEGIN, FORWARD_DONE, FORWARD_DROPPED } from './switch.ts';
+import { forward } from './switch.ts';
 import { vidOf } from './vlan.ts';
 
 const STEP_BEGIN = 0;
@@ -68,14 +76,14 @@ export function stepTransmit(job: usize): bool {
   if (load<u8>(job, JOB.STATUS) == STEP_FORWARD) {
     const header = load<u32>(f, FN.HEADER_BYTES);
     const length = load<u32>(job, JOB.LENGTH) - header;
-    if (packet == 0) packet = parse(job + JOB.BUFFER + header, length);
-    const progress = forward(load<u32>(f, FN.INDEX), packet, load<u32>(job, JOB.FLOOD));
-    if (progress != FORWARD_DONE && progress != FORWARD_DROPPED) {
+    if (packet == 0) packet = parse(job + JOB.BUFFER + header, length, load<u32>(f, FN.INDEX));
+    const progress = forward(packet, load<u32>(job, JOB.FLOOD));
+    if (progress != <u32>FORWARD_DONE && progress != <u32>FORWARD_DROPPED) {
       store<u32>(job, progress, JOB.FLOOD);
       retryJob(job);
       return false;
     }
-    if (progress == FORWARD_DONE) {
+    if (progress == <u32>FORWARD_DONE) {
       countFn(f, FC_TX_FRAMES);
       countFn(f, FC_TX_BYTES, length);
       charge(f, length);
@@ -105,12 +113,12 @@ export function transmitDirect(q: usize, f: usize, id: u32): bool {
   if (buffer == 0 || lastSpan() < length || length < header + ETHERNET_HEADER) return false;
   const isForMany = (load<u8>(buffer + header) & 1) != 0 || load<u32>(CTL.PROMISC_PORTS) != 0;
   if (isForMany || refusal(f, buffer, length) >= 0) return false;
-  const progress = forward(load<u32>(f, FN.INDEX), PACKET, FORWARD_BEGIN); // refusal() has read it
-  if (progress == FORWARD_BEGIN) return false;
+  const progress = forward(PACKET, FORWARD_BEGIN); // refusal() has read it
+  if (progress == <u32>FORWARD_BEGIN) return false;
   count(C_DMA_READS, 2);
   count(C_DMA_READ_BYTES, VIRTQ_DESC_SIZE + length);
   countFn(f, FC_CHAINS);
-  if (progress == FORWARD_DONE) {
+  if (progress == <u32>FORWARD_DONE) {
     countFn(f, FC_TX_FRAMES);
     countFn(f, FC_TX_BYTES, length - header);
   }
@@ -122,7 +130,7 @@ export function transmitDirect(q: usize, f: usize, id: u32): bool {
 function refusal(f: usize, buffer: usize, length: u32): i32 {
   const header = load<u32>(f, FN.HEADER_BYTES);
   if (length < header + ETHERNET_HEADER) return FC_TX_DROP_SHORT;
-  const packet = parse(buffer + header, length - header);
+  const packet = parse(buffer + header, length - header, load<u32>(f, FN.INDEX));
   if (isOversize(f, packet)) return FC_TX_DROP_OVERSIZE;
   const isOffload =
     load<u8>(buffer, VIRTIO_NET_HDR_GSO_TYPE) != VIRTIO_NET_HDR_GSO_NONE ||

@@ -7,7 +7,7 @@
 import { RETAGGED, SHAPED } from '../abi/state_map.ts';
 import * as CTL from '../abi/control.ts';
 import * as FN from '../abi/function.ts';
-import { PACKET_FRAME, PACKET_LENGTH, PACKET_TAG_BYTES, PACKET_TCI } from '../abi/switch_state.ts';
+import { PACKET_FRAME, PACKET_LENGTH, PACKET_SOURCE, PACKET_TAG_BYTES, PACKET_TCI } from '../abi/switch_state.ts';
 import { copyBytes } from '../mem/arena.ts';
 import { NO_TCI, STATION_BYTES, TAG_BYTES, TPID_8021Q, VID_MASK } from './packet.ts';
 
@@ -56,6 +56,7 @@ function shaped(packet: usize, tci: u32): usize {
   copyBytes(RETAGGED + STATION_BYTES + now, frame + rest, length - rest);
   store<u32>(SHAPED, RETAGGED, PACKET_FRAME);
   store<u32>(SHAPED, length - old + now, PACKET_LENGTH);
+  store<u32>(SHAPED, load<u32>(packet, PACKET_SOURCE), PACKET_SOURCE);
   store<u32>(SHAPED, load<u32>(packet, PACKET_TAG_BYTES) - old + now, PACKET_TAG_BYTES);
   store<u32>(SHAPED, tci, PACKET_TCI);
   return SHAPED;

@@ -5,7 +5,7 @@ import * as DMA from '../abi/dma_context.ts';
 import * as EV from '../abi/event_code.ts';
 import * as JOB from '../abi/job.ts';
 import * as Q from '../abi/queue.ts';
-import { frameSent } from '../net/switch.ts';
+import { arriveFrame } from '../net/switch.ts';
 import { completeRead, expireRead, readCopied, serveRead } from '../pcie/completions.ts';
 import { stepGenerator } from '../pcie/generator.ts';
 import { arriveMsi, deliverPosted } from '../pcie/posted.ts';
@@ -16,7 +16,7 @@ import { isFunctional } from '../sim/time.ts';
 import { finishTake } from '../virtio/ring/ring.ts';
 import { makeReady, pickQueue } from '../virtio/visit.ts';
 import { finishSignal } from '../virtio/signal.ts';
-import { arriveFrame } from '../net/wire.ts';
+import { frameSent } from '../net/wire.ts';
 import { arriveWrite } from './router.ts';
 import { continueJob, serviceQueue, visit } from './service.ts';
 

@@ -40,6 +40,8 @@ export const CARD_BLOCKS: Table = [
     rows: [
       ['PACKET_FRAME', 'u32', 'address'],
       ['PACKET_LENGTH', 'u32', ''],
+      ['PACKET_SOURCE', 'u32', 'function that sent it, or PORT_WIRE'],
+      ['PACKET_VLAN', 'u32', 'that it travels in, 0 if in none; set by the switch'],
       ['PACKET_TAG_BYTES', 'u32', 'of the tags behind the addresses'],
       ['PACKET_TCI', 'u32', 'of the first tag if it is one of 802.1Q, else NONE'],
       ['PACKET_FLOW', 'u32', 'hash of the flow, once somebody asked'],
