@@ -26,7 +26,7 @@ import { creditsTaken } from './pcie/credits.ts';
 import { startGenerator } from './pcie/generator.ts';
 import { nextPostedArrival } from './pcie/posted.ts';
 import { bindFunction, ioasClear, ioasDirty, ioasMap, ioasTrack, ioasUnmap } from './pcie/address_space.ts';
-import { setLink } from './virtio/net_config.ts';
+import { setLink } from './net/config.ts';
 import { NEVER, nextEventTime } from './sim/scheduler.ts';
 
 /** Bytes of memory that a card with so many functions needs, before it is created; `hold` as in CFG.RECEIVE_HOLD_BYTES. */

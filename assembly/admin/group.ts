@@ -72,3 +72,9 @@ export function usedCommands(group: u32): u32 {
 export function useCommands(group: u32, list: u32): void {
   store<u32>(group == GROUP_SELF ? CTL.SELF_USED_LO : CTL.SRIOV_USED_LO, list | IN_USE);
 }
+
+/** No list is in use any more: the owner was reset. */
+export function resetLists(): void {
+  store<u32>(CTL.SRIOV_USED_LO, 0);
+  store<u32>(CTL.SELF_USED_LO, 0);
+}

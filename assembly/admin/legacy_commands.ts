@@ -26,7 +26,8 @@ import {
 import { isTracing } from '../sim/trace.ts';
 import { isInsideLegacyField, readLegacy, writeLegacy } from '../virtio/legacy_window.ts';
 import { traceRegister, TRACE_SPACE_LEGACY } from '../virtio/state_trace.ts';
-import { isInsideNetField, writeLegacyNetConfig } from '../virtio/net_config.ts';
+import { followDevice } from '../net/device.ts';
+import { isInsideNetField, writeLegacyNetConfig } from '../net/config.ts';
 
 /** Runs a legacy command on the member `f`; a qualifier other than Q_OK means EINVAL and nothing was changed. */
 export function executeLegacy(job: usize, opcode: u32, f: usize): u32 {
@@ -44,7 +45,7 @@ export function executeLegacy(job: usize, opcode: u32, f: usize): u32 {
       if (!isInsideLegacyField(f, offset, writeBytes)) return VIRTIO_ADMIN_STATUS_Q_INVALID_FIELD;
       const value = loadBytes(data + ADMIN_LEGACY_WR_REGISTERS, writeBytes);
       if (isTracing(TRACE.MASK_STATE)) traceRegister(f, TRACE_SPACE_LEGACY, offset, writeBytes, value, true);
-      writeLegacy(f, offset, writeBytes, value);
+      followDevice(f, writeLegacy(f, offset, writeBytes, value));
       return VIRTIO_ADMIN_STATUS_Q_OK;
     }
     case VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ: {

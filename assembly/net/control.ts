@@ -14,7 +14,6 @@ import {
   CONTROL_ROW_FIELDS,
   CONTROL_ROW_OR_FEATURE,
 } from '../abi/net_control.ts';
-import { PORT_PROMISC } from '../abi/state_map.ts';
 import { ENGINE_CTRL, RX_MODE_ALLMULTI, RX_MODE_PROMISC } from '../abi/state_value.ts';
 import * as P from '../abi/timing_param.ts';
 import {
@@ -30,10 +29,10 @@ import {
 import { param } from '../mem/arena.ts';
 import { postedWait } from '../pcie/posted.ts';
 import { isFunctional } from '../sim/time.ts';
-import { setPort } from '../virtio/device_status.ts';
 import { hasFeature } from '../virtio/features.ts';
 import { delayJob, occupyJob } from '../virtio/job.ts';
-import { isTrusted, setMac } from '../virtio/net_config.ts';
+import { isTrusted, setMac } from './config.ts';
+import { setPromiscuous } from './port_map.ts';
 import { breakQueue } from '../virtio/needs_reset.ts';
 import { complete } from '../virtio/ring/ring.ts';
 import { scatter } from '../virtio/segments.ts';
@@ -109,7 +108,7 @@ function setRxMode(f: usize, code: u32, data: usize, bytes: u32): bool {
   if (isOn && code == VIRTIO_NET_CTRL_RX_PROMISC && !isTrusted(f)) return false;
   const mode = load<u8>(f, FN.RX_MODE);
   store<u8>(f, isOn ? mode | bit : mode & ~bit, FN.RX_MODE);
-  if (code == VIRTIO_NET_CTRL_RX_PROMISC) setPort(PORT_PROMISC, load<u32>(f, FN.INDEX), isOn);
+  if (code == VIRTIO_NET_CTRL_RX_PROMISC) setPromiscuous(f, isOn);
   return true;
 }
 

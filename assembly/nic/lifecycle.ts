@@ -15,10 +15,11 @@ import { bindFunction } from '../pcie/address_space.ts';
 import { forgetReads } from '../pcie/requests.ts';
 import { resetDevice } from '../virtio/device_status.ts';
 import { applyProfile } from './profile.ts';
+import { applyDeviceEffects } from './device_effects.ts';
 
 /** Reset of one function. The PF's takes all others away: VF Enable goes back to 0, and nobody manages those on demand. */
 export function resetFunction(f: usize): void {
-  resetDevice(f);
+  applyDeviceEffects(f, resetDevice(f));
   forgetReads(f);
   resetMsix(f);
   resetConfigImage(f);

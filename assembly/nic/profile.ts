@@ -26,6 +26,8 @@ import { isFunctional } from '../sim/time.ts';
 import { initOfferedFeatures } from '../virtio/features.ts';
 import { resetDevice } from '../virtio/device_status.ts';
 import { queueAt } from '../virtio/queue.ts';
+import { netFeatures } from '../net/features.ts';
+import { applyDeviceEffects } from './device_effects.ts';
 
 /** The profile that the configuration of the card gives a function. */
 export function initProfile(f: usize): void {
@@ -65,7 +67,7 @@ export function applyProfile(f: usize): void {
   store<u32>(CTL.VLAN_PORTS, load<u32>(CTL.VLAN_PORTS) - hadVlan + (vlan != 0 ? 1 : 0));
   const source = (flags & PROFILE_SPOOF_CHECK) != 0 ? TX_RULE_SOURCE : 0;
   store<u8>(f, <u8>(source | (vlan != 0 ? TX_RULE_UNTAGGED : 0)), FN.TX_RULES);
-  initOfferedFeatures(f);
+  initOfferedFeatures(f, netFeatures(f));
   const queues = load<u32>(f, FN.QUEUE_COUNT);
   for (let i: u32 = 0; i <= queues; i++) {
     const q = queueAt(f, i);
@@ -79,7 +81,7 @@ export function applyProfile(f: usize): void {
   const before = load<u64>(resets);
   writeConfigImage(f);
   resetMsix(f);
-  resetDevice(f);
+  applyDeviceEffects(f, resetDevice(f));
   store<u64>(resets, before); // no driver had a part in it
 }
 

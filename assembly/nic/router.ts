@@ -51,6 +51,7 @@ import { writeCommon } from '../virtio/common_cfg.ts';
 import { updateIntx } from '../virtio/interrupt.ts';
 import { kick, visitQueues } from '../virtio/notify.ts';
 import { applyVfEnable, resetFunction } from './lifecycle.ts';
+import { applyDeviceEffects } from './device_effects.ts';
 
 /** What a read gets that nobody answers. */
 const ALL_ONES: u32 = 0xffffffff;
@@ -101,7 +102,7 @@ export function writeMemoryRegister(f: usize, bar: u32, offset: u32, size: u32, 
     return;
   }
   if (bar == VIRTIO_BAR) {
-    if (offset < <u32>COMMON_SIZE) writeCommon(f, offset, size, value);
+    if (offset < <u32>COMMON_SIZE) applyDeviceEffects(f, writeCommon(f, offset, size, value));
     else if (offset >= <u32>NOTIFY_BAR_OFFSET && offset < <u32>VIRTIO_BAR_BYTES && size >= 2)
       kick(f, value & 0xffff, issued);
     else if (!kickMember(f, offset, size, value, issued)) countFn(f, FC_IGNORED_WRITES);

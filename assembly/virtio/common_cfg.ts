@@ -8,6 +8,7 @@ import { FC_IGNORED_WRITES } from '../abi/counter.ts';
 import { STATUS_FEATURES_OK } from '../abi/device_status.ts';
 import { FEATURE_WORDS, VIRTIO_F_RING_RESET } from '../abi/virtio_features.ts';
 import {
+  COMMON_CONFIG_GENERATION,
   COMMON_CONFIG_MSIX_VECTOR,
   COMMON_DEVICE_FEATURE,
   COMMON_DEVICE_FEATURE_SELECT,
@@ -41,13 +42,13 @@ const FIELD_WIDTH: StaticArray<u8> = [
   4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 2, 2, 2, 2, 2, 2, 2, 2,
 ];
 
-/** Write of 1, 2 or 4 aligned bytes inside the structure. */
-export function writeCommon(f: usize, offset: u32, size: u32, value: u32): void {
+/** Write of 1, 2 or 4 aligned bytes inside the structure: DEVICE_*. */
+export function writeCommon(f: usize, offset: u32, size: u32, value: u32): u32 {
   const start = <u32>unchecked(FIELD_START[offset]);
   if (start == offset && <u32>unchecked(FIELD_WIDTH[offset]) == size) {
-    writeField(f, offset, value);
-    return;
+    return writeField(f, offset, value);
   }
+  let effects: u32 = 0;
   let at = start;
   while (at < offset + size && at < <u32>COMMON_SIZE) {
     const width = <u32>unchecked(FIELD_WIDTH[at]);
@@ -58,22 +59,25 @@ export function writeCommon(f: usize, offset: u32, size: u32, value: u32): void 
       const byte = (value >> ((byteAt - offset) << 3)) & 0xff;
       merged = (merged & ~(0xff << (i << 3))) | (byte << (i << 3));
     }
-    writeField(f, at, merged);
+    effects |= writeField(f, at, merged);
     at += width;
   }
+  return effects;
 }
 
-function ignore(f: usize): void {
+/** DEVICE_* of a write that changes nothing. */
+function ignore(f: usize): u32 {
   countFn(f, FC_IGNORED_WRITES);
+  return 0;
 }
 
-function writeField(f: usize, field: u32, value: u32): void {
+function writeField(f: usize, field: u32, value: u32): u32 {
   const c = f + FN.COMMON;
   switch (field) {
     case COMMON_DEVICE_FEATURE_SELECT:
       store<u32>(c, value, COMMON_DEVICE_FEATURE_SELECT);
       store<u32>(c, value < <u32>FEATURE_WORDS ? load<u32>(f + (value << 2), FN.OFFERED) : 0, COMMON_DEVICE_FEATURE);
-      return;
+      return 0;
     case COMMON_DRIVER_FEATURE_SELECT:
       store<u32>(c, value, COMMON_DRIVER_FEATURE_SELECT);
       store<u32>(
@@ -81,29 +85,36 @@ function writeField(f: usize, field: u32, value: u32): void {
         value < <u32>FEATURE_WORDS ? load<u32>(f + (value << 2), FN.DRIVER_FEATURES) : 0,
         COMMON_DRIVER_FEATURE,
       );
-      return;
+      return 0;
     case COMMON_DRIVER_FEATURE: {
       const select = load<u32>(c, COMMON_DRIVER_FEATURE_SELECT);
       const isFixed = (load<u8>(c, COMMON_DEVICE_STATUS) & STATUS_FEATURES_OK) != 0;
       if (select >= <u32>FEATURE_WORDS || isFixed) return ignore(f);
       store<u32>(f + (select << 2), value, FN.DRIVER_FEATURES);
       store<u32>(c, value, COMMON_DRIVER_FEATURE);
-      return;
+      return 0;
     }
     case COMMON_CONFIG_MSIX_VECTOR:
       store<u16>(c, mappedVector(f, value), COMMON_CONFIG_MSIX_VECTOR);
-      return;
+      return 0;
     case COMMON_DEVICE_STATUS:
-      writeDeviceStatus(f, value);
-      return;
+      return writeDeviceStatus(f, value);
     case COMMON_QUEUE_SELECT:
       store<u16>(c, <u16>value, COMMON_QUEUE_SELECT);
       refreshQueueWindow(f);
-      return;
+      return 0;
     default:
       if (field < <u32>COMMON_QUEUE_SIZE || field > <u32>COMMON_QUEUE_RESET) return ignore(f);
-      writeQueueField(f, field, value);
+      return writeQueueField(f, field, value);
   }
+}
+
+/** config_generation differs once a driver reads a field that changed since its last read (PCI-COMMON-06). */
+export function countGeneration(f: usize): void {
+  if (load<u8>(f, FN.CONFIG_READ) == 0) return;
+  store<u8>(f, 0, FN.CONFIG_READ);
+  const generation = f + FN.COMMON + COMMON_CONFIG_GENERATION;
+  store<u8>(generation, load<u8>(generation) + 1);
 }
 
 /** The vector if the table has it, NO_VECTOR otherwise. */
@@ -111,7 +122,7 @@ export function mappedVector(f: usize, vector: u32): u16 {
   return vector < load<u32>(f, FN.VECTORS) ? <u16>vector : <u16>VIRTIO_MSI_NO_VECTOR;
 }
 
-function writeQueueField(f: usize, field: u32, value: u32): void {
+function writeQueueField(f: usize, field: u32, value: u32): u32 {
   const q = selectedQueue(f);
   if (q == 0) return ignore(f);
   const isEnabled = load<u8>(q, Q.ENABLED) != 0;
@@ -139,4 +150,5 @@ function writeQueueField(f: usize, field: u32, value: u32): void {
     return ignore(f);
   }
   refreshQueueWindow(f);
+  return 0;
 }

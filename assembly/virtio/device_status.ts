@@ -5,9 +5,7 @@
 //                                  (refused: the bit stays clear)   DEVICE_NEEDS_RESET is set by the device only
 //
 // A driver cannot clear a bit except by reset; DRIVER_OK without FEATURES_OK is not taken (the legacy interface has its
-// own rules: virtio/legacy_window.ts).
-import { PORT_ACTIVE, PORT_PROMISC } from '../abi/state_map.ts';
-import * as CTL from '../abi/control.ts';
+// own rules: virtio/legacy_window.ts). What else has to follow a change, in the layers above, is returned: DEVICE_*.
 import * as FN from '../abi/function.ts';
 import * as Q from '../abi/queue.ts';
 import * as TRACE from '../abi/trace_kind.ts';
@@ -38,73 +36,60 @@ import { applyFeatures, isAcceptable } from './features.ts';
 import { releaseAll } from './hold.ts';
 import { updateIntx } from './interrupt.ts';
 import { abandonJobs } from './job.ts';
-import { resetNetConfig } from './net_config.ts';
 import { queueAt, resetQueuePosition } from './queue.ts';
-import { refreshQueueWindow } from './queue_window.ts';
 import { traceStatus } from './state_trace.ts';
+
+/** The driver's features are taken over: FN.DRIVER_FEATURES. */
+export const DEVICE_HAS_FEATURES: u32 = 1;
+/** From now on queues are served. */
+export const DEVICE_IS_LIVE: u32 = 2;
+/** Nothing is left of what the driver set. */
+export const DEVICE_WAS_RESET: u32 = 4;
 
 const DRIVER_BITS = STATUS_ACKNOWLEDGE + STATUS_DRIVER + STATUS_DRIVER_OK + STATUS_FEATURES_OK + STATUS_FAILED;
 
-/** A write to device_status through the modern interface. */
-export function writeDeviceStatus(f: usize, value: u32): void {
-  if (value == 0) {
-    resetDevice(f);
-    return;
-  }
+/** A write to device_status through the modern interface: DEVICE_*. */
+export function writeDeviceStatus(f: usize, value: u32): u32 {
+  if (value == 0) return resetDevice(f);
+  let effects: u32 = 0;
   const old = <u32>load<u8>(f, FN.COMMON + COMMON_DEVICE_STATUS);
   let status = old | (value & DRIVER_BITS);
   const rising = status & ~old;
   if ((rising & STATUS_FEATURES_OK) != 0) {
-    if (isAcceptable(f)) applyFeatures(f);
+    if (isAcceptable(f)) effects = takeFeatures(f);
     else status &= ~STATUS_FEATURES_OK;
   }
   if ((rising & STATUS_DRIVER_OK) != 0 && (status & STATUS_FEATURES_OK) == 0) status &= ~STATUS_DRIVER_OK;
   store<u8>(f, <u8>status, FN.COMMON + COMMON_DEVICE_STATUS);
-  if ((rising & STATUS_FEATURES_OK) != 0) refreshQueueWindow(f);
   if (isTracing(TRACE.MASK_STATE)) traceStatus(f);
-  if ((status & ~old & STATUS_DRIVER_OK) != 0) goLive(f);
+  return (status & ~old & STATUS_DRIVER_OK) != 0 ? effects | goLive(f) : effects;
 }
 
-/** From now on queues are served and the switch forwards to the function. */
-export function goLive(f: usize): void {
-  if ((load<u8>(f, FN.COMMON + COMMON_DEVICE_STATUS) & STATUS_DEVICE_NEEDS_RESET) != 0) return;
+/** From now on queues are served, unless the device needs a reset: DEVICE_IS_LIVE or 0. */
+export function goLive(f: usize): u32 {
+  if ((load<u8>(f, FN.COMMON + COMMON_DEVICE_STATUS) & STATUS_DEVICE_NEEDS_RESET) != 0) return 0;
   store<u8>(f, 1, FN.LIVE);
-  setPort(PORT_ACTIVE, load<u32>(f, FN.INDEX), true);
-  store<u32>(CTL.MAC_DIRTY, 1);
+  return DEVICE_IS_LIVE;
 }
 
-/** Sets or clears the bit of a function in one of the switch's port maps. */
-export function setPort(map: usize, fn: u32, isOn: bool): void {
-  const word = map + ((fn >> 5) << 2);
-  const bit: u32 = 1 << (fn & 31);
-  const old = load<u32>(word);
-  if (((old & bit) != 0) == isOn) return;
-  store<u32>(word, old ^ bit);
-  if (map == PORT_PROMISC) store<u32>(CTL.PROMISC_PORTS, load<u32>(CTL.PROMISC_PORTS) + (isOn ? 1 : -1));
+/** The driver's features count from now on: DEVICE_HAS_FEATURES. */
+export function takeFeatures(f: usize): u32 {
+  applyFeatures(f);
+  return DEVICE_HAS_FEATURES;
 }
 
-/** Device reset: everything that a driver set is gone, nothing under way comes out any more. */
-export function resetDevice(f: usize): void {
+/** Device reset: everything that a driver set is gone, nothing under way comes out any more; DEVICE_*. */
+export function resetDevice(f: usize): u32 {
   countFn(f, FC_RESETS);
   store<u8>(f, 0, FN.LIVE);
   store<u8>(f, 0, FN.LEGACY);
-  store<u8>(f, 0, FN.RX_MODE);
-  store<u32>(f, 0, FN.FILTERS);
   store<u8>(f, 0, FN.ISR);
   store<u32>(f, 0, FN.MSIX_PBA); // no notification after a reset (virtio 1.4 §2.4.1), pending ones included
   memory.fill(f + FN.DRIVER_FEATURES, 0, 16);
-  const fn = load<u32>(f, FN.INDEX);
-  setPort(PORT_ACTIVE, fn, false);
-  setPort(PORT_PROMISC, fn, false);
-  store<u32>(CTL.MAC_DIRTY, 1);
   const queues = load<u32>(f, FN.QUEUE_COUNT);
   for (let i: u32 = 0; i < queues; i++) resetQueue(queueAt(f, i), f);
   const admin = load<u32>(f, FN.ADMIN_QUEUE);
-  if (admin != NONE) {
-    resetQueue(queueAt(f, admin), f);
-    store<u32>(CTL.SRIOV_USED_LO, 0);
-    store<u32>(CTL.SELF_USED_LO, 0);
-  }
+  if (admin != NONE) resetQueue(queueAt(f, admin), f);
   applyFeatures(f);
 
   const c = f + FN.COMMON;
@@ -118,10 +103,9 @@ export function resetDevice(f: usize): void {
     store<u16>(c, <u16>admin, COMMON_ADMIN_QUEUE_INDEX);
     store<u16>(c, 1, COMMON_ADMIN_QUEUE_NUM);
   }
-  resetNetConfig(f);
-  refreshQueueWindow(f);
   if (isTracing(TRACE.MASK_STATE)) traceStatus(f);
   updateIntx(f);
+  return DEVICE_WAS_RESET | DEVICE_HAS_FEATURES;
 }
 
 /** Takes the pending bit of a vector away that one user has: what it would have signalled is gone. */

@@ -32,8 +32,8 @@ import {
 import { VIRTQ_AVAIL_RING, VIRTQ_DESC_SIZE, VIRTQ_EVENT_SIZE } from '../abi/virtio_ring.ts';
 import { countFn } from '../mem/arena.ts';
 import { mappedVector } from './common_cfg.ts';
-import { goLive, resetDevice, resetQueue } from './device_status.ts';
-import { applyFeatures, legacyDeviceFeatures } from './features.ts';
+import { goLive, resetDevice, resetQueue, takeFeatures } from './device_status.ts';
+import { legacyDeviceFeatures } from './features.ts';
 import { updateIntx } from './interrupt.ts';
 import { kick } from './notify.ts';
 import { refreshQueueWindow, selectedQueue } from './queue_window.ts';
@@ -98,8 +98,8 @@ function readField(f: usize, field: u32): u32 {
   }
 }
 
-/** Writes the bytes at `offset`, inside one field; the rest of the field keeps its value. */
-export function writeLegacy(f: usize, offset: u32, size: u32, value: u32): void {
+/** Writes the bytes at `offset`, inside one field; the rest of the field keeps its value. DEVICE_*. */
+export function writeLegacy(f: usize, offset: u32, size: u32, value: u32): u32 {
   const start = fieldStart(offset);
   const width = fieldWidth(start);
   if (size < width) {
@@ -108,56 +108,54 @@ export function writeLegacy(f: usize, offset: u32, size: u32, value: u32): void 
     const old = start == LEGACY_QUEUE_NOTIFY || start == LEGACY_ISR_STATUS ? 0 : readField(f, start);
     value = (old & ~mask) | ((value << shift) & mask);
   }
-  writeField(f, start, value);
+  return writeField(f, start, value);
 }
 
-function writeField(f: usize, field: u32, value: u32): void {
+function writeField(f: usize, field: u32, value: u32): u32 {
   const c = f + FN.COMMON;
   switch (field) {
     case LEGACY_DRIVER_FEATURES:
       if ((load<u8>(c, COMMON_DEVICE_STATUS) & STATUS_FEATURES_OK) != 0) break; // a modern driver holds the device
       store<u8>(f, 1, FN.LEGACY);
       store<u32>(f, value & legacyDeviceFeatures(f), FN.DRIVER_FEATURES);
-      applyFeatures(f);
-      refreshQueueWindow(f);
-      return;
+      return takeFeatures(f);
     case LEGACY_QUEUE_ADDRESS:
-      placeQueue(f, value);
-      return;
+      return placeQueue(f, value);
     case LEGACY_QUEUE_SELECT:
       store<u16>(c, <u16>value, COMMON_QUEUE_SELECT);
       refreshQueueWindow(f);
-      return;
+      return 0;
     case LEGACY_QUEUE_NOTIFY:
       kick(f, value, load<u64>(CTL.NOW));
-      return;
+      return 0;
     case LEGACY_DEVICE_STATUS:
-      writeLegacyStatus(f, value);
-      return;
+      return writeLegacyStatus(f, value);
     case LEGACY_CONFIG_MSIX_VECTOR:
       store<u16>(c, mappedVector(f, value), COMMON_CONFIG_MSIX_VECTOR);
-      return;
+      return 0;
     case LEGACY_QUEUE_MSIX_VECTOR: {
       const q = selectedQueue(f);
       if (q == 0) break;
       store<u16>(q, mappedVector(f, value), Q.VECTOR);
       refreshQueueWindow(f);
-      return;
+      return 0;
     }
   }
   countFn(f, FC_IGNORED_WRITES);
+  return 0;
 }
 
 /** Queue Address: the ring's page; the three parts follow the one legacy layout. 0 takes the queue out of use. */
-function placeQueue(f: usize, page: u32): void {
+function placeQueue(f: usize, page: u32): u32 {
   const q = selectedQueue(f);
   if (q == 0) {
     countFn(f, FC_IGNORED_WRITES);
-    return;
+    return 0;
   }
   const vector = load<u16>(q, Q.VECTOR);
   resetQueue(q, f);
   store<u16>(q, vector, Q.VECTOR);
+  let effects: u32 = 0;
   if (page != 0) {
     const size = <u64>load<u16>(q, Q.SIZE);
     const desc = (<u64>page) << LEGACY_PAGE_SHIFT;
@@ -168,24 +166,19 @@ function placeQueue(f: usize, page: u32): void {
     store<u64>(q, (end + LEGACY_VRING_ALIGN - 1) & ~(<u64>LEGACY_VRING_ALIGN - 1), Q.DEVICE);
     store<u8>(q, 1, Q.ENABLED);
     store<u8>(f, 1, FN.LEGACY);
-    applyFeatures(f);
-    goLive(f); // a legacy device works ahead of DRIVER_OK (LEG-INIT-02)
+    effects = takeFeatures(f) | goLive(f); // a legacy device works ahead of DRIVER_OK (LEG-INIT-02)
   }
   refreshQueueWindow(f);
+  return effects;
 }
 
 /** Status through the legacy interface: no FEATURES_OK; writing 0 resets this function alone. */
-function writeLegacyStatus(f: usize, value: u32): void {
-  if (value == 0) {
-    resetDevice(f);
-    return;
-  }
+function writeLegacyStatus(f: usize, value: u32): u32 {
+  if (value == 0) return resetDevice(f);
   const old = load<u8>(f, FN.COMMON + COMMON_DEVICE_STATUS);
   const status = (<u8>value) | (old & STATUS_DEVICE_NEEDS_RESET);
   store<u8>(f, status, FN.COMMON + COMMON_DEVICE_STATUS);
-  if ((status & STATUS_DRIVER_OK) != 0) {
-    store<u8>(f, 1, FN.LEGACY);
-    applyFeatures(f);
-    goLive(f);
-  }
+  if ((status & STATUS_DRIVER_OK) == 0) return 0;
+  store<u8>(f, 1, FN.LEGACY);
+  return takeFeatures(f) | goLive(f);
 }

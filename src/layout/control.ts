@@ -3,9 +3,8 @@
 import type { Table } from './rows.ts';
 
 /** Words of the switch. */
-export const UNTIL_NET_IS_TOLD = 'virtio, until a change of device status reaches net as an effect';
 /** Words of the admin queue. */
-const USE_BY_VIRTIO = { by: 'admin virtio', debt: 'virtio, until a reset reaches admin as an effect' };
+const BY_ADMIN = { by: 'admin' };
 
 export const CONTROL_BLOCKS: Table = [
   {
@@ -56,20 +55,15 @@ export const CONTROL_BLOCKS: Table = [
       ['CTL_DECODED_OFFSET', 'u32', 'offset in the BAR found by the last address decode', { by: 'nic' }],
       ['CTL_EVENTS_RUN', 'u64', '', { by: 'nic' }],
       ['CTL_NUM_VFS', 'u32', 'VFs that exist now', { by: 'nic' }],
-      ['CTL_SRIOV_USED_LO', 'u32', 'LIST_USE of the SR-IOV group, opcodes 0..31', { ...USE_BY_VIRTIO, at: 196 }],
-      ['CTL_SELF_USED_LO', 'u32', 'LIST_USE of the self group', USE_BY_VIRTIO],
-      ['CTL_WIRE_LINK_UP', 'u32', '', { at: 216, by: 'nic virtio' }],
+      ['CTL_SRIOV_USED_LO', 'u32', 'LIST_USE of the SR-IOV group, opcodes 0..31', { ...BY_ADMIN, at: 196 }],
+      ['CTL_SELF_USED_LO', 'u32', 'LIST_USE of the self group', BY_ADMIN],
+      ['CTL_WIRE_LINK_UP', 'u32', '', { at: 216, by: 'nic net' }],
       ['CTL_SPAN', 'u32', 'bytes to the end of the range of the last translation', { at: 232, by: 'pcie' }],
-      [
-        'CTL_MAC_DIRTY',
-        'u32',
-        'the switch has to build its table again',
-        { by: 'net virtio', debt: UNTIL_NET_IS_TOLD },
-      ],
+      ['CTL_MAC_DIRTY', 'u32', 'the switch has to build its table again', { by: 'net' }],
       ['CTL_WIRE_IN_BYTES', 'u32', 'frame in WIRE_INPUT, 0 if none is under way', { by: 'net' }],
       ['CTL_WIRE_IN_PROGRESS', 'u32', 'of its way through the switch', { by: 'net' }],
       ['CTL_WIRE_IN_FREE', 'u64', 'cycles << 16', { by: 'net' }],
-      ['CTL_PROMISC_PORTS', 'u32', 'functions in PORT_PROMISC', { by: 'virtio', debt: UNTIL_NET_IS_TOLD }],
+      ['CTL_PROMISC_PORTS', 'u32', 'functions in PORT_PROMISC', { by: 'net' }],
       ['CTL_VLAN_PORTS', 'u32', 'functions with a VLAN of their own', { by: 'nic' }],
       ['CTL_POSTED_LAST', 'u64', 'when the newest posted DMA write takes effect', { by: 'pcie' }],
       ['CTL_INJECT_COUNT', 'u32', 'admin commands still to be answered with CTL_INJECT_STATUS', { by: 'admin host' }],

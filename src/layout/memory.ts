@@ -2,7 +2,6 @@
 // What the card has once: the map of its memory, and the control words. Behind FUNCTIONS lies what depends on the
 // configuration: the functions, their address spaces (IOAS_STRIDE each) and the pool of these, frames that wait for buffers
 // (CFG_RECEIVE_HOLD_BYTES for each function), the guest window. CONTROL says where.
-import { UNTIL_NET_IS_TOLD } from './control.ts';
 import type { Table } from './rows.ts';
 
 export const MEMORY_BLOCKS: Table = [
@@ -108,8 +107,8 @@ export const MEMORY_BLOCKS: Table = [
       ],
       ['ADMIN_TRACE', 'admin_record[ADMIN_TRACE_RECORDS]', 'lives of administration commands'],
       ['MAC_TABLE', 'mac_slot[MAC_TABLE_SLOTS]', 'of the switch: open addressing, one owner per address'],
-      ['PORT_ACTIVE', 'u32[64]', 'bit n: function n takes frames', { by: 'virtio', debt: UNTIL_NET_IS_TOLD }],
-      ['PORT_PROMISC', 'u32[64]', 'bit n: function n is promiscuous', { by: 'net virtio', debt: UNTIL_NET_IS_TOLD }],
+      ['PORT_ACTIVE', 'u32[64]', 'bit n: function n takes frames', { by: 'net' }],
+      ['PORT_PROMISC', 'u32[64]', 'bit n: function n is promiscuous', { by: 'net' }],
       ['JOBS', 'job[JOB_POOL]', 'a chain or a frame in work'],
       ['RX_JOBS', 'job[RX_JOB_POOL]', ''],
       ['FUNCTIONS', 'function[]', 'PF is 0, VF n is n, functions on demand follow'],

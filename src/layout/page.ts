@@ -44,7 +44,7 @@ function section(placed: PlacedBlock, blocks: readonly PlacedBlock[]): string {
 }
 
 function row(
-  { name, type, element, offset, what, writers, debt }: Field,
+  { name, type, element, offset, what, writers }: Field,
   base: number,
   file: string,
   blocks: readonly PlacedBlock[],
@@ -52,7 +52,7 @@ function row(
   const isBlock = blocks.some(({ block }) => block.name === element);
   const linked = isBlock ? type.replace(element, `[${element}](#${element})`) : type;
   const by = isBlock ? '' : writers.join(', ');
-  return `| ${hex(base + offset)} | ${linked} | \`${usedName(file, name)}\` | ${cell(what)} | ${by}${debt === undefined ? '' : ` (${debt})`} |`;
+  return `| ${hex(base + offset)} | ${linked} | \`${usedName(file, name)}\` | ${cell(what)} | ${by} |`;
 }
 
 function hex(value: number): string {

@@ -97,7 +97,7 @@ export const QUEUE_BLOCKS: Table = [
       ['Q_ENABLED', 'u8', 'queue_enable'],
       ['Q_BROKEN', 'u8', "stopped by a driver's mistake until reset"],
       ['Q_INDEX', 'u32', 'number of the queue', { by: 'nic' }],
-      ['Q_KIND', 'u8', 'QUEUE_*'],
+      ['Q_KIND', 'u8', 'QUEUE_*', { by: 'virtio net' }],
       ['Q_KICKED', 'u8', 'doorbell not yet looked at', { by: 'virtio nic' }],
       ['Q_FETCH', 'u8', 'FETCH_*: ring fetch under way'],
       ['Q_SCHEDULED', 'u8', 'a visit is on the wheel', { by: 'virtio nic' }],

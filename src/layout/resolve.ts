@@ -18,7 +18,6 @@ export interface Field {
   readonly bytes: number;
   readonly alignment: number;
   readonly writers: readonly string[];
-  readonly debt: string | undefined;
 }
 
 /** A block with the places of its fields. */
@@ -68,7 +67,6 @@ export function place(table: Table): PlacedBlock[] {
       bytes: bytes * many,
       alignment,
       writers,
-      debt: options.debt,
     };
   };
 

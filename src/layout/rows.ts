@@ -10,8 +10,6 @@ export interface RowOptions {
   readonly at?: number;
   /** Rooms that write it, separated by blanks; without it those of the block. '': nobody, it is as it was created. */
   readonly by?: string;
-  /** Why a room that the field does not belong to is among them, and what will end it. */
-  readonly debt?: string;
 }
 
 /**

@@ -65,19 +65,6 @@ describe('the state', () => {
 
     expect(granted.filter((pair) => !seen.has(pair))).toEqual([]);
   });
-
-  it('has few debts, each with what ends it', () => {
-    const owing = [...fields].filter(([, { debt }]) => debt !== undefined);
-
-    expect(owing.map(([name]) => name).toSorted()).toEqual([
-      'CTL.MAC_DIRTY',
-      'CTL.PROMISC_PORTS',
-      'CTL.SELF_USED_LO',
-      'CTL.SRIOV_USED_LO',
-      'PORT_ACTIVE',
-      'PORT_PROMISC',
-    ]);
-  });
 });
 
 describe('a foreign write', () => {

@@ -21,9 +21,10 @@ import {
   VIRTIO_NET_SPEED_UNKNOWN,
 } from '../abi/virtio_net.ts';
 import { STATUS_DRIVER_OK } from '../abi/device_status.ts';
-import { COMMON_CONFIG_GENERATION, COMMON_DEVICE_STATUS } from '../abi/virtio_pci_common.ts';
+import { COMMON_DEVICE_STATUS } from '../abi/virtio_pci_common.ts';
 import { config, countFn, functionAt, functionCount } from '../mem/arena.ts';
-import { notifyConfig } from './interrupt.ts';
+import { countGeneration } from '../virtio/common_cfg.ts';
+import { notifyConfig } from '../virtio/interrupt.ts';
 
 const ETHERNET_HEADER = 14;
 const MAC_VALID: u64 = 0x1000000000000; // bit 48: an address is there
@@ -71,14 +72,6 @@ export function setMac(f: usize, mac: u64): void {
   store<u64>(f, (mac & 0xffffffffffff) | MAC_VALID, FN.MAC);
   countGeneration(f);
   store<u32>(CTL.MAC_DIRTY, 1);
-}
-
-/** config_generation differs once a driver reads a field that changed since its last read (PCI-COMMON-06). */
-function countGeneration(f: usize): void {
-  if (load<u8>(f, FN.CONFIG_READ) == 0) return;
-  store<u8>(f, 0, FN.CONFIG_READ);
-  const generation = f + FN.COMMON + COMMON_CONFIG_GENERATION;
-  store<u8>(generation, load<u8>(generation) + 1);
 }
 
 /** The wire went up or down: status of every function, with a configuration change notification. */
