@@ -4,6 +4,8 @@
 import { ARENA_BASE } from './abi/state_map.ts';
 import * as CTL from './abi/control.ts';
 import { NONE } from './abi/state_value.ts';
+import { bindFunction, ioasClear, ioasDirty, ioasMap, ioasTrack, ioasUnmap } from './host/address_space.ts';
+import { nextWriteEffect } from './host/write_queue.ts';
 import { functionAt } from './mem/arena.ts';
 import { applyVectors } from './nic/profile.ts';
 import { createCard, memoryBytes } from './nic/topology.ts';
@@ -24,8 +26,6 @@ import { decodeAddress, functionByRoutingId } from './nic/router.ts';
 import { isReadWanted } from './pcie/completions.ts';
 import { creditsTaken } from './pcie/credits.ts';
 import { startGenerator } from './pcie/generator.ts';
-import { nextPostedArrival } from './pcie/posted.ts';
-import { bindFunction, ioasClear, ioasDirty, ioasMap, ioasTrack, ioasUnmap } from './pcie/address_space.ts';
 import { setLink } from './net/config.ts';
 import { NEVER, nextEventTime } from './sim/scheduler.ts';
 
@@ -69,7 +69,7 @@ export function advance(until: f64, stopOnOutput: bool): i32 {
 
 /** Time of the next event, or of the next arrival of a DMA write, in cycles; Infinity if there is none. */
 export function nextEvent(): f64 {
-  const time = min(nextEventTime(), nextPostedArrival());
+  const time = min(nextEventTime(), nextWriteEffect());
   return time == NEVER ? Infinity : <f64>time;
 }
 

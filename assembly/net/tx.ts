@@ -14,7 +14,6 @@ import {
   FORWARD_BEGIN,
   FORWARD_DONE,
   FORWARD_DROPPED,
-  IOMMU_READ,
   TX_RULE_SOURCE,
   TX_RULE_UNTAGGED,
 } from '../abi/state_value.ts';
@@ -37,9 +36,9 @@ import {
   VIRTIO_NET_HDR_GSO_TYPE,
 } from '../abi/virtio_net.ts';
 import * as P from '../abi/timing_param.ts';
+import { bytesInPlace } from '../host/root_complex.ts';
 import { count, countFn, param } from '../mem/arena.ts';
 import { VIRTQ_DESC_SIZE } from '../abi/virtio_ring.ts';
-import { lastSpan, translate } from '../pcie/iommu.ts';
 import { postedWait } from '../pcie/posted.ts';
 import { isFunctional } from '../sim/time.ts';
 import { delayJob, occupyJob, retryJob } from '../virtio/job.ts';
@@ -108,9 +107,9 @@ export function transmitDirect(q: usize, f: usize, id: u32): bool {
   const segment = onlySegment(q, f, id);
   if (segment == 0) return false;
   const length = load<u32>(segment, DMA.SEGMENT_LENGTH);
-  const buffer = translate(f, load<u64>(segment, DMA.SEGMENT_IOVA), IOMMU_READ);
+  const buffer = bytesInPlace(f, load<u64>(segment, DMA.SEGMENT_IOVA), length);
   const header = load<u32>(f, FN.HEADER_BYTES);
-  if (buffer == 0 || lastSpan() < length || length < header + ETHERNET_HEADER) return false;
+  if (buffer == 0 || length < header + ETHERNET_HEADER) return false;
   const isForMany = (load<u8>(buffer + header) & 1) != 0 || load<u32>(CTL.PROMISC_PORTS) != 0;
   if (isForMany || refusal(f, buffer, length) >= 0) return false;
   const progress = forward(PACKET, FORWARD_BEGIN); // refusal() has read it

@@ -8,9 +8,8 @@ import * as Q from '../abi/queue.ts';
 import { arriveFrame } from '../net/switch.ts';
 import { completeRead, expireRead, readCopied, serveRead } from '../pcie/completions.ts';
 import { stepGenerator } from '../pcie/generator.ts';
-import { arriveMsi, deliverPosted } from '../pcie/posted.ts';
+import { arriveIntx, arriveMsi } from '../pcie/posted.ts';
 import { readReady, wakeReads } from '../pcie/requests.ts';
-import { emit } from '../sim/output.ts';
 import { eventA0, eventA1, eventCode } from '../sim/scheduler.ts';
 import { isFunctional } from '../sim/time.ts';
 import { finishTake } from '../virtio/ring/ring.ts';
@@ -67,8 +66,7 @@ export function dispatch(node: usize): void {
       arriveMsi(a0 >> 16, a0 & 0xffff, a1);
       return;
     case EV.INTX:
-      deliverPosted();
-      emit(EV.OUT_INTX, a0, a1, 0, 0, 0);
+      arriveIntx(a0, a1);
       return;
     case EV.WIRE_TX:
       frameSent(a0, a1);

@@ -11,7 +11,7 @@ import { config, functionAt, functionCount } from '../mem/arena.ts';
 import { resetConfigImage } from '../pci/config_image.ts';
 import { updateDecode } from '../pci/config_space.ts';
 import { resetMsix } from '../pci/msix.ts';
-import { bindFunction } from '../pcie/address_space.ts';
+import { bindFunction } from '../host/address_space.ts';
 import { forgetReads } from '../pcie/requests.ts';
 import { resetDevice } from '../virtio/device_status.ts';
 import { applyProfile } from './profile.ts';

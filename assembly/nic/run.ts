@@ -7,9 +7,9 @@ import * as INBOUND from '../abi/inbound.ts';
 import { CREDIT_DOWN_NP, CREDIT_DOWN_P, INBOUND_RING, INBOUND_SLOTS } from '../abi/state_map.ts';
 import * as P from '../abi/timing_param.ts';
 import * as TRACE from '../abi/trace_kind.ts';
+import { deliverWrites, lastWriteEffect, lastWriteOf, nextWriteEffect } from '../host/write_queue.ts';
 import { functionAt, param } from '../mem/arena.ts';
 import { completionReady, receiveRequest, sendCompletion } from '../pcie/completer.ts';
-import { deliverPosted, lastPostedArrival, lastWriteOf, nextPostedArrival } from '../pcie/posted.ts';
 import { readAnswered } from '../pcie/completions.ts';
 import { lastReadOf } from '../pcie/tags.ts';
 import { hasOutput, hasOutputRoom } from '../sim/output.ts';
@@ -42,20 +42,20 @@ export function advanceTo(until: u64, stopOnOutput: bool): i32 {
   let time = nextEventTime();
   while (time <= until) {
     if (!hasOutputRoom() || !hasTraceRoom()) {
-      deliverPosted();
+      deliverWrites();
       return EV.RUN_EVENT;
     }
     moveTo(time);
     dispatch(takeEvent());
     if (stopOnOutput && hasOutput()) {
-      deliverPosted();
+      deliverWrites();
       return EV.RUN_EVENT;
     }
     time = nextEventTime();
   }
-  moveTo(until == FOREVER ? lastPostedArrival() : until);
-  deliverPosted();
-  return time == NEVER && nextPostedArrival() == NEVER ? EV.RUN_IDLE : EV.RUN_REACHED;
+  moveTo(until == FOREVER ? lastWriteEffect() : until);
+  deliverWrites();
+  return time == NEVER && nextWriteEffect() == NEVER ? EV.RUN_IDLE : EV.RUN_REACHED;
 }
 
 /** Runs events up to `until` whatever output comes; for the short time that a host request is under way. */
@@ -84,7 +84,7 @@ export function settleRequests(f: usize, ioas: u32): void {
   if (isFunctional()) return;
   const end = max(lastWriteOf(f, ioas), lastReadOf(f, ioas));
   if (end > load<u64>(CTL.NOW)) runThrough(end);
-  deliverPosted();
+  deliverWrites();
 }
 
 /** Completion of a host's request: waits for credits if it must, and keeps the caller until it is back. */
@@ -92,7 +92,7 @@ function answer(f: usize, address: u64, size: u32, value: u32): void {
   // what runs until then may take them
   for (let ready = completionReady(); ready > load<u64>(CTL.NOW); ready = completionReady()) runThrough(ready);
   runThrough(sendCompletion(f, address, size, value));
-  deliverPosted();
+  deliverWrites();
 }
 
 export function hostRead(fn: u32, bar: u32, offset: u32, size: u32): u32 {
@@ -196,7 +196,7 @@ export function hostDestroyFunction(fn: u32): void {
   if (!isFunctional()) {
     const quiet = load<u64>(CTL.POSTED_LAST) + param(P.HOST_INTERRUPT);
     if (quiet > load<u64>(CTL.NOW)) runThrough(quiet);
-    deliverPosted();
+    deliverWrites();
   }
   forgetOnDemand(f);
 }

@@ -18,13 +18,11 @@ import * as EV from '../abi/event_code.ts';
 import { C_COMPLETIONS_DROPPED, C_COMPLETION_TIMEOUTS } from '../abi/counter.ts';
 import * as P from '../abi/timing_param.ts';
 import { count, param } from '../mem/arena.ts';
+import { pieceAnswered, readNow, showWrites } from '../host/root_complex.ts';
 import { scheduleAt } from '../sim/scheduler.ts';
 import { isTracing } from '../sim/trace.ts';
-import { readMemory } from './host_memory.ts';
-import { noteFault } from './iommu.ts';
 import { sendDown, wireCycles } from './link.ts';
 import { traceTlp } from './link_trace.ts';
-import { deliverPosted } from './posted.ts';
 import { tagNumber, traceRequest } from './read_trace.ts';
 import { failRead, noteReadFault, takeInjectedFault } from './read_fault.ts';
 import { sendReads, unlist } from './requests.ts';
@@ -40,11 +38,11 @@ export function serveRead(tag: usize): void {
   let status = load<u32>(CTL.READ_FAULTS) != 0 ? takeInjectedFault() : 0;
   let later: u32 = 0;
   if (!isStale(tag)) {
-    deliverPosted();
+    showWrites();
     if (status == 0) {
       const target: usize = load<u32>(tag, TAG.TARGET);
       const number = load<u32>(tag, TAG.NUMBER);
-      later = readMemory(
+      later = readNow(
         load<u32>(tag, TAG.FN),
         load<u64>(tag, TAG.IOVA),
         load<u32>(tag, TAG.LENGTH),
@@ -75,23 +73,20 @@ function isTag(reader: usize): bool {
 
 /** Memory has answered one piece, at `iova`, of a read that had to wait. Returns the context whose read is done, else 0. */
 export function readAnswered(reader: usize, number: u32, iova: u64, isGood: bool): usize {
-  store<u32>(CTL.LATE_READS, load<u32>(CTL.LATE_READS) - 1);
-  if (isTag(reader)) {
+  const isRequest = isTag(reader);
+  const isWanted = isReadWanted(reader, number);
+  const f: usize = isRequest ? load<u32>(reader, TAG.FN) : load<u32>(reader, DMA.FN);
+  pieceAnswered(isWanted ? f : 0, iova, isGood);
+  if (isRequest) {
     if (load<u32>(reader, TAG.NUMBER) != number) return 0;
-    if (!isGood && !isStale(reader)) {
-      noteFault(load<u32>(reader, TAG.FN), iova, false);
-      store<u32>(reader, READ_FAULT_UNSUPPORTED, TAG.STATUS);
-    }
+    if (!isGood && isWanted) store<u32>(reader, READ_FAULT_UNSUPPORTED, TAG.STATUS);
     const left = load<u32>(reader, TAG.LATE) - 1;
     store<u32>(reader, left, TAG.LATE);
     if (left == 0) respond(reader, load<u32>(reader, TAG.STATUS));
     return 0;
   }
-  if (load<u32>(reader, DMA.GENERATION) != number) return 0;
-  if (!isGood) {
-    noteFault(load<u32>(reader, DMA.FN), iova, false);
-    failRead(reader, READ_FAULT_UNSUPPORTED);
-  }
+  if (!isWanted) return 0;
+  if (!isGood) failRead(reader, READ_FAULT_UNSUPPORTED);
   const left = load<u16>(reader, DMA.PENDING) - 1;
   store<u16>(reader, <u16>left, DMA.PENDING);
   return left == 0 ? reader : 0;

@@ -15,11 +15,11 @@ import * as EV from '../abi/event_code.ts';
 import { C_DMA_READS, C_DMA_READ_BYTES } from '../abi/counter.ts';
 import * as P from '../abi/timing_param.ts';
 import { count, param } from '../mem/arena.ts';
+import { readNow } from '../host/root_complex.ts';
 import { occupyEngine } from '../sim/engine.ts';
 import { scheduleAt } from '../sim/scheduler.ts';
 import { isFunctional } from '../sim/time.ts';
 import { isTracing } from '../sim/trace.ts';
-import { readMemory } from './host_memory.ts';
 import { failRead, takeInjectedFault } from './read_fault.ts';
 import { traceRead } from './read_trace.ts';
 import { readReady, unlist } from './requests.ts';
@@ -54,7 +54,7 @@ export function readInto(context: usize, iova: u64, length: u32, target: usize):
     store<u32>(context, length, DMA.BYTES);
     if (load<u32>(CTL.READ_FAULTS) != 0) return failRead(context, takeInjectedFault());
     const number = load<u32>(context, DMA.GENERATION);
-    const outcome = readMemory(load<u32>(context, DMA.FN), iova, length, target, context, number);
+    const outcome = readNow(load<u32>(context, DMA.FN), iova, length, target, context, number);
     return outcome == 0 || isOver(context, outcome);
   }
   prepareRead(context, iova, length, target);
@@ -97,14 +97,14 @@ export function cancelRead(context: usize): void {
   if (load<u8>(context, DMA.LISTED) != 0) unlist(context);
 }
 
-/** Functional mode: is the read over, as readMemory() says? Else the context's done event will come. */
+/** Functional mode: is the read over, as readNow() says? Else the context's done event will come. */
 function isOver(context: usize, outcome: u32): bool {
   if ((outcome & READ_FAILED) != 0) failRead(context, READ_FAULT_UNSUPPORTED);
   store<u16>(context, <u16>outcome, DMA.PENDING);
   return (outcome & ~READ_FAILED) == 0;
 }
 
-/** Reads the bytes of a context's list out of host memory: functional mode's way, all at once; what readMemory() says. */
+/** Reads the bytes of a context's list out of host memory: functional mode's way, all at once; what readNow() says. */
 function sample(context: usize): u32 {
   const f: usize = load<u32>(context, DMA.FN);
   let left = load<u32>(context, DMA.BYTES);
@@ -114,7 +114,7 @@ function sample(context: usize): u32 {
   let outcome: u32 = 0;
   for (let n = load<u32>(context, DMA.SEGMENT_COUNT); n > 0 && left > 0; n--) {
     const length = min(load<u32>(segment, DMA.SEGMENT_LENGTH), left);
-    outcome += readMemory(f, load<u64>(segment, DMA.SEGMENT_IOVA), length, target, context, number);
+    outcome += readNow(f, load<u64>(segment, DMA.SEGMENT_IOVA), length, target, context, number);
     if ((outcome & READ_FAILED) != 0) return outcome;
     target += length;
     left -= length;

@@ -13,10 +13,10 @@ import * as EV from '../abi/event_code.ts';
 import { C_DMA_READ_REQUESTS } from '../abi/counter.ts';
 import * as P from '../abi/timing_param.ts';
 import { count, param } from '../mem/arena.ts';
+import { readServed, readTranslated } from '../host/root_complex.ts';
 import { scheduleAt } from '../sim/scheduler.ts';
 import { isTracing, record } from '../sim/trace.ts';
 import { creditTime, takeCredits } from './credits.ts';
-import { readServed, translationDone } from './host_timing.ts';
 import { sendUp, wireFree } from './link.ts';
 import { traceMemory } from './link_trace.ts';
 import { tagNumber, traceRequest } from './read_trace.ts';
@@ -136,7 +136,7 @@ function sendRequest(context: usize): bool {
 
   const now = load<u64>(CTL.NOW);
   const arrival = sendUp(bytes, now);
-  const translated = translationDone(f, iova, arrival);
+  const translated = readTranslated(f, iova, arrival);
   const served = readServed(translated);
   takeCredits(CREDIT_UP_NP, 0, served);
   store<u32>(CTL.TAG_FREE, load<u32>(tag, TAG.NEXT));

@@ -49,8 +49,8 @@ export interface CoreSetup {
 
 function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory, foreign: ForeignAccess): Pins {
   const u8 = new Uint8Array(memory.buffer);
-  // assembly/pcie/host_memory.ts declares these
-  const host_memory = {
+  // assembly/host/foreign.ts declares these
+  const functions = {
     foreignRead: (
       handle: number,
       offset: number,
@@ -70,7 +70,7 @@ function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory, for
     foreignWrite: (handle: number, offset: number, length: number, source: number) =>
       foreign.write(handle >>> 0, offset, length >>> 0, u8, source >>> 0),
   };
-  return new WebAssembly.Instance(module, { env: { memory }, host_memory }).exports as unknown as Pins;
+  return new WebAssembly.Instance(module, { env: { memory }, foreign: functions }).exports as unknown as Pins;
 }
 
 /** Is it a core that tells what it reached and changed? */

@@ -10,7 +10,7 @@ Generated from \`src/layout/\`; do not edit. \`npm run layout\` writes it anew.
 All state of the card lies in one linear memory ([decision 0002](decisions/0002-arena-layout.md)), and is declared in one table
 ([decision 0027](decisions/0027-one-declared-layout.md)). Here it is, block by block. Everything is little-endian and aligned to its size; places are in hex,
 addresses where a block is there once, from its own start where it is there often. Constants of these names are in \`assembly/abi\`. "Written by" names rooms:
-folders of the core, and the host; fields that are blocks of their own are written as these say. Registers that a driver sees lie in the images of a function
+folders of the core, of which \`host\` is the computer around the card, and \`src\`, what runs the core; fields that are blocks of their own are written as these say. Registers that a driver sees lie in the images of a function
 and are in [registers.md](registers.md).`;
 
 /** Text of docs/state.md. */

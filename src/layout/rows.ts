@@ -2,8 +2,8 @@
 // The form of the layout table: blocks of state, each a list of rows in the order of their addresses. A row's offset
 // follows from the row before it and its own alignment, so a field is added by adding a row.
 
-/** Who writes state: the folders of the core, and the host (src/). */
-export const ROOMS = ['mem', 'sim', 'pcie', 'pci', 'virtio', 'admin', 'net', 'nic', 'host'] as const;
+/** Who writes state: the folders of the core, of which `host` is the computer around the card, and `src`, what runs the core. */
+export const ROOMS = ['mem', 'sim', 'host', 'pcie', 'pci', 'virtio', 'admin', 'net', 'nic', 'src'] as const;
 
 export interface RowOptions {
   /** Offset, for a place that is not simply the next: the fields before it leave a gap. */

@@ -3,6 +3,7 @@
 import { CARD_BLOCKS } from './card.ts';
 import { CONTROL_BLOCKS } from './control.ts';
 import { FUNCTION_BLOCKS } from './functions.ts';
+import { HOST_BLOCKS } from './host.ts';
 import { MEMORY_BLOCKS } from './memory.ts';
 import { PORT_BLOCKS } from './port.ts';
 import { QUEUE_BLOCKS } from './queues.ts';
@@ -16,5 +17,6 @@ export const TABLE: Table = [
   ...QUEUE_BLOCKS,
   ...CARD_BLOCKS,
   ...PORT_BLOCKS,
+  ...HOST_BLOCKS,
   ...RECORD_BLOCKS,
 ];

@@ -30,13 +30,13 @@ describe('build/nic.wat', () => {
 describe.each(['nic.wasm', 'nic.debug.wasm'])('build/%s', (name) => {
   const core = new WebAssembly.Module(readFileSync(repoPath(`build/${name}`)));
 
-  // A virtual machine's memory stays where it is, outside the state of the card; pcie/host_memory.ts alone asks for it.
+  // A virtual machine's memory stays where it is, outside the state of the card; host/foreign.ts alone asks for it.
   it('imports its memory, the access to foreign memory, and nothing else', () => {
     const imports = WebAssembly.Module.imports(core).map((one) => `${one.kind} ${one.module}.${one.name}`);
 
     expect(imports.toSorted()).toEqual([
-      'function host_memory.foreignRead',
-      'function host_memory.foreignWrite',
+      'function foreign.foreignRead',
+      'function foreign.foreignWrite',
       'memory env.memory',
     ]);
   });

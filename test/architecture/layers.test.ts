@@ -70,6 +70,15 @@ describe('assembly/', () => {
     expect(coreImports.map(layerFault).filter((fault) => fault !== undefined)).toEqual([]);
   });
 
+  it('asks of the host, in pcie, what the root complex says', () => {
+    const lines = coreImports.filter(
+      ({ from, to }) => folderOf(from) === 'assembly/pcie' && folderOf(to) === 'assembly/host',
+    );
+
+    expect(lines.length).toBeGreaterThan(0);
+    expect(lines.filter(({ to }) => to !== 'assembly/host/root_complex.ts').map(text)).toEqual([]);
+  });
+
   it('imports nothing from outside', () => {
     expect(coreImports.filter(({ to }) => !to.startsWith('assembly/')).map(text)).toEqual([]);
   });

@@ -14,6 +14,7 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['fuzz'],
     ['mem'],
     ['sim'],
+    ['host'],
     ['pcie'],
     ['pci'],
     ['virtio'],

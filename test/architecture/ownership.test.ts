@@ -25,10 +25,10 @@ function writersOf(name: string): Set<string> {
   return new Set([...writers, ...names.flatMap((each) => [...writersOf(each)])]);
 }
 
-/** The room of a file: its folder in the core, or the host. */
+/** The room of a file: its folder in the core, or src. */
 function roomOf(file: string): string {
   const [tree, folder] = file.split('/');
-  return tree === 'src' ? 'host' : folder!;
+  return tree === 'src' ? 'src' : folder!;
 }
 
 const writesIn = (files: ReadonlyMap<string, string>): Write[] => writesOf(files, (name) => fields.has(name));
@@ -56,12 +56,12 @@ describe('the state', () => {
     expect(foreign(writes)).toEqual([]);
   });
 
-  // What is written through a stored pointer is not seen, so the host is taken at its word.
+  // What is written through a stored pointer is not seen, so src is taken at its word.
   it('has no second writer in the table who does not write it', () => {
     const seen = new Set(writes.map(({ field, file }) => `${field} ${roomOf(file)}`));
     const granted = [...fields]
       .filter(([, { writers }]) => writers.length > 1)
-      .flatMap(([name, { writers }]) => writers.filter((room) => room !== 'host').map((room) => `${name} ${room}`));
+      .flatMap(([name, { writers }]) => writers.filter((room) => room !== 'src').map((room) => `${name} ${room}`));
 
     expect(granted.filter((pair) => !seen.has(pair))).toEqual([]);
   });

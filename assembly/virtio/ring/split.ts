@@ -10,7 +10,7 @@ import * as FN from '../../abi/function.ts';
 import * as CFG from '../../abi/nic_config.ts';
 import * as Q from '../../abi/queue.ts';
 import { ADMIN_INDEX_LIFE, ADMIN_RING_LIFE } from '../../abi/state_map.ts';
-import { FETCH_IDLE, FETCH_IDX, FETCH_RING, IOMMU_READ } from '../../abi/state_value.ts';
+import { FETCH_IDLE, FETCH_IDX, FETCH_RING } from '../../abi/state_value.ts';
 import * as P from '../../abi/timing_param.ts';
 import * as TRACE from '../../abi/trace_kind.ts';
 import {
@@ -24,8 +24,8 @@ import {
   VIRTQ_USED_IDX,
   VIRTQ_USED_RING,
 } from '../../abi/virtio_ring.ts';
+import { bytesInPlace } from '../../host/root_complex.ts';
 import { DEBUG, config, param } from '../../mem/arena.ts';
-import { lastSpan, translate } from '../../pcie/iommu.ts';
 import { postWrite } from '../../pcie/posted.ts';
 import { appendRead, prepareRead, readInto, startRead } from '../../pcie/requester.ts';
 import { isTracing } from '../../sim/trace.ts';
@@ -199,9 +199,8 @@ export function putBack(q: usize, position: u16): void {
 
 export function onlySegment(q: usize, f: usize, id: u32): usize {
   if (id >= <u32>load<u16>(q, Q.SIZE) || load<u32>(CTL.READ_FAULTS) != 0) return 0;
-  const desc = translate(f, load<u64>(q, Q.DESC) + <u64>(id * VIRTQ_DESC_SIZE), IOMMU_READ);
-  if (desc == 0 || lastSpan() < <u32>VIRTQ_DESC_SIZE) return 0;
-  return load<u16>(desc, VIRTQ_DESC_FLAGS) == 0 ? desc : 0;
+  const desc = bytesInPlace(f, load<u64>(q, Q.DESC) + <u64>(id * VIRTQ_DESC_SIZE), VIRTQ_DESC_SIZE);
+  return desc != 0 && load<u16>(desc, VIRTQ_DESC_FLAGS) == 0 ? desc : 0;
 }
 
 export function complete(q: usize, context: usize, id: u32, _descriptors: u32, length: u32): void {

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Host memory as the card's requests see it: an access of a function is translated range by range and copied. Memory that
-// belongs to someone else (a virtual machine monitor's, say) is reached through two imported functions, the only ones
-// that the core has; everything else lies in linear memory. Such memory may answer a read later; it takes a write at once,
-// and says whether a read that follows has to come back before the write is known to be in effect.
+// Host memory as the card's requests see it: an access of a function is translated range by range and copied. What is
+// not in linear memory is somebody else's (foreign.ts), and may come later.
 import * as CTL from '../abi/control.ts';
 import * as FN from '../abi/function.ts';
 import { IOMMU_READ, IOMMU_WRITE, MEMORY_DONE, MEMORY_FAULT, MEMORY_LATER, READ_FAILED } from '../abi/state_value.ts';
 import { copyBytes } from '../mem/arena.ts';
+import { readForeign, writeForeign } from './foreign.ts';
 import {
-  foreignHandle,
   isForeign,
   lastRange,
   lastSpan,
@@ -18,22 +16,6 @@ import {
   translate,
   windowAddress,
 } from './iommu.ts';
-
-/**
- * Copies foreign memory of a handle, from `offset` on, to `target` in linear memory: MEMORY_*. With MEMORY_LATER the host
- * answers once, by `reader`, `number` and the address.
- */
-declare function foreignRead(
-  handle: u32,
-  offset: f64,
-  length: u32,
-  target: usize,
-  reader: u32,
-  number: u32,
-  iova: f64,
-): u32;
-/** Copies `length` bytes at `source` in linear memory likewise the other way. MEMORY_LATER: taken, in effect later. */
-declare function foreignWrite(handle: u32, offset: f64, length: u32, source: usize): u32;
 
 /**
  * Reads `length` bytes at `iova` for the function. 0: they are there. READ_FAILED: a fault, part of them is not mapped.
@@ -53,7 +35,7 @@ export function readMemory(f: usize, iova: u64, length: u32, target: usize, read
       copyBytes(target, from, span);
     } else {
       const range = lastRange();
-      const answer = range == 0 ? MEMORY_FAULT : readRange(range, iova, span, target, <u32>reader, number);
+      const answer = range == 0 ? MEMORY_FAULT : readForeign(range, iova, span, target, <u32>reader, number);
       if (answer == MEMORY_LATER) {
         store<u32>(CTL.LATE_READS, load<u32>(CTL.LATE_READS) + 1);
         store<u8>(f, 1, FN.LATE_MEMORY);
@@ -68,11 +50,6 @@ export function readMemory(f: usize, iova: u64, length: u32, target: usize, read
     length -= span;
   }
   return later;
-}
-
-function readRange(range: usize, iova: u64, length: u32, target: usize, reader: u32, number: u32): u32 {
-  const offset = <f64>rangeOffset(range, iova);
-  return foreignRead(foreignHandle(range), offset, length, target, reader, number, <f64>iova);
 }
 
 /** Writes likewise, in effect in `cycle`; what is not mapped is lost. A write has no completion: the device never learns. */
@@ -101,8 +78,7 @@ function writeRange(iova: u64, length: u32, source: usize): bool {
   const range = lastRange();
   if (range == 0) return false;
   markDirty(range, iova, length);
-  const offset = rangeOffset(range, iova);
-  if (isForeign(range)) return foreignWrite(foreignHandle(range), <f64>offset, length, source) != MEMORY_FAULT;
-  copyBytes(windowAddress(range) + <u32>offset, source, length);
+  if (isForeign(range)) return writeForeign(range, iova, length, source);
+  copyBytes(windowAddress(range) + <u32>rangeOffset(range, iova), source, length);
   return true;
 }

@@ -20,7 +20,7 @@ import {
 } from '../abi/address_space.ts';
 import { IOAS_TRACKED, IOMMU_FOREIGN, IOMMU_PAGE_SHIFT, IOMMU_TRACKED } from '../abi/state_value.ts';
 import { functionAt } from '../mem/arena.ts';
-import { invalidateIotlb } from './host_timing.ts';
+import { invalidateIotlb } from './timing.ts';
 import { findRange, ioasAt, upperBound } from './iommu.ts';
 import { giveBlock, takeBlock } from './pool.ts';
 

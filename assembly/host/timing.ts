@@ -13,7 +13,7 @@ import { count, param } from '../mem/arena.ts';
 const SPACE_SHIFT: u64 = 52;
 
 /** Cycle in which memory answers a read whose address is translated in cycle `translated`. */
-export function readServed(translated: u64): u64 {
+export function answerDue(translated: u64): u64 {
   return max(translated, load<u64>(CTL.POSTED_LAST)) + param(P.HOST_READ) + extraLatency();
 }
 

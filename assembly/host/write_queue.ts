@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writes of the card that are not in effect yet: a FIFO of what was sent, each write with its bytes and the cycle of its
+// effect. What is due is put into memory when somebody looks: a read being served, a message, or the end of a run. Nobody
+// can tell the difference, and a write costs no event (docs/decisions/0003).
+import { POSTED_BYTES, POSTED_RING } from '../abi/state_map.ts';
+import * as CTL from '../abi/control.ts';
+import * as FN from '../abi/function.ts';
+import * as POSTED from '../abi/posted.ts';
+import { copyBytes } from '../mem/arena.ts';
+import { NEVER } from '../sim/scheduler.ts';
+import { writeMemory } from './memory.ts';
+
+/** The largest write that the card makes, and what it may lose at the end of the ring. */
+const FRAME_GAP = 0x2800;
+
+/** Cycles to wait before `bytes` in `entries` writes find room; 0 if they do now. */
+export function writeWait(entries: u32, bytes: u32): u64 {
+  const used = load<u32>(CTL.POSTED_HEAD) - load<u32>(CTL.POSTED_TAIL);
+  // an entry may leave a gap of its own size at the end of the ring
+  const need = entries * (POSTED.ENTRY_BYTES + 8) + bytes + FRAME_GAP;
+  if (used + need <= <u32>POSTED_BYTES) return 0;
+  deliverWrites();
+  if (load<u32>(CTL.POSTED_HEAD) - load<u32>(CTL.POSTED_TAIL) + need <= <u32>POSTED_BYTES) return 0;
+  const first: usize = POSTED_RING + (load<u32>(CTL.POSTED_TAIL) & (POSTED_BYTES - 1));
+  return load<u64>(first, POSTED.EFFECT) - load<u64>(CTL.NOW);
+}
+
+/** Stores a write until it takes effect. */
+export function keepWrite(f: usize, iova: u64, length: u32, source: usize, effect: u64): void {
+  const size = POSTED.ENTRY_BYTES + ((length + 7) & ~7);
+  let head = load<u32>(CTL.POSTED_HEAD);
+  const room = POSTED_BYTES - (head & (POSTED_BYTES - 1));
+  if (room < size) {
+    const gap: usize = POSTED_RING + (head & (POSTED_BYTES - 1));
+    if (room >= POSTED.ENTRY_BYTES) {
+      store<u64>(gap, effect, POSTED.EFFECT);
+      store<u32>(gap, 0, POSTED.FN);
+      store<u32>(gap, room, POSTED.LENGTH);
+    }
+    head += room;
+  }
+  if (head + size - load<u32>(CTL.POSTED_TAIL) > <u32>POSTED_BYTES) unreachable(); // callers ask writeWait first: a bug of the model
+  const entry: usize = POSTED_RING + (head & (POSTED_BYTES - 1));
+  store<u64>(entry, effect, POSTED.EFFECT);
+  store<u32>(entry, <u32>f, POSTED.FN);
+  store<u32>(entry, length, POSTED.LENGTH);
+  store<u64>(entry, iova, POSTED.IOVA);
+  copyBytes(entry + POSTED.ENTRY_BYTES, source, length);
+  store<u32>(CTL.POSTED_HEAD, head + size);
+}
+
+/** When the newest write that is under way takes effect; the current time if there is none. */
+export function lastWriteEffect(): u64 {
+  const time = load<u64>(CTL.NOW);
+  if (load<u32>(CTL.POSTED_HEAD) == load<u32>(CTL.POSTED_TAIL)) return time;
+  return max(time, load<u64>(CTL.POSTED_LAST));
+}
+
+/** When the oldest write that is under way takes effect, NEVER if there is none. */
+export function nextWriteEffect(): u64 {
+  const tail = load<u32>(CTL.POSTED_TAIL);
+  if (load<u32>(CTL.POSTED_HEAD) == tail) return NEVER;
+  const at = tail & (POSTED_BYTES - 1);
+  // in a gap at the end of the ring the oldest write is the first entry of the ring
+  return load<u64>(POSTED_RING + (<u32>(POSTED_BYTES - at) < <u32>POSTED.ENTRY_BYTES ? 0 : at), POSTED.EFFECT);
+}
+
+/** When the last write of function `f`, or with `f` 0 of those bound to `ioas`, takes effect; 0 if none is under way. */
+export function lastWriteOf(f: usize, ioas: u32): u64 {
+  const head = load<u32>(CTL.POSTED_HEAD);
+  let tail = load<u32>(CTL.POSTED_TAIL);
+  let last: u64 = 0;
+  while (tail != head) {
+    const room = POSTED_BYTES - (tail & (POSTED_BYTES - 1));
+    if (room < POSTED.ENTRY_BYTES) {
+      tail += room;
+      continue;
+    }
+    const entry: usize = POSTED_RING + (tail & (POSTED_BYTES - 1));
+    const length = load<u32>(entry, POSTED.LENGTH);
+    const owner: usize = load<u32>(entry, POSTED.FN);
+    if (owner == 0) {
+      tail += length;
+      continue;
+    }
+    if (f != 0 ? owner == f : load<u32>(owner, FN.IOAS) == ioas) last = load<u64>(entry, POSTED.EFFECT);
+    tail += POSTED.ENTRY_BYTES + ((length + 7) & ~7);
+  }
+  return last;
+}
+
+/** Puts every write that is due by now into host memory. */
+export function deliverWrites(): void {
+  const time = load<u64>(CTL.NOW);
+  const head = load<u32>(CTL.POSTED_HEAD);
+  let tail = load<u32>(CTL.POSTED_TAIL);
+  while (tail != head) {
+    const room = POSTED_BYTES - (tail & (POSTED_BYTES - 1));
+    if (room < POSTED.ENTRY_BYTES) {
+      tail += room;
+      continue;
+    }
+    const entry: usize = POSTED_RING + (tail & (POSTED_BYTES - 1));
+    const effect = load<u64>(entry, POSTED.EFFECT);
+    if (effect > time) break;
+    const f: usize = load<u32>(entry, POSTED.FN);
+    const length = load<u32>(entry, POSTED.LENGTH);
+    if (f == 0) {
+      tail += length;
+      continue;
+    }
+    writeMemory(f, load<u64>(entry, POSTED.IOVA), length, entry + POSTED.ENTRY_BYTES, effect);
+    tail += POSTED.ENTRY_BYTES + ((length + 7) & ~7);
+  }
+  store<u32>(CTL.POSTED_TAIL, tail);
+}
