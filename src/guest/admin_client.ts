@@ -14,15 +14,13 @@ import {
   VIRTIO_ADMIN_CMD_LIST_USE,
   VIRTIO_ADMIN_STATUS_OK,
 } from '../../assembly/abi/virtio_admin.ts';
-import { VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE, VIRTQ_DESC_SIZE } from '../../assembly/abi/virtio_ring.ts';
 import { NicError, VfioError } from '../util/errors.ts';
 import { checkOptions, wholeFrom, type OptionChecks } from '../util/options.ts';
 import { DeviceFaultError } from './device_fault.ts';
+import type { Doorbell, DriverRing } from './driver_ring.ts';
 import { ANSWER_WAITS, WAITS, type Clock, type DmaMemory } from './platform.ts';
-import type { Doorbell, SplitRing } from './split_ring.ts';
 
 const ALIGN = 8;
-const TWO_TO_32 = 0x1_0000_0000;
 const FREE = 0;
 const SUBMITTED = 1;
 const EXECUTING = 2;
@@ -30,7 +28,7 @@ const DONE = 3;
 /** Nobody waits for the answer any more. */
 const GIVEN_UP = 4;
 /**
- * What a slot keeps in one place: header, status, indirect table; 96 bytes, in 128 so that no slot lies across a page, which
+ * What a slot keeps in one place: header, status, table of the chain; 96 bytes, in 128 so that no slot lies across a page, which
  * would cost the card a request more.
  */
 const SLOT_STATUS = ADMIN_CMD_HEADER_SIZE;
@@ -93,16 +91,13 @@ export class AdminClient {
   private readonly u8: Uint8Array;
   private readonly u16: Uint16Array;
   private readonly u32: Uint32Array;
-  private ring: SplitRing | null = null;
-  private hasIndirect = false;
+  private ring: DriverRing | null = null;
   private readonly outcome: { status: number; qualifier: number; resultLength: number; result: Uint8Array };
 
   /** Where the slots begin; a slot's table stays as it is from one command to the next of the same lengths. */
   private readonly slotsAt: number;
   private readonly dataAt: Uint32Array;
   private readonly resultAt: Uint32Array;
-  private readonly tableLow: Uint32Array;
-  private readonly tableHigh: Uint32Array;
   private readonly tableEntries: Uint8Array;
   private readonly dataCapacity: Uint32Array;
   private readonly dataLength: Uint32Array;
@@ -110,7 +105,7 @@ export class AdminClient {
   private readonly results: Uint8Array[] = [];
   private readonly written: Uint32Array;
   private readonly state: Uint8Array;
-  /** Slot of the chain that a descriptor heads. */
+  /** Slot of a buffer in the ring, by its id. */
   private slotOf = new Uint16Array(0);
   private readonly freeSlots: Uint16Array;
   private freeCount = 0;
@@ -135,8 +130,6 @@ export class AdminClient {
     this.u32 = memory.u32;
     this.dataAt = new Uint32Array(slots);
     this.resultAt = new Uint32Array(slots);
-    this.tableLow = new Uint32Array(slots);
-    this.tableHigh = new Uint32Array(slots);
     this.tableEntries = new Uint8Array(slots);
     this.dataCapacity = new Uint32Array(slots);
     this.dataLength = new Uint32Array(slots);
@@ -147,21 +140,17 @@ export class AdminClient {
     this.completed = new Uint16Array(slots);
     this.slotsAt = memory.alloc(slots * SLOT_BYTES, SLOT_BYTES);
     for (let slot = 0; slot < slots; slot++) {
-      const table = memory.iova(this.slotsAt + slot * SLOT_BYTES + SLOT_TABLE);
-      this.tableLow[slot] = table;
-      this.tableHigh[slot] = table / TWO_TO_32;
       this.giveData(slot, dataBytes);
       this.giveResult(slot, resultBytes);
-      this.writeTable(slot, 0, 0);
     }
     this.outcome = { status: 0, qualifier: 0, resultLength: 0, result: this.results[0]! };
   }
 
-  /** Starts over on a ring of a device that was just reset; `hasIndirect` as VIRTIO_F_INDIRECT_DESC was negotiated. */
-  start(ring: SplitRing, hasIndirect: boolean): void {
+  /** Starts over on a ring of a device that was just reset. */
+  start(ring: DriverRing): void {
     const slots = this.state.length;
     this.ring = ring;
-    this.hasIndirect = hasIndirect;
+    for (let slot = 0; slot < slots; slot++) this.writeTable(ring, slot, 0, 0);
     this.slotOf = new Uint16Array(ring.size);
     this.supportedCommands = 0;
     this.devicePartsLimit = 0;
@@ -188,8 +177,8 @@ export class AdminClient {
     if (ring === null) return;
     do {
       ring.disableInterrupts();
-      for (let head = ring.takeUsed(); head >= 0; head = ring.takeUsed()) {
-        this.complete(this.slotOf[head]!, ring.usedLength);
+      for (let id = ring.takeUsed(); id >= 0; id = ring.takeUsed()) {
+        this.complete(this.slotOf[id]!, ring.usedLength);
       }
     } while (ring.enableInterrupts());
   };
@@ -285,7 +274,7 @@ export class AdminClient {
     const slot = this.freeSlots[this.freeCount - 1]!;
     const dataLength = data === null ? 0 : data.length;
     if (dataLength !== this.dataLength[slot] || resultLength !== this.resultSpace[slot]) {
-      this.writeTable(slot, dataLength, resultLength);
+      this.writeTable(ring, slot, dataLength, resultLength);
     }
     const u32 = this.u32;
     const header = (this.slotsAt + slot * SLOT_BYTES) >>> 2;
@@ -294,31 +283,15 @@ export class AdminClient {
     u32[header + ((SLOT_STATUS + ADMIN_RESULT_STATUS) >>> 2)] = 0;
     if (data !== null) copyBytes(data, this.u8, this.dataAt[slot]!);
 
-    const head = this.hasIndirect
-      ? ring.addTable(
-          this.tableLow[slot]!,
-          this.tableHigh[slot]!,
-          this.tableEntries[slot]!,
-          ADMIN_RESULT_HEADER_SIZE + resultLength,
-        )
-      : this.addDirect(ring, slot);
-    if (head < 0) return -1;
-    this.slotOf[head] = slot;
+    const table = this.slotsAt + slot * SLOT_BYTES + SLOT_TABLE;
+    const id = ring.addTable(table, this.tableEntries[slot]!, ADMIN_RESULT_HEADER_SIZE + resultLength);
+    if (id < 0) return -1;
+    this.slotOf[id] = slot;
     this.freeCount--;
     this.state[slot] = state;
     this.commands++;
     if (ring.publish()) this.doorbell.notify(ring.queue);
     return slot;
-  }
-
-  /** Without indirect descriptors the entries of the slot's table become descriptors of the ring. */
-  private addDirect(ring: SplitRing, slot: number): number {
-    for (let entry = 0; entry < this.tableEntries[slot]!; entry++) {
-      const at = (this.slotsAt + slot * SLOT_BYTES + SLOT_TABLE + entry * VIRTQ_DESC_SIZE) >>> 2;
-      const iova = this.u32[at]! + this.u32[at + 1]! * TWO_TO_32;
-      ring.push(iova, this.u32[at + 2]!, (this.u32[at + 3]! & VIRTQ_DESC_F_WRITE) !== 0);
-    }
-    return ring.commit();
   }
 
   private complete(slot: number, usedLength: number): void {
@@ -341,29 +314,23 @@ export class AdminClient {
   }
 
   /** Lays out a slot's chain for these lengths, in larger buffers if need be. */
-  private writeTable(slot: number, dataLength: number, resultLength: number): void {
+  private writeTable(ring: DriverRing, slot: number, dataLength: number, resultLength: number): void {
     if (dataLength > this.dataCapacity[slot]!) this.giveData(slot, dataLength);
     if (resultLength > this.results[slot]!.length) this.giveResult(slot, resultLength);
     this.dataLength[slot] = dataLength;
     this.resultSpace[slot] = resultLength;
+    const { memory } = this;
     const base = this.slotsAt + slot * SLOT_BYTES;
+    const table = base + SLOT_TABLE;
+    const hasResult = resultLength > 0;
     let entry = 0;
-    const next = VIRTQ_DESC_F_NEXT;
-    this.writeEntry(slot, entry++, base, ADMIN_CMD_HEADER_SIZE, next);
-    if (dataLength > 0) this.writeEntry(slot, entry++, this.dataAt[slot]!, dataLength, next);
-    const afterStatus = resultLength > 0 ? next : 0;
-    this.writeEntry(slot, entry++, base + SLOT_STATUS, ADMIN_RESULT_HEADER_SIZE, VIRTQ_DESC_F_WRITE | afterStatus);
-    if (resultLength > 0) this.writeEntry(slot, entry++, this.resultAt[slot]!, resultLength, VIRTQ_DESC_F_WRITE);
+    ring.writeTableEntry(table, entry++, memory.iova(base), ADMIN_CMD_HEADER_SIZE, false, false);
+    if (dataLength > 0) {
+      ring.writeTableEntry(table, entry++, memory.iova(this.dataAt[slot]!), dataLength, false, false);
+    }
+    ring.writeTableEntry(table, entry++, memory.iova(base + SLOT_STATUS), ADMIN_RESULT_HEADER_SIZE, true, !hasResult);
+    if (hasResult) ring.writeTableEntry(table, entry++, memory.iova(this.resultAt[slot]!), resultLength, true, true);
     this.tableEntries[slot] = entry;
-  }
-
-  private writeEntry(slot: number, entry: number, offset: number, length: number, flags: number): void {
-    const at = (this.slotsAt + slot * SLOT_BYTES + SLOT_TABLE + entry * VIRTQ_DESC_SIZE) >>> 2;
-    const iova = this.memory.iova(offset);
-    this.u32[at] = iova;
-    this.u32[at + 1] = iova / TWO_TO_32;
-    this.u32[at + 2] = length;
-    this.u32[at + 3] = flags | ((flags & VIRTQ_DESC_F_NEXT) === 0 ? 0 : (entry + 1) << 16);
   }
 
   private giveData(slot: number, bytes: number): void {

@@ -10,8 +10,8 @@ import {
 } from '../../assembly/abi/virtio_net.ts';
 import { NicError } from '../util/errors.ts';
 import { DeviceFaultError } from './device_fault.ts';
+import type { Doorbell, DriverRing } from './driver_ring.ts';
 import { ANSWER_WAITS, type Clock, type DmaMemory } from './platform.ts';
-import type { Doorbell, SplitRing } from './split_ring.ts';
 
 const DATA_BYTES = 4096;
 /** Class and command, data, ack. */
@@ -21,7 +21,7 @@ const ACK_PENDING = 0xff;
 
 /** Sends control commands and waits for their ack. */
 export class ControlQueue {
-  readonly ring: SplitRing;
+  readonly ring: DriverRing;
   commands = 0;
   failures = 0;
 
@@ -37,7 +37,7 @@ export class ControlQueue {
   private readonly dataIova: number;
   private readonly ackIova: number;
 
-  constructor(ring: SplitRing, memory: DmaMemory, clock: Clock, doorbell: Doorbell, answerWaits = ANSWER_WAITS) {
+  constructor(ring: DriverRing, memory: DmaMemory, clock: Clock, doorbell: Doorbell, answerWaits = ANSWER_WAITS) {
     this.ring = ring;
     this.u8 = memory.u8;
     this.clock = clock;

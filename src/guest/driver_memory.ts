@@ -4,12 +4,10 @@ import { VIRTIO_NET_HDR_SIZE } from '../../assembly/abi/virtio_net.ts';
 import { ADMIN_BYTES, ADMIN_SLOTS, type AdminClientOptions } from './admin_client.ts';
 import { BUFFER_ALIGN } from './net_queues.ts';
 import { alignUp } from './platform.ts';
+import { ringBytes } from './ring_formats.ts';
 import { DEFAULT_MTU, FRAME_OVERHEAD_BYTES } from './virtio_net.ts';
 
 const PAGE = 4096;
-/** A split ring of n descriptors: 26n bytes in three parts, the first on a page of its own, and their alignment. */
-const RING_ENTRY_BYTES = 26;
-const RING_BYTES = PAGE + 192;
 /** The control queue's buffers, and room for their alignment. */
 const OTHER_BYTES = 16 << 10;
 /** What a slot of the admin client keeps in one place. */
@@ -31,16 +29,15 @@ export interface DriverShape {
 /** Bytes that are enough for a driver of this shape, in whole pages. */
 export function driverMemoryBytes(shape: DriverShape): number {
   const { mtu, queueSize, dataQueueSize, queuePairs, rxBufferBytes, admin } = shape;
-  const ring = (size: number): number => RING_BYTES + size * RING_ENTRY_BYTES;
   // without VIRTIO_NET_F_MTU the driver does not know it
   const packet = VIRTIO_NET_HDR_SIZE + Math.max(mtu, DEFAULT_MTU) + FRAME_OVERHEAD_BYTES;
   const buffers = alignUp(packet, BUFFER_ALIGN) + alignUp(rxBufferBytes ?? packet, BUFFER_ALIGN);
-  const data = queuePairs * (2 * ring(dataQueueSize) + dataQueueSize * buffers);
+  const data = queuePairs * (2 * ringBytes(dataQueueSize) + dataQueueSize * buffers);
   let commands = 0;
   if (admin !== null) {
     const { slots = ADMIN_SLOTS, dataBytes = ADMIN_BYTES, resultBytes = ADMIN_BYTES } = admin;
     // rooms are powers of two, so less than twice as large
-    commands = ring(admin.queueSize) + slots * (SLOT_BYTES + 2 * (dataBytes + resultBytes));
+    commands = ringBytes(admin.queueSize) + slots * (SLOT_BYTES + 2 * (dataBytes + resultBytes));
   }
-  return alignUp(data + ring(queueSize) + commands + OTHER_BYTES, PAGE);
+  return alignUp(data + ringBytes(queueSize) + commands + OTHER_BYTES, PAGE);
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The data path of a network driver: one transmit and one receive queue over a split ring, the same for the modern and
-// the legacy driver. Buffers are made once and fixed to their descriptors, so nothing is allocated, looked up or addressed
+// The data path of a network driver: one transmit and one receive queue over a ring, the same for the modern and the
+// legacy driver. Buffers are made once and fixed to their ids, so nothing is allocated, looked up or addressed
 // per frame. Headers stay zero on transmit: no offload is used (virtio 1.4 §5.1.6).
 import { VIRTIO_NET_HDR_NUM_BUFFERS } from '../../assembly/abi/virtio_net.ts';
 import { NicError } from '../util/errors.ts';
 import { DeviceFaultError } from './device_fault.ts';
+import type { Doorbell, DriverRing } from './driver_ring.ts';
 import { alignUp, type DmaMemory } from './platform.ts';
-import type { Doorbell, SplitRing } from './split_ring.ts';
 
 /** Where buffers begin: on a line of the cache. */
 export const BUFFER_ALIGN = 64;
@@ -29,13 +29,13 @@ export interface NetQueueLayout {
   readonly hasSeparateHeader: boolean;
 }
 
-/** Buffers for a header and a frame, one for each chain that a ring can have in flight, fixed to its descriptors. */
+/** Buffers for a header and a frame, one for each chain that a ring can have in flight, fixed to its ids. */
 class FrameBuffers {
   /** Descriptors per chain: 2 where the header has its own. */
   readonly descriptors: 1 | 2;
   /** Where the frame begins in its buffer; a header of its own leaves a gap. */
   readonly frameOffset: number;
-  private readonly ring: SplitRing;
+  private readonly ring: DriverRing;
   private readonly headerBytes: number;
   private readonly frameBytes: number;
   private readonly indexShift: number;
@@ -43,7 +43,7 @@ class FrameBuffers {
   private readonly at: number;
   private readonly iova: number;
 
-  constructor(ring: SplitRing, memory: DmaMemory, layout: NetQueueLayout, frameBytes: number) {
+  constructor(ring: DriverRing, memory: DmaMemory, layout: NetQueueLayout, frameBytes: number) {
     const { headerBytes, hasSeparateHeader } = layout;
     this.ring = ring;
     this.headerBytes = headerBytes;
@@ -59,16 +59,16 @@ class FrameBuffers {
   /** Tells a ring that was just cleared. */
   fix(writable: boolean): void {
     const { ring, headerBytes, frameBytes } = this;
-    for (let head = 0; head + this.descriptors <= ring.size; head += this.descriptors) {
-      const iova = this.iova + (head >>> this.indexShift) * this.stride;
-      if (this.descriptors === 1) ring.fix(head, iova, headerBytes + frameBytes, writable);
-      else ring.fixPair(head, iova, headerBytes, iova + this.frameOffset, frameBytes, writable);
+    for (let id = 0; id + this.descriptors <= ring.size; id += this.descriptors) {
+      const iova = this.iova + (id >>> this.indexShift) * this.stride;
+      if (this.descriptors === 1) ring.fix(id, iova, headerBytes + frameBytes, writable);
+      else ring.fixPair(id, iova, headerBytes, iova + this.frameOffset, frameBytes, writable);
     }
   }
 
-  /** Offset in memory of the buffer of a chain. */
-  place(head: number): number {
-    return this.at + (head >>> this.indexShift) * this.stride;
+  /** Offset in memory of the buffer of an id. */
+  place(id: number): number {
+    return this.at + (id >>> this.indexShift) * this.stride;
   }
 
   /** Makes the next buffer available with a frame, or room for one, of this length; -1 where none is free. */
@@ -87,7 +87,7 @@ export interface TxQueueOptions extends NetQueueLayout {
 
 /** A transmit queue with a buffer per descriptor. */
 export class TxQueue {
-  readonly ring: SplitRing;
+  readonly ring: DriverRing;
   readonly maxFrameBytes: number;
   /** Frames and bytes handed to the device; refused for want of room; completed by the device. */
   frames = 0;
@@ -104,7 +104,7 @@ export class TxQueue {
   private readonly wantsInterrupts: boolean;
   private isFull = false;
 
-  constructor(ring: SplitRing, memory: DmaMemory, doorbell: Doorbell, options: TxQueueOptions) {
+  constructor(ring: DriverRing, memory: DmaMemory, doorbell: Doorbell, options: TxQueueOptions) {
     this.ring = ring;
     this.u8 = memory.u8;
     this.doorbell = doorbell;
@@ -118,7 +118,7 @@ export class TxQueue {
   /** The queue for a ring: `old`, with its buffers and counters, where it fits, otherwise a new one. */
   static over(
     old: TxQueue | undefined,
-    ring: SplitRing,
+    ring: DriverRing,
     memory: DmaMemory,
     doorbell: Doorbell,
     options: TxQueueOptions,
@@ -142,7 +142,7 @@ export class TxQueue {
       this.reclaim();
       if (!this.hasSpace() && !this.waitForSpace()) return -1;
     }
-    return this.buffers.place(this.ring.nextHead) + this.buffers.frameOffset;
+    return this.buffers.place(this.ring.nextId) + this.buffers.frameOffset;
   }
 
   /** Adds the frame of `length` bytes that was written where reserve() said; flush() shows it to the device. */
@@ -223,7 +223,7 @@ export interface RxQueueOptions extends NetQueueLayout {
 
 /** A receive queue that keeps its ring full of buffers. */
 export class RxQueue {
-  readonly ring: SplitRing;
+  readonly ring: DriverRing;
   /** Frames and bytes received, frames over several buffers, and packets dropped because their lengths cannot be. */
   frames = 0;
   bytes = 0;
@@ -243,7 +243,7 @@ export class RxQueue {
   private assembly: Uint8Array | null = null;
   private isWorking = false;
 
-  constructor(ring: SplitRing, memory: DmaMemory, doorbell: Doorbell, options: RxQueueOptions) {
+  constructor(ring: DriverRing, memory: DmaMemory, doorbell: Doorbell, options: RxQueueOptions) {
     this.ring = ring;
     this.u8 = memory.u8;
     this.u16 = memory.u16;
@@ -262,7 +262,7 @@ export class RxQueue {
   /** The queue for a ring: `old`, with its buffers and counters, where it fits, otherwise a new one. */
   static over(
     old: RxQueue | undefined,
-    ring: SplitRing,
+    ring: DriverRing,
     memory: DmaMemory,
     doorbell: Doorbell,
     options: RxQueueOptions,
@@ -307,7 +307,7 @@ export class RxQueue {
       do {
         if (rounds++ === MOST_ROUNDS) this.refuseFlood();
         if (isInterrupt) ring.disableInterrupts();
-        for (let head = ring.takeUsed(); head >= 0; head = ring.takeUsed()) this.receive(head);
+        for (let id = ring.takeUsed(); id >= 0; id = ring.takeUsed()) this.receive(id);
         if (ring.freeCount > this.refillAbove) this.fill();
       } while (isInterrupt ? ring.enableInterrupts() : ring.hasUsed());
     } finally {
@@ -320,8 +320,8 @@ export class RxQueue {
     throw new DeviceFaultError('DEVICE_FLOOD', `queue ${queue}: packets still come after ${MOST_ROUNDS} rounds`);
   }
 
-  private receive(head: number): void {
-    const at = this.buffers.place(head);
+  private receive(id: number): void {
+    const at = this.buffers.place(id);
     const length = this.ring.usedLength - this.headerBytes;
     const buffers = this.isMergeable ? this.u16[(at + VIRTIO_NET_HDR_NUM_BUFFERS) >>> 1]! : 1;
     if (buffers > 1) {
@@ -345,13 +345,13 @@ export class RxQueue {
       else isBad = true;
       length += part;
       if (taken === buffers) break;
-      const head = this.ring.takeUsed();
-      if (head < 0) {
+      const id = this.ring.takeUsed();
+      if (id < 0) {
         isBad = true;
         break;
       }
       taken++;
-      from = this.buffers.place(head);
+      from = this.buffers.place(id);
       part = this.ring.usedLength;
     }
     if (isBad) {

@@ -27,6 +27,7 @@ import {
   type OptionChecks,
 } from '../util/options.ts';
 import { DeviceFaultError } from './device_fault.ts';
+import type { DriverRing } from './driver_ring.ts';
 import { alignUp, type DmaMemory } from './platform.ts';
 
 const DESC_DWORDS = VIRTQ_DESC_SIZE / 4;
@@ -34,11 +35,6 @@ const TWO_TO_32 = 0x1_0000_0000;
 /** Where Linux puts a ring: on a page of its own, so that no used element lies across two; its parts on lines of the cache. */
 const PAGE = 4096;
 const CACHE_LINE = 64;
-
-/** How a driver tells the device that it made buffers available. */
-export interface Doorbell {
-  notify(queue: number): void;
-}
 
 export interface SplitRingOptions {
   /** Virtqueue index, for messages. */
@@ -48,7 +44,9 @@ export interface SplitRingOptions {
   readonly layout: 'modern' | 'legacy';
   /** VIRTIO_F_EVENT_IDX was negotiated. */
   readonly hasEventIdx?: boolean;
-  /** Entries of each head's indirect table; 0 (the default) where VIRTIO_F_INDIRECT_DESC was not negotiated. */
+  /** VIRTIO_F_INDIRECT_DESC was negotiated; by default, where `indirectEntries` is not 0. */
+  readonly hasIndirect?: boolean;
+  /** Entries of the indirect table that each head has of its own; 0, the default, for none. */
   readonly indirectEntries?: number;
   /** Legacy devices may write anything as the length of a transmitted packet: false leaves it unchecked. */
   readonly checksUsedLength?: boolean;
@@ -59,31 +57,30 @@ const SPLIT_RING_OPTIONS: OptionChecks<SplitRingOptions> = {
   size: needed(powerOfTwoFrom(1, VIRTQ_MAX_SIZE)),
   layout: needed(oneOfNames('modern', 'legacy')),
   hasEventIdx: FLAG,
+  hasIndirect: FLAG,
   indirectEntries: wholeFrom(0, VIRTQ_MAX_SIZE),
   checksUsedLength: FLAG,
 };
 
-/**
- * One split virtqueue as its driver holds it. Whatever is added returns the head of its chain, a number below `size` that
- * names the chain until takeUsed() returns it; -1 where no room is left.
- */
-export class SplitRing {
+/** One split virtqueue as its driver holds it. An id is the head of the chain. */
+export class SplitRing implements DriverRing {
   readonly queue: number;
   readonly size: number;
   readonly hasEventIdx: boolean;
   readonly indirectEntries: number;
-  /** Device addresses of the three parts. */
-  readonly descIova: number;
-  readonly availIova: number;
-  readonly usedIova: number;
-  /** Bytes that the device wrote, of the element that takeUsed() returned last. */
+  /** Of the descriptor table, the available ring and the used ring. */
+  readonly descriptorIova: number;
+  readonly driverIova: number;
+  readonly deviceIova: number;
   usedLength = 0;
 
+  private readonly memory: DmaMemory;
   private readonly u16: Uint16Array;
   private readonly u32: Uint32Array;
   private readonly mask: number;
 
   private readonly checksUsedLength: boolean;
+  private readonly hasIndirect: boolean;
   // Places of the parts as element positions in u16 and u32.
   private readonly desc32: number;
   private readonly avail16: number;
@@ -120,7 +117,8 @@ export class SplitRing {
 
   constructor(memory: DmaMemory, options: SplitRingOptions) {
     checkOptions('split ring', options, SPLIT_RING_OPTIONS, 'RING_SIZE');
-    const { size, layout } = options;
+    const { size, layout, indirectEntries = 0, hasIndirect = indirectEntries > 0 } = options;
+    this.memory = memory;
     this.u16 = memory.u16;
     this.u32 = memory.u32;
     this.queue = options.queue;
@@ -128,7 +126,8 @@ export class SplitRing {
     this.mask = size - 1;
     this.hasEventIdx = options.hasEventIdx ?? false;
     this.checksUsedLength = options.checksUsedLength ?? true;
-    this.indirectEntries = options.indirectEntries ?? 0;
+    this.hasIndirect = hasIndirect;
+    this.indirectEntries = hasIndirect ? indirectEntries : 0;
 
     const availBytes = 6 + 2 * size;
     const usedBytes = 6 + 8 * size;
@@ -145,9 +144,9 @@ export class SplitRing {
       avail = memory.alloc(availBytes, CACHE_LINE);
       used = memory.alloc(usedBytes, CACHE_LINE);
     }
-    this.descIova = memory.iova(desc);
-    this.availIova = memory.iova(avail);
-    this.usedIova = memory.iova(used);
+    this.descriptorIova = memory.iova(desc);
+    this.driverIova = memory.iova(avail);
+    this.deviceIova = memory.iova(used);
     this.desc32 = desc >>> 2;
     this.avail16 = avail >>> 1;
     this.used16 = used >>> 1;
@@ -168,22 +167,18 @@ export class SplitRing {
     this.clear();
   }
 
-  /** Descriptors that are not part of a chain in flight. */
   get freeCount(): number {
     return this.free;
   }
 
-  /** Chains that the device has and has not returned yet. */
   get inFlight(): number {
     return this.chains;
   }
 
-  /** The head of the chain that is added next, while a descriptor is free. */
-  get nextHead(): number {
+  get nextId(): number {
     return this.freeHead;
   }
 
-  /** Back to the state after construction; only while the device does not use the ring (after its reset). */
   clear(): void {
     const { u16, u32, size } = this;
     u32.fill(0, this.desc32, this.desc32 + DESC_DWORDS * size);
@@ -203,13 +198,11 @@ export class SplitRing {
     this.stagedReadable = 0;
   }
 
-  /** Gives a descriptor its buffer for good. A ring with fixed buffers takes nothing but addFixed(). */
   fix(head: number, iova: number, length: number, writable: boolean): void {
     this.writeDescriptor(this.desc32 + DESC_DWORDS * head, iova, length, writable ? VIRTQ_DESC_F_WRITE : 0, 0);
     this.writableBytes[head] = writable ? length : 0;
   }
 
-  /** Makes the first `length` bytes of the next fixed buffer available. */
   addFixed(length: number): number {
     if (this.free === 0) return -1;
     const head = this.freeHead;
@@ -218,7 +211,7 @@ export class SplitRing {
     return head;
   }
 
-  /** Gives descriptors `head`, an even number, and `head + 1` two buffers for good: then addFixedPair() and nothing else. */
+  /** The two are descriptors `head` and `head + 1`. */
   fixPair(head: number, iova0: number, length0: number, iova1: number, length1: number, writable: boolean): void {
     const flags = writable ? VIRTQ_DESC_F_WRITE : 0;
     const at = this.desc32 + DESC_DWORDS * head;
@@ -227,7 +220,6 @@ export class SplitRing {
     this.writableBytes[head] = writable ? length0 + length1 : 0;
   }
 
-  /** Makes the next fixed pair available, with `length` bytes of its second buffer. */
   addFixedPair(length: number): number {
     if (this.free < 2) return -1;
     // Pairs are taken from the free list and put back whole, so they never come apart.
@@ -237,22 +229,40 @@ export class SplitRing {
     return head;
   }
 
-  /** Makes an indirect table of the caller's available; the address comes in halves. */
-  addTable(iovaLow: number, iovaHigh: number, entries: number, writableBytes: number): number {
+  writeTableEntry(
+    table: number,
+    entry: number,
+    iova: number,
+    length: number,
+    writable: boolean,
+    isLast: boolean,
+  ): void {
+    const flags = (writable ? VIRTQ_DESC_F_WRITE : 0) | (isLast ? 0 : VIRTQ_DESC_F_NEXT);
+    this.writeDescriptor((table >>> 2) + DESC_DWORDS * entry, iova, length, flags, isLast ? 0 : entry + 1);
+  }
+
+  addTable(table: number, entries: number, writableBytes: number): number {
+    if (!this.hasIndirect) return this.addEntries(table, entries);
     if (this.free === 0) return -1;
     const head = this.freeHead;
     const at = this.desc32 + DESC_DWORDS * head;
-    const u32 = this.u32;
-    u32[at] = iovaLow;
-    u32[at + 1] = iovaHigh;
-    u32[at + 2] = VIRTQ_DESC_SIZE * entries;
-    u32[at + 3] = VIRTQ_DESC_F_INDIRECT;
+    this.writeDescriptor(at, this.memory.iova(table), VIRTQ_DESC_SIZE * entries, VIRTQ_DESC_F_INDIRECT, 0);
     this.writableBytes[head] = writableBytes;
     this.expose(head, head, 1);
     return head;
   }
 
-  /** Appends a buffer to the chain under construction; device-readable buffers come first. */
+  /** The entries of a table become descriptors of the ring. */
+  private addEntries(table: number, entries: number): number {
+    const u32 = this.u32;
+    for (let entry = 0; entry < entries; entry++) {
+      const at = (table >>> 2) + DESC_DWORDS * entry;
+      const iova = u32[at]! + u32[at + 1]! * TWO_TO_32;
+      this.push(iova, u32[at + 2]!, (u32[at + 3]! & VIRTQ_DESC_F_WRITE) !== 0);
+    }
+    return this.commit();
+  }
+
   push(iova: number, length: number, writable: boolean): void {
     const at = this.staged;
     if (at === this.size)
@@ -268,7 +278,7 @@ export class SplitRing {
     this.staged = at + 1;
   }
 
-  /** Makes the pushed chain available, through an indirect table where it fits one; it is dropped where no room is left. */
+  /** Through an indirect table of the head's where the chain fits one. */
   commit(): number {
     const count = this.staged;
     const readable = this.stagedReadable;
@@ -310,7 +320,7 @@ export class SplitRing {
     return head;
   }
 
-  /** Moves the available index over everything added since; true where the device wants an available buffer notification. */
+  /** Moves the available index over everything added since. */
   publish(): boolean {
     const old = this.publishedIdx;
     const now = this.availIdx;
@@ -322,20 +332,15 @@ export class SplitRing {
     return ((now - this.u16[this.availEvent16]! - 1) & 0xffff) < ((now - old) & 0xffff);
   }
 
-  /** True where the device wants to be notified of the next chain, with the event index negotiated. */
   wantsNotification(): boolean {
+    if (!this.hasEventIdx) return (this.u16[this.used16]! & VIRTQ_USED_F_NO_NOTIFY) === 0;
     return this.u16[this.availEvent16] === this.publishedIdx;
   }
 
-  /** True where the device returned something that takeUsed() has not taken. */
   hasUsed(): boolean {
     return this.u16[this.used16 + 1] !== this.lastUsedIdx;
   }
 
-  /**
-   * Takes one used element: its head, and its length in `usedLength`; -1 when there is none. Throws DeviceFaultError where
-   * the element cannot be; the ring then takes nothing and returns nothing until it is cleared.
-   */
   takeUsed(): number {
     if (this.broken !== null) throw this.broken;
     const u32 = this.u32;
@@ -367,7 +372,6 @@ export class SplitRing {
     return id;
   }
 
-  /** Asks for used buffer notifications again; true where used elements came in meanwhile and are to be taken first. */
   enableInterrupts(): boolean {
     this.wantsInterrupts = true;
     if (this.hasEventIdx) this.u16[this.usedEvent16] = this.lastUsedIdx;
@@ -375,7 +379,6 @@ export class SplitRing {
     return this.hasUsed();
   }
 
-  /** Asks the device not to interrupt; a hint, it may still do so. */
   disableInterrupts(): void {
     this.wantsInterrupts = false;
     // With the event index the flags stay 0 and the event is put as far away as it goes.

@@ -17,7 +17,6 @@ import {
   PCI_VENDOR_ID,
   PCI_VENDOR_ID_VIRTIO,
 } from '../../assembly/abi/pci_header.ts';
-import { VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC } from '../../assembly/abi/virtio_features.ts';
 import { VIRTIO_ID_NET } from '../../assembly/abi/virtio_net.ts';
 import { VIRTIO_MSI_NO_VECTOR } from '../../assembly/abi/virtio_pci_common.ts';
 import {
@@ -37,9 +36,10 @@ import {
 } from '../../assembly/abi/virtio_pci_legacy.ts';
 import { VfioError } from '../util/errors.ts';
 import { VFIO_PCI_CONFIG_REGION_INDEX, VFIO_PCI_MSIX_IRQ_INDEX, type VfioDevice } from '../vfio/vfio_device.ts';
+import type { DriverRing } from './driver_ring.ts';
 import { enableBusMaster, enableDecoding } from './pci_probe.ts';
 import type { DmaMemory } from './platform.ts';
-import { SplitRing } from './split_ring.ts';
+import { RING_FEATURES, RingSet } from './ring_formats.ts';
 import { CONFIG_VECTOR, assignVectors, vectorHandlers, vectorsNeeded } from './vector_policy.ts';
 import type { UsedHandler, VectorPolicy, VectorUser } from './vector_policy.ts';
 
@@ -67,7 +67,7 @@ export class VirtioLegacy {
   /** Available buffer notifications sent so far. */
   notifications = 0;
 
-  private readonly rings = new Map<number, SplitRing>();
+  private readonly rings = new RingSet();
   /** Queues that are set up, in that order. */
   private readonly active: number[] = [];
 
@@ -124,7 +124,7 @@ export class VirtioLegacy {
   }
 
   hasFeature(bit: number): boolean {
-    return ((this.features >>> bit) & 1) === 1;
+    return bit < 32 && ((this.features >>> bit) & 1) === 1;
   }
 
   /**
@@ -136,7 +136,7 @@ export class VirtioLegacy {
     plans: readonly LegacyQueuePlan[],
     onConfigChange: UsedHandler,
     wantsMsix: boolean,
-  ): SplitRing[] {
+  ): DriverRing[] {
     this.giveBack(); // of a driver that starts again without having stopped
     let failure: VfioError | null = null;
     for (const policy of [...(wantsMsix ? MSIX_POLICIES : []), null]) {
@@ -198,7 +198,7 @@ export class VirtioLegacy {
     plans: readonly LegacyQueuePlan[],
     onConfigChange: UsedHandler,
     policy: VectorPolicy | null,
-  ): SplitRing[] {
+  ): DriverRing[] {
     const assigned = assignVectors(policy ?? 'intx', plans);
     if (policy !== null) this.requestIrqs(policy, assigned, plans, onConfigChange);
     return plans.map((plan, i) => {
@@ -224,7 +224,7 @@ export class VirtioLegacy {
     }
   }
 
-  private setupQueue(memory: DmaMemory, plan: LegacyQueuePlan, vector: number): SplitRing {
+  private setupQueue(memory: DmaMemory, plan: LegacyQueuePlan, vector: number): DriverRing {
     const { device } = this;
     const { index } = plan;
     this.selectQueue(index);
@@ -236,9 +236,12 @@ export class VirtioLegacy {
     }
     if ((size & (size - 1)) !== 0) throw new VfioError('EINVAL', `queue ${index} of size ${size}`);
     const ring = this.ring(memory, plan, size);
-    const page = ring.descIova / PAGE_BYTES;
+    const page = ring.descriptorIova / PAGE_BYTES;
     if (!Number.isInteger(page) || page > 0xffffffff) {
-      throw new VfioError('ERANGE', `queue ${index} at 0x${ring.descIova.toString(16)} has no 32-bit page number`);
+      throw new VfioError(
+        'ERANGE',
+        `queue ${index} at 0x${ring.descriptorIova.toString(16)} has no 32-bit page number`,
+      );
     }
     this.writeQueueAddress(index, page);
     if (vector !== VIRTIO_MSI_NO_VECTOR && !this.writeQueueVector(index, vector)) {
@@ -248,20 +251,15 @@ export class VirtioLegacy {
     return ring;
   }
 
-  /** The ring of a queue, made once: a driver that starts again uses the same memory. */
-  private ring(memory: DmaMemory, plan: LegacyQueuePlan, size: number): SplitRing {
-    const hasEventIdx = this.hasFeature(VIRTIO_F_EVENT_IDX);
-    const indirectEntries = this.hasFeature(VIRTIO_F_INDIRECT_DESC) ? (plan.indirectEntries ?? 0) : 0;
-    let ring = this.rings.get(plan.index);
-    if (ring?.size === size && ring.hasEventIdx === hasEventIdx && ring.indirectEntries === indirectEntries) {
-      ring.clear();
-      return ring;
-    }
-    const checksUsedLength = plan.checksUsedLength ?? true;
-    const options = { queue: plan.index, size, hasEventIdx, indirectEntries, checksUsedLength };
-    ring = new SplitRing(memory, { ...options, layout: 'legacy' });
-    this.rings.set(plan.index, ring);
-    return ring;
+  private ring(memory: DmaMemory, plan: LegacyQueuePlan, size: number): DriverRing {
+    return this.rings.ring(memory, {
+      queue: plan.index,
+      size,
+      layout: 'legacy',
+      features: RING_FEATURES.filter((bit) => this.hasFeature(bit)),
+      indirectEntries: plan.indirectEntries ?? 0,
+      checksUsedLength: plan.checksUsedLength ?? true,
+    });
   }
 
   /** Takes all queues and their vectors from the device and gives the interrupts back. */

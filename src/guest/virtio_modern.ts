@@ -14,8 +14,6 @@ import {
   FEATURE_WORDS,
   VIRTIO_F_ACCESS_PLATFORM,
   VIRTIO_F_ADMIN_VQ,
-  VIRTIO_F_EVENT_IDX,
-  VIRTIO_F_INDIRECT_DESC,
   VIRTIO_F_ORDER_PLATFORM,
   VIRTIO_F_RING_RESET,
   VIRTIO_F_SR_IOV,
@@ -46,7 +44,7 @@ import {
   VIRTIO_MSI_NO_VECTOR,
 } from '../../assembly/abi/virtio_pci_common.ts';
 import { VfioError } from '../util/errors.ts';
-import { checkOptions, type OptionChecks } from '../util/options.ts';
+import { checkOptions, HANDLER, type OptionChecks } from '../util/options.ts';
 import {
   VFIO_PCI_INTX_IRQ_INDEX,
   VFIO_PCI_MSIX_IRQ_INDEX,
@@ -56,6 +54,7 @@ import {
 } from '../vfio/vfio_device.ts';
 import { PCI_EXT_CAP_ID_SRIOV } from '../../assembly/abi/pci_sriov.ts';
 import { DeviceFaultError } from './device_fault.ts';
+import type { DriverRing } from './driver_ring.ts';
 import {
   addFeature,
   FEATURE_BITS,
@@ -74,7 +73,7 @@ import {
   type VirtioPciLayout,
 } from './pci_probe.ts';
 import { WAITS, type DmaMemory } from './platform.ts';
-import { SplitRing } from './split_ring.ts';
+import { RING_FEATURES, RingSet, type RingFactory } from './ring_formats.ts';
 import {
   CONFIG_VECTOR,
   MSIX_POLICIES,
@@ -89,8 +88,7 @@ import {
 
 /** Bits that the transport takes whenever they are offered; besides SR_IOV, where the function has that capability. */
 const TRANSPORT_FEATURES: readonly number[] = [
-  VIRTIO_F_INDIRECT_DESC,
-  VIRTIO_F_EVENT_IDX,
+  ...RING_FEATURES,
   VIRTIO_F_VERSION_1,
   VIRTIO_F_ACCESS_PLATFORM,
   VIRTIO_F_ORDER_PLATFORM,
@@ -114,11 +112,14 @@ export interface VirtioModernOptions {
   readonly resetPollLimit?: number;
   /** Feature bits to leave alone although the device offers them. */
   readonly refusedFeatures?: readonly number[];
+  /** Makes the rings; by default in the format that was negotiated. */
+  readonly makeRing?: RingFactory;
 }
 
 export const VIRTIO_MODERN_OPTIONS: OptionChecks<VirtioModernOptions> = {
   resetPollLimit: WAITS,
   refusedFeatures: FEATURE_BITS,
+  makeRing: HANDLER,
 };
 
 /** A virtio function as its class driver drives it. */
@@ -136,7 +137,7 @@ export class VirtioModern {
   private readonly commonBase: number;
   private readonly notifyBar: number[] = [];
   private readonly notifyAt: number[] = [];
-  private readonly rings = new Map<number, SplitRing>();
+  private readonly rings: RingSet;
   /** Queues that are set up, in that order. */
   private readonly active: number[] = [];
   private readonly resetPollLimit: number;
@@ -152,6 +153,7 @@ export class VirtioModern {
     this.commonBase = this.layout.common.offset;
     this.resetPollLimit = options.resetPollLimit ?? 1000;
     this.refused = featureSet(options.refusedFeatures);
+    this.rings = new RingSet(options.makeRing);
   }
 
   /** Writes 0 to device_status and waits until it reads 0. */
@@ -229,7 +231,7 @@ export class VirtioModern {
     plans: readonly QueuePlan[],
     onConfigChange: UsedHandler,
     admin: AdminQueuePlan | null = null,
-  ): SplitRing[] {
+  ): DriverRing[] {
     this.giveBack(); // of a driver that starts again without having stopped
     const hasIntx = this.device.irqInfo(VFIO_PCI_INTX_IRQ_INDEX).count > 0;
     let failure: VfioError | null = null;
@@ -312,7 +314,7 @@ export class VirtioModern {
     onConfigChange: UsedHandler,
     admin: AdminQueuePlan | null,
     policy: VectorPolicy,
-  ): SplitRing[] {
+  ): DriverRing[] {
     const plans = [...dataPlans];
     if (admin !== null) plans.push({ ...admin, index: this.adminQueueIndex(), isAdmin: true });
     if (new Set(plans.map(({ index }) => index)).size < plans.length) {
@@ -320,7 +322,7 @@ export class VirtioModern {
     }
     const assigned = assignVectors(policy, plans);
     this.requestIrqs(policy, assigned, plans, onConfigChange);
-    const rings: SplitRing[] = [];
+    const rings: DriverRing[] = [];
     for (let i = 0; i < plans.length; i++) {
       rings.push(this.setupQueue(memory, plans[i]!, assigned[i]!));
       this.active.push(plans[i]!.index);
@@ -353,7 +355,7 @@ export class VirtioModern {
     }
   }
 
-  private setupQueue(memory: DmaMemory, plan: QueuePlan, vector: number): SplitRing {
+  private setupQueue(memory: DmaMemory, plan: QueuePlan, vector: number): DriverRing {
     const { index } = plan;
     if (index >= this.read(COMMON_NUM_QUEUES, 2) && plan.isAdmin !== true) {
       throw new VfioError('EINVAL', `the device has no queue ${index}`);
@@ -368,9 +370,9 @@ export class VirtioModern {
     this.selectQueue(index);
     this.write(COMMON_QUEUE_SIZE, 2, ring.size);
     this.selectQueue(index);
-    this.writeAddress(COMMON_QUEUE_DESC, ring.descIova);
-    this.writeAddress(COMMON_QUEUE_DRIVER, ring.availIova);
-    this.writeAddress(COMMON_QUEUE_DEVICE, ring.usedIova);
+    this.writeAddress(COMMON_QUEUE_DESC, ring.descriptorIova);
+    this.writeAddress(COMMON_QUEUE_DRIVER, ring.driverIova);
+    this.writeAddress(COMMON_QUEUE_DEVICE, ring.deviceIova);
     if (vector !== VIRTIO_MSI_NO_VECTOR && !this.writeQueueVector(index, vector)) {
       throw new VfioError('EBUSY', `the device refuses vector ${vector} for queue ${index}`);
     }
@@ -389,18 +391,15 @@ export class VirtioModern {
     this.notifyAt[index] = notify.offset + offset;
   }
 
-  /** The ring of a queue, made once: a driver that starts again uses the same memory. */
-  private ring(memory: DmaMemory, plan: QueuePlan, size: number): SplitRing {
-    const hasEventIdx = this.hasFeature(VIRTIO_F_EVENT_IDX);
-    const indirectEntries = this.hasFeature(VIRTIO_F_INDIRECT_DESC) ? (plan.indirectEntries ?? 0) : 0;
-    let ring = this.rings.get(plan.index);
-    if (ring?.size === size && ring.hasEventIdx === hasEventIdx && ring.indirectEntries === indirectEntries) {
-      ring.clear();
-      return ring;
-    }
-    ring = new SplitRing(memory, { queue: plan.index, size, layout: 'modern', hasEventIdx, indirectEntries });
-    this.rings.set(plan.index, ring);
-    return ring;
+  private ring(memory: DmaMemory, plan: QueuePlan, size: number): DriverRing {
+    return this.rings.ring(memory, {
+      queue: plan.index,
+      size,
+      layout: 'modern',
+      features: RING_FEATURES.filter((bit) => this.hasFeature(bit)),
+      indirectEntries: plan.indirectEntries ?? 0,
+      checksUsedLength: true,
+    });
   }
 
   /** Takes all vectors from the device and gives the interrupts back. */

@@ -6,7 +6,7 @@
 // sets up no more of them than that; receive modes and addresses are set when the program says so, not when the interface
 // goes up; the link is looked at once the buffers are there, where Linux leaves that to a worker.
 import { STATUS_FAILED } from '../../assembly/abi/device_status.ts';
-import { VIRTIO_F_ADMIN_VQ, VIRTIO_F_INDIRECT_DESC } from '../../assembly/abi/virtio_features.ts';
+import { VIRTIO_F_ADMIN_VQ } from '../../assembly/abi/virtio_features.ts';
 import {
   VIRTIO_ID_NET,
   VIRTIO_NET_CFG_MAC,
@@ -47,9 +47,9 @@ import {
 import type { AdminClient } from './admin_client.ts';
 import { activateAdmin } from './admin_setup.ts';
 import { ControlQueue } from './control_queue.ts';
+import type { DriverRing } from './driver_ring.ts';
 import { RxQueue, TxQueue, sumStatistics, type NetStatistics, type ReceiveHandler } from './net_queues.ts';
 import { WAITS, type Clock, type DmaMemory } from './platform.ts';
-import type { SplitRing } from './split_ring.ts';
 import type { QueuePlan, VirtioModern } from './virtio_modern.ts';
 
 const DRIVER_FEATURES: readonly number[] = [
@@ -225,7 +225,7 @@ export class VirtioNet {
     const rings = transport.setupQueues(this.memory, plans, this.onConfigChange, adminPlan);
     this.makeQueues(pairs, rings);
     if (hasControl) this.makeControl(rings[2 * pairs]!);
-    if (hasAdmin) admin.client.start(rings[rings.length - 1]!, transport.hasFeature(VIRTIO_F_INDIRECT_DESC));
+    if (hasAdmin) admin.client.start(rings[rings.length - 1]!);
 
     transport.driverOk();
     if (hasAdmin) activateAdmin(admin.client, admin.wantedCommands);
@@ -270,7 +270,7 @@ export class VirtioNet {
   }
 
   /** Queues over the rings; those of an earlier start are kept where nothing about them changed. */
-  private makeQueues(pairs: number, rings: readonly SplitRing[]): void {
+  private makeQueues(pairs: number, rings: readonly DriverRing[]): void {
     const { memory, transport, options } = this;
     const maxFrameBytes = this.mtu + FRAME_OVERHEAD_BYTES;
     const framing = { headerBytes: VIRTIO_NET_HDR_SIZE, hasSeparateHeader: false };
@@ -292,7 +292,7 @@ export class VirtioNet {
     this.tx = tx;
   }
 
-  private makeControl(ring: SplitRing): void {
+  private makeControl(ring: DriverRing): void {
     this.control = this.oldControl;
     if (this.control?.ring === ring) this.control.start();
     else this.control = new ControlQueue(ring, this.memory, this.clock, this.transport, this.options.answerWaits);

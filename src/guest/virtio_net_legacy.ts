@@ -31,10 +31,10 @@ import { NicError } from '../util/errors.ts';
 import { checkOptions, FLAG, HANDLER, type OptionChecks } from '../util/options.ts';
 import type { VfioDevice } from '../vfio/vfio_device.ts';
 import { ControlQueue } from './control_queue.ts';
+import type { DriverRing } from './driver_ring.ts';
 import { FEATURE_BITS } from './features.ts';
 import { RxQueue, TxQueue, sumStatistics, type NetStatistics, type ReceiveHandler } from './net_queues.ts';
 import { WAITS, type Clock, type DmaMemory } from './platform.ts';
-import type { SplitRing } from './split_ring.ts';
 import { VirtioLegacy, type LegacyQueuePlan } from './virtio_legacy.ts';
 import { DEFAULT_MTU, FRAME_OVERHEAD_BYTES, MIN_MTU, RX_BUFFER } from './virtio_net.ts';
 
@@ -213,7 +213,7 @@ export class VirtioNetLegacy {
     return (this.transport.readConfig16(VIRTIO_NET_CFG_STATUS) & VIRTIO_NET_S_LINK_UP) !== 0;
   }
 
-  private makeQueues(rings: readonly SplitRing[]): void {
+  private makeQueues(rings: readonly DriverRing[]): void {
     const { memory, transport, options } = this;
     const isMergeable = transport.hasFeature(VIRTIO_NET_F_MRG_RXBUF);
     const headerBytes = isMergeable ? VIRTIO_NET_HDR_SIZE : VIRTIO_NET_HDR_SIZE_LEGACY;

@@ -40,7 +40,7 @@ describe('bytes of an admin command', () => {
   });
 
   it('with indirect descriptors a command takes one descriptor of the ring', () => {
-    const admin = ready({}, {}, true);
+    const admin = ready({}, { hasIndirect: true });
 
     admin.client.submit(LEGACY_READ, 1, 1, Uint8Array.of(18), 1);
 
@@ -49,7 +49,7 @@ describe('bytes of an admin command', () => {
   });
 
   it('the indirect table follows the lengths of each command', () => {
-    const admin = ready({ slots: 1 }, {}, true);
+    const admin = ready({ slots: 1 }, { hasIndirect: true });
     const lengths = [
       [1, 4],
       [0, 64],

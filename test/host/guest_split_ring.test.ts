@@ -23,17 +23,17 @@ describe('split ring layout', () => {
   it('the three parts of a modern ring are aligned to 16, 2 and 4', () => {
     const { ring } = setup();
 
-    expect(ring.descIova % 16).toBe(0);
-    expect(ring.availIova % 2).toBe(0);
-    expect(ring.usedIova % 4).toBe(0);
+    expect(ring.descriptorIova % 16).toBe(0);
+    expect(ring.driverIova % 2).toBe(0);
+    expect(ring.deviceIova % 4).toBe(0);
   });
 
   it('a legacy ring of 256 puts available at 4096 and used at 8192 of a page-aligned block', () => {
     const { ring } = setup({ layout: 'legacy', size: 256 });
 
-    expect(ring.descIova % 4096).toBe(0);
-    expect(ring.availIova - ring.descIova).toBe(4096);
-    expect(ring.usedIova - ring.descIova).toBe(8192); // 4096 + 6 + 512, rounded up
+    expect(ring.descriptorIova % 4096).toBe(0);
+    expect(ring.driverIova - ring.descriptorIova).toBe(4096);
+    expect(ring.deviceIova - ring.descriptorIova).toBe(8192); // 4096 + 6 + 512, rounded up
   });
 
   it.each([0, 3, 12, 65536])('a size of %i is refused', (size) => {
@@ -47,7 +47,7 @@ describe('split ring layout', () => {
     ring.push(0x1_0000_0001, 1500, true);
     ring.commit();
 
-    const at = memory.offset(ring.descIova);
+    const at = memory.offset(ring.descriptorIova);
     expect([...memory.u8.subarray(at, at + 32)]).toEqual([
       0x9a, 0x78, 0x56, 0x34, 0x12, 0, 0, 0, 10, 0, 0, 0, 3, 0, 1, 0, 0x01, 0, 0, 0, 0x01, 0, 0, 0, 0xdc, 0x05, 0, 0, 2,
       0, 0, 0,
@@ -117,22 +117,50 @@ describe('making buffers available', () => {
     expect(device.take()).toMatchObject({ isIndirect: false, segments: [{}, {}, {}] });
   });
 
-  it('a table of the caller takes one descriptor', () => {
-    const { ring, device, memory } = setup();
-    const table = memory.alloc(32, 16);
-    memory.u32.set([0x1000, 0, 24, 0x1_0001, 0x2000, 0, 8, 2], table >>> 2);
+  it('a table of the caller takes one descriptor, as often as it is made available', () => {
+    const { ring, device, memory } = setup({ hasIndirect: true });
+    const table = memory.alloc(48, 16);
+    ring.writeTableEntry(table, 0, 0x12_0000_1000, 24, false, false);
+    ring.writeTableEntry(table, 1, 0x2000, 8, true, false);
+    ring.writeTableEntry(table, 2, 0x3000, 1, true, true);
 
-    ring.addTable(table, 5, 2, 8); // device addresses begin at 5 << 32
+    ring.addTable(table, 3, 9);
+    ring.addTable(table, 3, 9);
     ring.publish();
 
-    expect(device.take()).toEqual({
+    const at = memory.u32.subarray(table >>> 2, (table >>> 2) + 12);
+    // address in halves, length, flags (NEXT 1, WRITE 2) and next
+    expect([...at]).toEqual([0x1000, 0x12, 24, 0x1_0001, 0x2000, 0, 8, 0x2_0003, 0x3000, 0, 1, 2]);
+    const segments = [
+      { iova: 0x12_0000_1000, length: 24, isWritable: false },
+      { iova: 0x2000, length: 8, isWritable: true },
+      { iova: 0x3000, length: 1, isWritable: true },
+    ];
+    expect(device.takeAll()).toEqual([0, 1].map((head) => ({ head, isIndirect: true, segments })));
+    expect(ring.freeCount).toBe(6);
+  });
+
+  it('without VIRTIO_F_INDIRECT_DESC the parts of a table take a descriptor each', () => {
+    const { ring, device, memory } = setup({ size: 4 });
+    const table = memory.alloc(32, 16);
+    ring.writeTableEntry(table, 0, 0x12_0000_1000, 24, false, false);
+    ring.writeTableEntry(table, 1, 0x2000, 8, true, true);
+
+    const heads = [ring.addTable(table, 2, 8), ring.addTable(table, 2, 8), ring.addTable(table, 2, 8)];
+    ring.publish();
+    const [chain] = device.takeAll();
+    device.complete(0, 9);
+
+    expect(heads).toEqual([0, 2, -1]);
+    expect(chain).toEqual({
       head: 0,
-      isIndirect: true,
+      isIndirect: false,
       segments: [
-        { iova: 0x1000, length: 24, isWritable: false },
+        { iova: 0x12_0000_1000, length: 24, isWritable: false },
         { iova: 0x2000, length: 8, isWritable: true },
       ],
     });
+    expect(() => ring.takeUsed()).toThrow(expect.objectContaining({ code: 'DEVICE_USED_LENGTH' }));
   });
 
   it('fixed buffers are posted with their address and the length of the moment', () => {

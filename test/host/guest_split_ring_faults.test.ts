@@ -105,10 +105,10 @@ describe('a lying device', () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 70, maxLength: 70 }), fc.nat(255), (noise, fill) => {
         const { memory, ring } = setup();
-        const used = memory.offset(ring.usedIova);
+        const used = memory.offset(ring.deviceIova);
         memory.u8.set(noise, used);
         // The descriptor table is the device's to scribble on as well.
-        memory.u8.fill(fill, memory.offset(ring.descIova), memory.offset(ring.descIova) + 128);
+        memory.u8.fill(fill, memory.offset(ring.descriptorIova), memory.offset(ring.descriptorIova) + 128);
 
         try {
           for (let head = ring.takeUsed(); head >= 0; head = ring.takeUsed()) {

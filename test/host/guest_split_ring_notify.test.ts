@@ -47,6 +47,26 @@ describe('notifications', () => {
     expect(wanted).toEqual([false, false, true, false]);
   });
 
+  it('a notification of the next chain is wanted by flags of 0, or by avail_event at the available index', () => {
+    const byFlags = setup();
+    const byEvent = setup({ hasEventIdx: true });
+    const before = [byFlags.ring.wantsNotification(), byEvent.ring.wantsNotification()];
+
+    byFlags.device.usedFlags = 1;
+    byEvent.device.availEvent = 1;
+    const without = [byFlags.ring.wantsNotification(), byEvent.ring.wantsNotification()];
+    for (const { ring } of [byFlags, byEvent]) {
+      add(ring, 0);
+      ring.publish();
+    }
+
+    expect([before, without]).toEqual([
+      [true, true],
+      [false, false],
+    ]);
+    expect([byFlags.ring.wantsNotification(), byEvent.ring.wantsNotification()]).toEqual([false, true]);
+  });
+
   it('a batch that contains avail_event notifies once', () => {
     const { ring, device } = setup({ hasEventIdx: true });
     device.availEvent = 1;

@@ -75,6 +75,16 @@ describe('legacy boot', () => {
     expect(device.pages[0]! * 4096).toBeGreaterThan(IOVA_BASE);
   });
 
+  it('features end with bit 31: none beyond is taken for one of the word', () => {
+    const { driver } = setup({}, (1 << 5) | (1 << 16) | (1 << 28));
+
+    driver.start();
+
+    const { transport } = driver;
+    expect([5, 16, 28].map((bit) => transport.hasFeature(bit))).toEqual([true, true, true]);
+    expect([37, 48, 60].map((bit) => transport.hasFeature(bit))).toEqual([false, false, false]);
+  });
+
   it('without MSI-X touches neither vectors nor irqs, and the configuration stays at 20', () => {
     const { device, driver } = setup({ wantsMsix: false });
 

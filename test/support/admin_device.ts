@@ -30,11 +30,11 @@ export class AdminDevice {
   readonly ring: SplitRing;
   readonly device: RingDevice;
 
-  constructor(options: AdminClientOptions = {}, ring: Partial<SplitRingOptions> = {}, hasIndirect = false) {
+  constructor(options: AdminClientOptions = {}, ring: Partial<SplitRingOptions> = {}) {
     this.client = new AdminClient(this.memory, this.clock, { notify: (queue) => this.notified.push(queue) }, options);
     this.ring = new SplitRing(this.memory, { queue: 5, size: 64, layout: 'modern', ...ring });
     this.device = new RingDevice(this.memory, this.ring);
-    this.client.start(this.ring, hasIndirect);
+    this.client.start(this.ring);
   }
 
   take(): Command | null {

@@ -48,8 +48,13 @@ export class LegacyFunction extends RegisterFunction {
 
   /** The device's side of a queue: parts of the contiguous layout of 16 descriptors, one page further for used. */
   legacyRing(memory: PlainMemory, index: number): RingDevice {
-    const descIova = this.pages[index]! * 4096;
-    return new RingDevice(memory, { size: 16, descIova, availIova: descIova + 256, usedIova: descIova + 4096 });
+    const descriptorIova = this.pages[index]! * 4096;
+    return new RingDevice(memory, {
+      size: 16,
+      descriptorIova,
+      driverIova: descriptorIova + 256,
+      deviceIova: descriptorIova + 4096,
+    });
   }
 
   private get isMsixOn(): boolean {

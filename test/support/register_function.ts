@@ -92,7 +92,12 @@ export class RegisterFunction implements VfioDevice {
   /** The device's side of a queue, after the driver set it up. */
   ring(memory: PlainMemory, index: number): RingDevice {
     const { size, address } = this.queues[index]!;
-    return new RingDevice(memory, { size, descIova: address[0]!, availIova: address[1]!, usedIova: address[2]! });
+    return new RingDevice(memory, {
+      size,
+      descriptorIova: address[0]!,
+      driverIova: address[1]!,
+      deviceIova: address[2]!,
+    });
   }
 
   /** Raises the MSI-X vector of a queue, as the driver assigned it. */

@@ -18,9 +18,9 @@ export interface Chain {
 /** Device addresses of the three parts, as a driver hands them over. */
 export interface RingPlace {
   readonly size: number;
-  readonly descIova: number;
-  readonly availIova: number;
-  readonly usedIova: number;
+  readonly descriptorIova: number;
+  readonly driverIova: number;
+  readonly deviceIova: number;
 }
 
 export class RingDevice {
@@ -34,9 +34,9 @@ export class RingDevice {
   constructor(memory: PlainMemory, place: RingPlace) {
     this.memory = memory;
     this.size = place.size;
-    this.desc = memory.offset(place.descIova, 16 * place.size);
-    this.avail = memory.offset(place.availIova, 6 + 2 * place.size);
-    this.used = memory.offset(place.usedIova, 6 + 8 * place.size);
+    this.desc = memory.offset(place.descriptorIova, 16 * place.size);
+    this.avail = memory.offset(place.driverIova, 6 + 2 * place.size);
+    this.used = memory.offset(place.deviceIova, 6 + 8 * place.size);
   }
 
   /** The next chain that the driver made available; null where there is none. */

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // A split ring alone under attack, with chains of every shape, beside a reference that knows what was added, published and
 // taken: takeUsed() has to return exactly what the reference reads in the used ring, and to refuse what it refuses.
+import { VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC } from '../../../assembly/abi/virtio_features.ts';
 import { VIRTQ_USED_ELEM_SIZE, VIRTQ_USED_IDX, VIRTQ_USED_RING } from '../../../assembly/abi/virtio_ring.ts';
 import { DeviceFaultError } from '../../guest/device_fault.ts';
-import { SplitRing } from '../../guest/split_ring.ts';
+import type { DriverRing } from '../../guest/driver_ring.ts';
+import { makeRing } from '../../guest/ring_formats.ts';
 import { HostileFunction } from './driver_device.ts';
 import { IOVA_BASE } from './driver_memory.ts';
 import { Breach } from './breach.ts';
@@ -20,9 +22,9 @@ export class RingScenario implements Scenario {
   readonly functions: readonly HostileFunction[];
   private readonly world: DriverWorld;
   private readonly options: number;
-  private ring: SplitRing | null = null;
+  private ring: DriverRing | null = null;
   private queue: DeviceQueue | null = null;
-  /** Writable bytes of each chain in flight, by its head: those that the device knows of, and those that it does not yet. */
+  /** Writable bytes of each chain in flight, by its id: those that the device knows of, and those that it does not yet. */
   private readonly inFlight = new Map<number, number>();
   private readonly unpublished = new Map<number, number>();
   private taken = 0;
@@ -38,17 +40,25 @@ export class RingScenario implements Scenario {
     const { memory, queues } = this.world;
     const size = 1 << ((this.options >>> 2) & 3);
     const layout = (this.options & 1) === 0 ? 'modern' : 'legacy';
-    const indirectEntries = (this.options & 2) === 0 ? 0 : MOST_BUFFERS;
-    const ring = new SplitRing(memory, {
+    const ring = makeRing(memory, {
       queue: QUEUE,
       size,
       layout,
-      indirectEntries,
-      hasEventIdx: (this.options & 16) !== 0,
+      features: [
+        ...((this.options & 2) === 0 ? [] : [VIRTIO_F_INDIRECT_DESC]),
+        ...((this.options & 16) === 0 ? [] : [VIRTIO_F_EVENT_IDX]),
+      ],
+      indirectEntries: MOST_BUFFERS,
+      checksUsedLength: true,
     });
     this.ring = ring;
-    const [desc, avail, used] = [ring.descIova, ring.availIova, ring.usedIova].map((iova) => iova - IOVA_BASE);
-    this.queue = new DeviceQueue(memory, QUEUE, { size, desc: desc!, avail: avail!, used: used! }, queues);
+    const place = {
+      size,
+      desc: ring.descriptorIova - IOVA_BASE,
+      avail: ring.driverIova - IOVA_BASE,
+      used: ring.deviceIova - IOVA_BASE,
+    };
+    this.queue = new DeviceQueue(memory, QUEUE, place, queues);
     queues.push(this.queue);
     this.functions[0]!.useRing(QUEUE, this.queue);
   }
@@ -64,7 +74,7 @@ export class RingScenario implements Scenario {
         this.take(ring);
         return;
       case 2:
-        for (const [head, room] of this.unpublished) this.inFlight.set(head, room);
+        for (const [id, room] of this.unpublished) this.inFlight.set(id, room);
         this.unpublished.clear();
         if (ring.publish()) this.serve();
         return;
@@ -81,7 +91,7 @@ export class RingScenario implements Scenario {
     if (this.queue !== null) serveQueue(this.functions[0]!, QUEUE, this.queue);
   }
 
-  private add(ring: SplitRing, count: number, value: number): void {
+  private add(ring: DriverRing, count: number, value: number): void {
     const { memory } = this.world;
     let room = 0;
     for (let i = 0; i < Math.min(count, ring.size); i++) {
@@ -89,35 +99,35 @@ export class RingScenario implements Scenario {
       ring.push(memory.iova(memory.alloc(BUFFER_BYTES, 8)), BUFFER_BYTES, isWritable);
       if (isWritable) room += BUFFER_BYTES;
     }
-    const head = ring.commit();
-    if (head < 0) return;
-    if (this.inFlight.has(head) || this.unpublished.has(head))
-      throw new Breach(`the ring gives head ${head} out while it is in flight`);
-    this.unpublished.set(head, room);
+    const id = ring.commit();
+    if (id < 0) return;
+    if (this.inFlight.has(id) || this.unpublished.has(id))
+      throw new Breach(`the ring gives id ${id} out while it is in flight`);
+    this.unpublished.set(id, room);
   }
 
-  private take(ring: SplitRing): void {
+  private take(ring: DriverRing): void {
     for (;;) {
       const expected = this.expected();
-      let head: number;
+      let id: number;
       try {
-        head = ring.takeUsed();
+        id = ring.takeUsed();
       } catch (error) {
         if (!(error instanceof DeviceFaultError)) throw error;
         if (expected !== 'fault') throw new Breach('the ring refuses a used element that is right');
         this.isBroken = true;
         throw error;
       }
-      if (head !== expected) throw new Breach(`the ring returns head ${head} where the used ring says ${expected}`);
-      if (head < 0) return;
-      const room = this.inFlight.get(head)!;
+      if (id !== expected) throw new Breach(`the ring returns id ${id} where the used ring says ${expected}`);
+      if (id < 0) return;
+      const room = this.inFlight.get(id)!;
       if (ring.usedLength > room) throw new Breach(`the ring returns ${ring.usedLength} bytes in a chain of ${room}`);
-      this.inFlight.delete(head);
+      this.inFlight.delete(id);
       this.taken = (this.taken + 1) & 0xffff;
     }
   }
 
-  /** What takeUsed() is to do now: a head, -1 for nothing, or a fault. */
+  /** What takeUsed() is to do now: an id, -1 for nothing, or a fault. */
   private expected(): number | 'fault' {
     if (this.isBroken) return 'fault';
     const { view } = this.world.memory;
@@ -125,9 +135,9 @@ export class RingScenario implements Scenario {
     const count = (view.getUint16(used + VIRTQ_USED_IDX, true) - this.taken) & 0xffff;
     if (count === 0) return -1;
     const element = used + VIRTQ_USED_RING + VIRTQ_USED_ELEM_SIZE * (this.taken % size);
-    const head = view.getUint32(element, true);
-    const room = this.inFlight.get(head);
+    const id = view.getUint32(element, true);
+    const room = this.inFlight.get(id);
     const isRight = count <= this.inFlight.size && room !== undefined && view.getUint32(element + 4, true) <= room;
-    return isRight ? head : 'fault';
+    return isRight ? id : 'fault';
   }
 }
