@@ -182,7 +182,10 @@ export function finishTake(q: usize): void {
   store<u16>(q, load<u16>(q, Q.LINE), Q.AVAIL_FLAGS);
   store<u16>(q, load<u16>(q + Q.LINE + load<u16>(q, Q.LINE_BYTES)), Q.USED_EVENT);
   const seen = load<u16>(q, Q.LINE + VIRTQ_AVAIL_IDX);
-  if (<u16>(seen - load<u16>(q, Q.AVAIL_IDX)) > load<u16>(q, Q.SIZE)) {
+  // a driver has no more descriptors than the queue has entries, and those of buffers in work are not free
+  const availIdx = load<u16>(q, Q.AVAIL_IDX);
+  const inWork = <u32>(<u16>(availIdx - load<u16>(q, Q.USED_IDX)));
+  if (inWork + <u16>(seen - availIdx) > <u32>load<u16>(q, Q.SIZE)) {
     breakQueue(q, FC_BAD_AVAIL_IDX);
     return;
   }

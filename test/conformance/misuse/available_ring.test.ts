@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { readable, RX, submit, TX, writable } from '../ring/support/buffers.ts';
 import { frame, macOf, packet, STRANGER } from '../ring/support/frames.ts';
 import { MODES } from '../ring/support/raw_card.ts';
+import { F } from '../ring/support/registers.ts';
 import { BAD, Bench, UNHARMED } from './support/bench.ts';
 
 const SIZE = 16;
@@ -81,6 +82,22 @@ describe.each(MODES)('%s', (mode) => {
     at.bad.kick(RX);
 
     at.card.arrive(frame(macOf(BAD), STRANGER));
+
+    expect(at.verdict()).toBe('stopped: bad_avail_idx');
+  });
+
+  // the buffers of a frame in work are taken and not used: half a ring of new ones is more than the ring has entries
+  it('D11 buffers come that a frame in work still has', () => {
+    const at = new Bench({ mode }, { features: [F.MRG_RXBUF] });
+    const buffers = Array.from({ length: SIZE }, (_, id) => id);
+    for (const id of buffers) at.bad.ring(RX).chain(writable(at.bad, 32), id);
+    at.bad.ring(RX).offer(...buffers);
+    at.bad.kick(RX);
+    at.card.arrive(frame(macOf(BAD), STRANGER, 14)); // 12 + 14 bytes take one
+    expect(at.bad.ring(RX).usedIdx).toBe(1);
+
+    at.bad.ring(RX).publish(SIZE + SIZE / 2);
+    at.card.arrive(frame(macOf(BAD), STRANGER, 1514)); // needs 48
 
     expect(at.verdict()).toBe('stopped: bad_avail_idx');
   });
