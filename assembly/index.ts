@@ -26,6 +26,7 @@ import { decodeAddress, functionByRoutingId } from './nic/router.ts';
 import { isReadWanted } from './pcie/completions.ts';
 import { creditsTaken } from './pcie/credits.ts';
 import { startGenerator } from './pcie/generator.ts';
+import { answerOwed, isOwed, targetOf } from './pcie/owed_reads.ts';
 import { setLink } from './net/config.ts';
 import { NEVER, nextEventTime } from './sim/scheduler.ts';
 
@@ -129,6 +130,19 @@ export function isMemoryWanted(reader: u32, number: u32): bool {
 /** Foreign memory answers what it was asked for at `iova`: the bytes are in place, or, not good, cannot be had. */
 export function answerMemory(reader: u32, number: u32, iova: f64, isGood: bool): void {
   hostAnswer(reader, number, <u64>iova, isGood);
+}
+
+/**
+ * Memory outside: where the bytes of the read with tag `tag` are to be put before it is answered; 0: nobody waits for them any
+ * more, NONE: no read with that tag is owed an answer.
+ */
+export function readTarget(tag: u32): u32 {
+  return isOwed(tag) ? <u32>targetOf(tag) : NONE;
+}
+
+/** Memory outside answers the read with tag `tag`, which is owed: its bytes are in place, or READ_FAULT_* tells otherwise. */
+export function answerRead(tag: u32, status: u32): void {
+  answerOwed(tag, status);
 }
 
 /** Brings a function on demand into being as its profile says; its DMA carries `pasid`, unless that is NONE. */

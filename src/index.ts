@@ -4,7 +4,16 @@
 
 // The card: registers, time, outputs, snapshots.
 export { createNic } from './device/nic.ts';
-export type { AdvanceReason, CreateOptions, InterruptHandler, LinkTraffic, MsiMessage, Nic } from './device/nic.ts';
+export type {
+  AdvanceReason,
+  CreateOptions,
+  DmaRead,
+  DmaWrite,
+  InterruptHandler,
+  LinkTraffic,
+  MsiMessage,
+  Nic,
+} from './device/nic.ts';
 export { ConfigError } from './device/config.ts';
 export type { NicConfig, ResolvedConfig } from './device/config.ts';
 export type { AdminInjection, ReadFault } from './device/injection.ts';

@@ -2,7 +2,7 @@
 // Generated from src/layout/ by `npm run layout`; docs/state.md shows it with who writes what.
 
 // Control words
-export const BYTES = 384;
+export const BYTES = 448;
 export const MAGIC = 0x10000; // u32: ARENA_MAGIC
 export const VERSION = 0x10004; // u32: ARENA_VERSION
 export const LAYOUT_HASH = 0x10008; // u32: LAYOUT_HASH
@@ -74,7 +74,11 @@ export const MRRS = 0x10164; // u32: bytes that a read request asks for
 export const CPL_BYTES = 0x10168; // u32: bytes of data in a completion
 export const TAG_END = 0x1016c; // u32: end of the tag records that may be taken
 export const LATE_READS = 0x10170; // u32: pieces of memory that the host has not answered yet
-export const CONFIG_HASH = 0x10174; // u32: of what the configuration says of the size of things
+export const POSTED_PASSED = 0x10174; // u32: free-running bytes: writes up to here are in the output ring
+export const OUT_BYTES = 0x10178; // u32: bytes of writes in records that the host has not taken
+export const READS_OWED = 0x1017c; // u32: requests that memory outside has not answered
+export const READ_TIMER = 0x10180; // u32: event node of EV_READ_OVERDUE, 0: none of them has a deadline
+export const CONFIG_HASH = 0x10184; // u32: of what the configuration says of the size of things
 
 // Control words of the trace ring
 export const TRACE_RING_MASK = 0xffc0; // u32: what is recorded, TRACE_MASK_*

@@ -21,6 +21,9 @@ export const PICK = 16; // the scheduler visits the next queue
 export const DMA_COPIED = 19; // a0: context, a1: generation. What a read brought has been stored once more
 export const GENERATOR = 17; // a0: context of the traffic generator. Its next step
 export const GENERATOR_DONE = 18; // DMA.DONE_EVENT of the traffic generator
+export const READ_OUT = 20; // a0: tag record. A request of a DMA read is at the root complex, and its memory outside
+export const WRITE_OUT = 21; // the oldest DMA write that is kept is at the root complex, likewise
+export const READ_OVERDUE = 22; // a request that memory outside owes has reached its deadline
 
 export const PRIO_POSTED = 0; // arrival of writes, before anything that looks at their effect
 export const PRIO_NORMAL = 1;
@@ -34,3 +37,8 @@ export const OUT_MSI = 1; // a: vector, b: data, c: address low, d: address high
 export const OUT_INTX = 2; // a: level
 export const OUT_FRAME = 3; // a: address of the frame, b: length; function: port that sent it
 export const OUT_ADMIN = 4; // a: address of the trace record
+export const OUT_DMA_READ = 5; // a: tag, b: bytes, c: address low, d: address high
+export const OUT_DMA_WRITE = 6; // a: address of its bytes, b: bytes, c: address low, d: address high
+
+/** Above the kind of these two: PASID + 1 of the request, 0 if it has none. */
+export const OUT_PASID_SHIFT = 8;

@@ -4,7 +4,7 @@
 // A record of the output ring
 export const OUT_RECORD_BYTES = 32;
 export const OUT_TIME = 0; // u64
-export const OUT_KIND = 8; // u32: OUT_MSI and the others
+export const OUT_KIND = 8; // u32: OUT_MSI and the others, with a PASID above OUT_PASID_SHIFT
 export const OUT_FUNCTION = 12; // u32
 export const OUT_A = 16; // u32: as the kind says
 export const OUT_B = 20; // u32

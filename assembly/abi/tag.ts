@@ -23,4 +23,4 @@ export const HOST = 68; // u32: in the host, translation included
 export const DOWN = 72; // u32: until the last symbol of its completions was out
 export const FORGOTTEN = 76; // u32: 1: given up, or a function level reset came over it
 export const DEADLINE = 80; // u64: the cycle in which the request is given up
-export const LATE = 88; // u32: pieces of it that the host has not answered yet
+export const LATE = 88; // u32: pieces of it that memory has not answered yet

@@ -31,8 +31,11 @@ export const TLP_PASID = 0x80; // a memory request of the card with a PASID pref
 export const TLP_STATUS_SHIFT = 8; // completion status: 0 successful, 1 Unsupported Request, 4 Completer Abort
 /** Tags in use after a change. a: tags. */
 export const TAGS = 2;
-/** Credits taken. sub: pool, 0..5 for PH, PD, NPH, NPD, CPLH, CPLD; a: units taken; c: cycle in which the sender has them back. */
+/** Credits taken. sub: pool, 0..5 for PH, PD, NPH, NPD, CPLH, CPLD; a: units taken; b: CREDITS_*;
+ *  c: cycle in which the sender has them back. */
 export const CREDITS = 3;
+export const CREDITS_TAKEN = 1; // when they are back, a record of CREDITS_BACK says
+export const CREDITS_BACK = 2; // they were taken before
 export const CREDIT_DOWN = 8; // added for the pools that the root complex sends from
 /** device_status after a change. a: value. */
 export const STATUS = 4;

@@ -1,26 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
 // The root complex: all that the card's port (assembly/pcie) asks of the computer around the card, in the order in which
-// requests are put on the link, with the cycle in which they arrive. What the computer answers to a read comes back as
-// EV.DMA_HOST in the cycle that readServed() gives; a write, a message and a translation are known as soon as asked.
+// requests are put on the link, with the cycle in which they arrive. There are two such computers. The one inside knows at
+// once what will happen: a read is answered by EV.DMA_HOST in the cycle that readServed() gives. The one outside gets a
+// request when it is there, and answers a read when it likes.
 import * as CTL from '../abi/control.ts';
 import { IOMMU_READ } from '../abi/state_value.ts';
 import * as P from '../abi/timing_param.ts';
 import { param } from '../mem/arena.ts';
+import { NEVER } from '../sim/scheduler.ts';
 import { lastSpan, noteFault, translate } from './iommu.ts';
 import { readMemory, writeMemory } from './memory.ts';
+import { emitRead, passMessageOut, sendWriteOut } from './outside.ts';
+import { isOutside } from './side.ts';
 import { answerDue, translationDone, writeTakesEffect } from './timing.ts';
-import { deliverWrites, keepWrite, writeWait } from './write_queue.ts';
+import { deliverWrites, keepWrite, writeWait, writeWaitOutside } from './write_queue.ts';
 
 // ---- reads ----------------------------------------------------------------------------------------------------------------
 
 /** A read of function `f` arrives in cycle `arrival`, of bytes in one page; the cycle in which its address is translated. */
 export function readTranslated(f: usize, iova: u64, arrival: u64): u64 {
-  return translationDone(f, iova, arrival);
+  return isOutside() ? arrival : translationDone(f, iova, arrival);
 }
 
-/** Cycle in which memory answers a read whose address is translated in cycle `translated`; it does not overtake writes. */
+/**
+ * Cycle in which memory answers a read whose address is translated in cycle `translated`; it does not overtake writes.
+ * NEVER: it is outside, the request goes out when it has arrived, and the answer comes when it comes.
+ */
 export function readServed(translated: u64): u64 {
-  return answerDue(translated);
+  return isOutside() ? NEVER : answerDue(translated);
+}
+
+/** A read whose answer nobody knows has arrived: it goes out with the number of its tag. */
+export function passRead(f: usize, tag: u32, iova: u64, length: u32): void {
+  emitRead(f, tag, iova, length);
 }
 
 /**
@@ -47,17 +59,18 @@ export function pieceAnswered(f: usize, iova: u64, isGood: bool): void {
 
 /** Cycles to wait before `bytes` in `entries` writes find room on their way; 0 if they do now. */
 export function waitForRoom(entries: u32, bytes: u32): u64 {
-  return writeWait(entries, bytes);
+  return isOutside() ? writeWaitOutside(entries, bytes) : writeWait(entries, bytes);
 }
 
-/** A TLP of a write arrives in cycle `arrival`; the cycle in which it takes effect. */
-export function writeEffect(f: usize, iova: u64, arrival: u64): u64 {
+/** A TLP of a write arrives in cycle `arrival`; the cycle in which it is in effect, and its place free. */
+export function writeEffect(f: usize, iova: u64, length: u32, source: usize, arrival: u64): u64 {
+  if (isOutside()) return sendWriteOut(f, iova, length, source, arrival);
   return writeTakesEffect(translationDone(f, iova, arrival));
 }
 
 /** All of a write is on its way and takes effect in cycle `effect`. */
 export function takeWrite(f: usize, iova: u64, length: u32, source: usize, effect: u64): void {
-  keepWrite(f, iova, length, source, effect);
+  if (!isOutside()) keepWrite(f, iova, length, source, effect);
 }
 
 /** Functional mode: a write takes effect at once. */
@@ -65,14 +78,14 @@ export function writeNow(f: usize, iova: u64, length: u32, source: usize): void 
   writeMemory(f, iova, length, source, load<u64>(CTL.NOW));
 }
 
-/** A message arrives in cycle `arrival`, behind all writes before it; interrupts are not translated as memory is. */
+/** A message arrives in cycle `arrival`, behind all writes before it; the cycle in which it is in effect, its place free. */
 export function messageEffect(arrival: u64): u64 {
-  return writeTakesEffect(arrival);
+  return isOutside() ? passMessageOut(arrival) : writeTakesEffect(arrival); // not translated as memory is
 }
 
-/** Cycle in which the handler of a message that is in effect in cycle `effect` may run. */
-export function messageHandled(effect: u64): u64 {
-  return effect + param(P.HOST_INTERRUPT);
+/** Cycle in which a message, in effect in cycle `effect`, comes to its handler. */
+export function messageHandled(arrival: u64, effect: u64): u64 {
+  return isOutside() ? arrival : effect + param(P.HOST_INTERRUPT);
 }
 
 /** Somebody looks at memory now: what is in effect by now is there. */

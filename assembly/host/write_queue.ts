@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes of the card that are not in effect yet: a FIFO of what was sent, each write with its bytes and the cycle of its
 // effect. What is due is put into memory when somebody looks: a read being served, a message, or the end of a run. Nobody
-// can tell the difference, and a write costs no event (docs/decisions/0003).
+// can tell the difference, and a write costs no event (docs/decisions/0003). Where memory is outside, an entry is one TLP,
+// and leaves by an event of its own (outside.ts); its place is free again when the record has been taken.
 import { POSTED_BYTES, POSTED_RING } from '../abi/state_map.ts';
 import * as CTL from '../abi/control.ts';
 import * as FN from '../abi/function.ts';
 import * as POSTED from '../abi/posted.ts';
 import { copyBytes } from '../mem/arena.ts';
+import { hasOutput } from '../sim/output.ts';
 import { NEVER } from '../sim/scheduler.ts';
 import { writeMemory } from './memory.ts';
+import { isOutside } from './side.ts';
 
 /** The largest write that the card makes, and what it may lose at the end of the ring. */
 const FRAME_GAP = 0x2800;
+/** No TLP of a write carries less, but the first and the last one of a page. */
+const LEAST_PAYLOAD_LOG2 = 7;
 
 /** Cycles to wait before `bytes` in `entries` writes find room; 0 if they do now. */
 export function writeWait(entries: u32, bytes: u32): u64 {
@@ -23,6 +28,24 @@ export function writeWait(entries: u32, bytes: u32): u64 {
   if (load<u32>(CTL.POSTED_HEAD) - load<u32>(CTL.POSTED_TAIL) + need <= <u32>POSTED_BYTES) return 0;
   const first: usize = POSTED_RING + (load<u32>(CTL.POSTED_TAIL) & (POSTED_BYTES - 1));
   return load<u64>(first, POSTED.EFFECT) - load<u64>(CTL.NOW);
+}
+
+/**
+ * Likewise where memory is outside: each TLP is an entry, and half of the ring is for those under way, so that it does not
+ * count how soon records are taken. The other half, of which a run leaves more than the rest free, is for what waits for that.
+ */
+export function writeWaitOutside(entries: u32, bytes: u32): u64 {
+  const tlps = 3 * entries + (bytes >> (LEAST_PAYLOAD_LOG2 - 1));
+  const need = tlps * (POSTED.ENTRY_BYTES + 8) + bytes + FRAME_GAP;
+  const head = load<u32>(CTL.POSTED_HEAD);
+  const passed = load<u32>(CTL.POSTED_PASSED);
+  if (head - passed + need > <u32>POSTED_BYTES / 2) {
+    const now = load<u64>(CTL.NOW);
+    return max(load<u64>(entryFrom(passed), POSTED.EFFECT), now + 1) - now;
+  }
+  if (!hasOutput()) store<u32>(CTL.POSTED_TAIL, passed);
+  // full only in a call that takes no output: a blocking access
+  return head - load<u32>(CTL.POSTED_TAIL) + need <= <u32>POSTED_BYTES ? 0 : 1;
 }
 
 /** Stores a write until it takes effect. */
@@ -49,6 +72,22 @@ export function keepWrite(f: usize, iova: u64, length: u32, source: usize, effec
   store<u32>(CTL.POSTED_HEAD, head + size);
 }
 
+/** The entry at position `at`, or behind it where the end of the ring was left empty. */
+function entryFrom(at: u32): usize {
+  const place = at & (POSTED_BYTES - 1);
+  if (POSTED_BYTES - place < POSTED.ENTRY_BYTES || load<u32>(POSTED_RING + place, POSTED.FN) == 0) return POSTED_RING;
+  return POSTED_RING + place;
+}
+
+/** Takes the oldest entry that has not been passed on; its bytes stay until its record has been taken. */
+export function passEntry(): usize {
+  const at = load<u32>(CTL.POSTED_PASSED);
+  const entry = entryFrom(at);
+  const skipped = (<u32>(entry - POSTED_RING) - at) & (POSTED_BYTES - 1);
+  store<u32>(CTL.POSTED_PASSED, at + skipped + POSTED.ENTRY_BYTES + ((load<u32>(entry, POSTED.LENGTH) + 7) & ~7));
+  return entry;
+}
+
 /** When the newest write that is under way takes effect; the current time if there is none. */
 export function lastWriteEffect(): u64 {
   const time = load<u64>(CTL.NOW);
@@ -56,10 +95,10 @@ export function lastWriteEffect(): u64 {
   return max(time, load<u64>(CTL.POSTED_LAST));
 }
 
-/** When the oldest write that is under way takes effect, NEVER if there is none. */
+/** When the oldest write that is under way takes effect, NEVER if there is none, or it leaves by an event. */
 export function nextWriteEffect(): u64 {
   const tail = load<u32>(CTL.POSTED_TAIL);
-  if (load<u32>(CTL.POSTED_HEAD) == tail) return NEVER;
+  if (load<u32>(CTL.POSTED_HEAD) == tail || isOutside()) return NEVER;
   const at = tail & (POSTED_BYTES - 1);
   // in a gap at the end of the ring the oldest write is the first entry of the ring
   return load<u64>(POSTED_RING + (<u32>(POSTED_BYTES - at) < <u32>POSTED.ENTRY_BYTES ? 0 : at), POSTED.EFFECT);
@@ -94,6 +133,7 @@ export function deliverWrites(): void {
   const time = load<u64>(CTL.NOW);
   const head = load<u32>(CTL.POSTED_HEAD);
   let tail = load<u32>(CTL.POSTED_TAIL);
+  if (tail == head || isOutside()) return;
   while (tail != head) {
     const room = POSTED_BYTES - (tail & (POSTED_BYTES - 1));
     if (room < POSTED.ENTRY_BYTES) {

@@ -5,9 +5,11 @@ import * as DMA from '../abi/dma_context.ts';
 import * as EV from '../abi/event_code.ts';
 import * as JOB from '../abi/job.ts';
 import * as Q from '../abi/queue.ts';
+import { emitWrite } from '../host/outside.ts';
 import { arriveFrame } from '../net/switch.ts';
 import { completeRead, expireRead, readCopied, serveRead } from '../pcie/completions.ts';
 import { stepGenerator } from '../pcie/generator.ts';
+import { giveUpOwed, handOut } from '../pcie/owed_reads.ts';
 import { arriveIntx, arriveMsi } from '../pcie/posted.ts';
 import { readReady, wakeReads } from '../pcie/requests.ts';
 import { eventA0, eventA1, eventCode } from '../sim/scheduler.ts';
@@ -34,6 +36,15 @@ export function dispatch(node: usize): void {
       return;
     case EV.DMA_HOST:
       serveRead(a0);
+      return;
+    case EV.READ_OUT:
+      handOut(a0);
+      return;
+    case EV.WRITE_OUT:
+      emitWrite();
+      return;
+    case EV.READ_OVERDUE:
+      giveUpOwed();
       return;
     case EV.DMA_DONE:
       readDone(completeRead(a0));

@@ -8,9 +8,11 @@ import { CREDIT_DOWN_NP, CREDIT_DOWN_P, INBOUND_RING, INBOUND_SLOTS } from '../a
 import * as P from '../abi/timing_param.ts';
 import * as TRACE from '../abi/trace_kind.ts';
 import { deliverWrites, lastWriteEffect, lastWriteOf, nextWriteEffect } from '../host/write_queue.ts';
+import { isOutside } from '../host/side.ts';
 import { functionAt, param } from '../mem/arena.ts';
 import { completionReady, receiveRequest, sendCompletion } from '../pcie/completer.ts';
 import { readAnswered } from '../pcie/completions.ts';
+import { lastArrivalUp } from '../pcie/link.ts';
 import { lastReadOf } from '../pcie/tags.ts';
 import { hasOutput, hasOutputRoom } from '../sim/output.ts';
 import { moveTo, NEVER, nextEventTime, scheduleAt, takeEvent } from '../sim/scheduler.ts';
@@ -194,7 +196,7 @@ export function hostDestroyFunction(fn: u32): void {
   while (load<u32>(CTL.INBOUND_HEAD) != load<u32>(CTL.INBOUND_TAIL)) runThrough(nextEventTime());
   leave(f);
   if (!isFunctional()) {
-    const quiet = load<u64>(CTL.POSTED_LAST) + param(P.HOST_INTERRUPT);
+    const quiet = isOutside() ? lastArrivalUp() : load<u64>(CTL.POSTED_LAST) + param(P.HOST_INTERRUPT);
     if (quiet > load<u64>(CTL.NOW)) runThrough(quiet);
     deliverWrites();
   }

@@ -63,12 +63,13 @@ export function createCard(): bool {
   return true;
 }
 
-/** Differs where the configuration makes a card of another size, so that a snapshot is not put into such a card. */
+/** Differs where the configuration makes another card for who holds it, so that a snapshot is not put into such a card. */
 function configHash(): u32 {
   let hash: u32 = 0x811c9dc5;
   hash = (hash ^ config(CFG.TOTAL_VFS)) * 0x01000193;
   hash = (hash ^ config(CFG.ON_DEMAND_FUNCTIONS)) * 0x01000193;
   hash = (hash ^ config(CFG.WINDOW_BYTES)) * 0x01000193;
+  hash = (hash ^ config(CFG.MEMORY_OUTSIDE)) * 0x01000193;
   return (hash ^ config(CFG.RECEIVE_HOLD_BYTES)) * 0x01000193;
 }
 

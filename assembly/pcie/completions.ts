@@ -29,11 +29,12 @@ import { sendReads, unlist } from './requests.ts';
 import { armLost, expire, freeTag, isUnanswered, tagsEnd } from './tags.ts';
 import { completionPiece, copyCycles, completionRest, dwordBytes, prefixBytes, requestBytes } from './tlp.ts';
 
-function isStale(tag: usize): bool {
+/** Is its owner no longer interested? */
+export function isStale(tag: usize): bool {
   return load<u32>(load<u32>(tag, TAG.CONTEXT), DMA.GENERATION) != load<u32>(tag, TAG.GENERATION);
 }
 
-/** EV.DMA_HOST: host memory answers a request, or will do so later. */
+/** EV.DMA_HOST: memory inside answers a request, or will do so later. */
 export function serveRead(tag: usize): void {
   let status = load<u32>(CTL.READ_FAULTS) != 0 ? takeInjectedFault() : 0;
   let later: u32 = 0;
@@ -93,7 +94,7 @@ export function readAnswered(reader: usize, number: u32, iova: u64, isGood: bool
 }
 
 /** The completions of a request travel to the card, whoever still wants them. */
-function respond(tag: usize, status: u32): void {
+export function respond(tag: usize, status: u32): void {
   const now = load<u64>(CTL.NOW);
   const context: usize = load<u32>(tag, TAG.CONTEXT);
   const f: usize = load<u32>(tag, TAG.FN);

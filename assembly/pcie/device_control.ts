@@ -32,6 +32,7 @@ import { PCI_SRIOV_CTRL, PCI_SRIOV_CTRL_VFE, PCI_SRIOV_CTRL_VF_10BIT_TAG } from 
 import * as P from '../abi/timing_param.ts';
 import { functionAt, param } from '../mem/arena.ts';
 import { isFunctional } from '../sim/time.ts';
+import { watchOwed } from './owed_reads.ts';
 import { sendReads } from './requests.ts';
 import { armLostReads, layOutTags } from './tags.ts';
 
@@ -62,7 +63,10 @@ export function applyDeviceControl(): void {
   const timeout = timeoutCycles(control2);
   const before = load<u64>(CTL.CPL_TIMEOUT);
   store<u64>(CTL.CPL_TIMEOUT, timeout);
-  if (before == NEVER && timeout != NEVER) armLostReads();
+  if (before == NEVER && timeout != NEVER) {
+    armLostReads();
+    watchOwed();
+  }
   sendReads();
 }
 

@@ -68,6 +68,11 @@ export function wireFree(link: usize): u64 {
   return max(load<u64>(link, LINK.FREE), load<u64>(CTL.NOW));
 }
 
+/** Cycle in which all that was sent up by now has arrived. */
+export function lastArrivalUp(): u64 {
+  return load<u64>(LINK_UP, LINK.FREE) + (load<u64>(LINK_UP, LINK.FRACTION) == 0 ? 0 : 1) + param(P.UP_LATENCY);
+}
+
 /** Cycles that `bytes` are on the wire, if nothing else is. */
 export function wireCycles(bytes: u32): u32 {
   return <u32>((<u64>bytes * param(P.BYTE_NUM) + param(P.BYTE_DEN) - 1) / param(P.BYTE_DEN));

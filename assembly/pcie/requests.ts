@@ -14,7 +14,7 @@ import { C_DMA_READ_REQUESTS } from '../abi/counter.ts';
 import * as P from '../abi/timing_param.ts';
 import { count, param } from '../mem/arena.ts';
 import { readServed, readTranslated } from '../host/root_complex.ts';
-import { scheduleAt } from '../sim/scheduler.ts';
+import { NEVER, scheduleAt } from '../sim/scheduler.ts';
 import { isTracing, record } from '../sim/trace.ts';
 import { creditTime, takeCredits } from './credits.ts';
 import { sendUp, wireFree } from './link.ts';
@@ -120,7 +120,7 @@ function sendRequest(context: usize): bool {
   if (!hasRoom(headers, length)) return false;
   const creditsBack = creditTime(CREDIT_UP_NP, 0);
   if (creditsBack > wireFree(LINK_UP)) {
-    wakeAt(creditsBack);
+    if (creditsBack != NEVER) wakeAt(creditsBack); // else the answer to a request brings one
     return false;
   }
 
@@ -138,6 +138,7 @@ function sendRequest(context: usize): bool {
   const arrival = sendUp(bytes, now);
   const translated = readTranslated(f, iova, arrival);
   const served = readServed(translated);
+  const isKnown = served != NEVER;
   takeCredits(CREDIT_UP_NP, 0, served);
   store<u32>(CTL.TAG_FREE, load<u32>(tag, TAG.NEXT));
   store<u32>(CTL.TAGS_USED, load<u32>(CTL.TAGS_USED) + 1);
@@ -158,7 +159,7 @@ function sendRequest(context: usize): bool {
   store<u32>(tag, <u32>now, TAG.SENT);
   store<u32>(tag, <u32>(arrival - now) - param(P.UP_LATENCY), TAG.UP);
   store<u32>(tag, <u32>(translated - arrival), TAG.TRANSLATION);
-  store<u32>(tag, <u32>(served - arrival), TAG.HOST);
+  store<u32>(tag, <u32>(isKnown ? served - arrival : 0), TAG.HOST);
   store<u32>(tag, 0, TAG.FORGOTTEN);
   const deadline = now + load<u64>(CTL.CPL_TIMEOUT);
   store<u64>(tag, deadline, TAG.DEADLINE);
@@ -167,8 +168,8 @@ function sendRequest(context: usize): bool {
     record(TRACE.TAGS, TRACE.NOBODY, 0, load<u32>(CTL.TAGS_USED), 0, 0);
     traceRequest(TRACE.DMA_ISSUED, context, tag);
   }
-  if (served > deadline) expire(tag);
-  scheduleAt(served, EV.DMA_HOST, EV.PRIO_NORMAL, <u32>tag, 0);
+  if (isKnown && served > deadline) expire(tag);
+  scheduleAt(isKnown ? served : arrival, isKnown ? EV.DMA_HOST : EV.READ_OUT, EV.PRIO_NORMAL, <u32>tag, 0);
   return true;
 }
 

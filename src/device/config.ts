@@ -70,6 +70,12 @@ export interface NicConfig {
   readonly receiveHoldBytes?: number;
   /** Bytes of guest memory that drivers share with the card. Default 2 MiB for each of up to 16 drivers, at least two. */
   readonly windowBytes?: number;
+  /**
+   * `inside`: the card reaches memory by address spaces, at the times of the profile. `outside`: each of its requests goes to
+   * onDmaRead or onDmaWrite when it is at the root complex, and a read is answered when the caller likes; timed mode only.
+   * Default inside.
+   */
+  readonly memory?: 'inside' | 'outside';
   /** Whole window at iova 0 for every function, without any mapping by the caller. Default false. */
   readonly identityDma?: boolean;
   /** LIST_QUERY and LIST_USE of the SR-IOV group work while VF Enable is clear (AMB-01). Default true. */
@@ -165,6 +171,11 @@ export const CARD_OPTIONS: OptionRows<CardOptions> = {
     byDefault: false,
     word: CFG.IDENTITY_DMA,
   }),
+  memory: oneOf<All['memory'], All>(['inside', 'outside'], {
+    what: 'Memory is reached by address spaces, or by whoever takes `onDmaRead` and `onDmaWrite`; then the card is timed',
+    byDefault: 'inside',
+    wordsOf: (memory) => [[CFG.MEMORY_OUTSIDE, memory === 'outside' ? 1 : 0]],
+  }),
   lenientSriovLists: flag({
     what: '`LIST_QUERY` and `LIST_USE` of the SR-IOV group work while VF Enable is clear (AMB-01)',
     byDefault: true,
@@ -218,7 +229,7 @@ export const CARD_OPTIONS: OptionRows<CardOptions> = {
   mtu: whole(68, 9000, { what: 'MTU', byDefault: 1500, word: CFG.MTU }),
   windowBytes: pages(4096, 2 ** 30, {
     what: 'Bytes of guest memory that drivers share with the card',
-    byDefault: new Derived('2 MiB for each of up to 16 drivers, at least two', windowFor),
+    byDefault: new Derived('2 MiB for each of up to 16 drivers, at least two; 4096 with memory outside', windowFor),
     word: CFG.WINDOW_BYTES,
   }),
   traceBytes: pages(0, 2 ** 28, { what: 'Bytes of the ring for startTrace(); 0: no trace', byDefault: 0 }),
@@ -233,6 +244,15 @@ export const CARD_OPTIONS: OptionRows<CardOptions> = {
 
 /** What must hold among several of them. */
 const CARD_RULES: OptionRules<CardOptions> = {
+  memory: {
+    of: ['mode', 'identityDma', 'memory'],
+    problemOf: ({ mode, identityDma, memory }) => {
+      if (memory === 'inside' || (mode === 'timed' && !identityDma)) return null;
+      const why =
+        mode === 'timed' ? 'identityDma maps memory inside' : 'in functional mode there is no time to answer in';
+      return { option: 'memory', text: `${why}; inside would do`, remedy: 'inside' };
+    },
+  },
   onDemandFunctions: {
     of: ['totalVfs', 'onDemandFunctions'],
     problemOf: ({ totalVfs, onDemandFunctions }) => {
@@ -285,8 +305,8 @@ export function resolveConfig(config: NicConfig): ResolvedConfig {
 }
 
 /** Guest memory of a card with so many VFs. */
-function windowFor({ totalVfs }: All): number {
-  return (Math.min(totalVfs, 14) + 2) << 21;
+function windowFor({ totalVfs, memory }: All): number {
+  return memory === 'outside' ? 4096 : (Math.min(totalVfs, 14) + 2) << 21;
 }
 
 /** A held frame in its ring: length, Ethernet header, two tags, packet. */

@@ -43,16 +43,20 @@ const READ_FAULTS: Readonly<Record<ReadFault, number>> = {
   lost: READ_FAULT_LOST,
 };
 
+/** READ_FAULT_* of the core. Throws NicError READ_FAULT for a kind that does not exist. */
+export function readFaultCode(fault: ReadFault): number {
+  if (Object.hasOwn(READ_FAULTS, fault)) return READ_FAULTS[fault];
+  const kinds = Object.keys(READ_FAULTS).join(', ');
+  throw new NicError('READ_FAULT', `a completion cannot be ${String(fault)}; it can be ${kinds}`);
+}
+
 /**
  * Has the next `count` completions spoilt. Throws NicError READ_FAULT for a kind that does not exist, or a count that is
  * none.
  */
 export function putReadFault({ u32 }: CoreInstance, fault: ReadFault, count: number): void {
-  if (!Object.hasOwn(READ_FAULTS, fault)) {
-    const kinds = Object.keys(READ_FAULTS).join(', ');
-    throw new NicError('READ_FAULT', `a completion cannot be ${String(fault)}; it can be ${kinds}`);
-  }
+  const code = readFaultCode(fault);
   checkWhole('READ_FAULT', 'count', count, 0, NONE);
-  u32[CTL.READ_FAULT_KIND >> 2] = READ_FAULTS[fault];
+  u32[CTL.READ_FAULT_KIND >> 2] = code;
   u32[CTL.READ_FAULTS >> 2] = count;
 }

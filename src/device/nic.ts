@@ -23,7 +23,7 @@ import { cardCounters, functionCounters, linkTraffic, type Counters } from './co
 import type { LinkTraffic } from './outputs.ts';
 import { MemoryPort } from './ports/memory_port.ts';
 
-export type { AdvanceReason, InterruptHandler, MsiMessage, LinkTraffic } from './outputs.ts';
+export type { AdvanceReason, DmaRead, DmaWrite, InterruptHandler, MsiMessage, LinkTraffic } from './outputs.ts';
 
 /** A card. Function 0 is the PF, function n is VF n (member n of the SR-IOV group); those on demand follow the last VF. */
 export class Nic extends MemoryPort {

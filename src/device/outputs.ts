@@ -19,6 +19,33 @@ export interface MsiMessage {
   readonly timeCycles: number;
 }
 
+/** A request of a card with `memory: 'outside'`, at the root complex. The object is valid during the call. */
+interface DmaRequest {
+  readonly fn: number;
+  /** Routing id of the function; that of the PF for functions on demand. */
+  readonly requesterId: number;
+  /** PASID that it carries, null if it carries none. */
+  readonly pasid: number | null;
+  /** Exact to 2^53. Nothing crosses 4 KiB. */
+  readonly address: number;
+  /** Bytes: 1 to what Max_Read_Request_Size or Max_Payload_Size lets through. */
+  readonly length: number;
+  /** Cycle in which it arrived. */
+  readonly timeCycles: number;
+}
+
+/** A read of the card. Nic.answerDmaRead() or Nic.failDmaRead() answers it, now or later. */
+export interface DmaRead extends DmaRequest {
+  /** By which it is answered; no other read has it until then. */
+  readonly tag: number;
+}
+
+/** A write of the card. Its bytes are `length` of `source` from `at` on, until the card is called again. */
+export interface DmaWrite extends DmaRequest {
+  readonly source: Uint8Array;
+  readonly at: number;
+}
+
 /** Traffic on the link since creation, headers and framing included. */
 export interface LinkTraffic {
   readonly tlpsUp: number;

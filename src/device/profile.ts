@@ -10,6 +10,8 @@ import { PROFILE_ROWS, type ProfileParameter, type ProfileRow } from './profile_
 import { PROFILES, DEFAULT_PROFILE } from './profiles.ts';
 
 const DWORD = 4;
+/** Bytes on the wire: Ethernet header, preamble, FCS, gap. */
+const SHORTEST_FRAME = 14 + 24;
 
 export type { ProfileParameter, ProfileUnit } from './profile_rows.ts';
 
@@ -129,17 +131,22 @@ export function wireCycles(words: ResolvedProfile['words'], bytes: number): numb
 }
 
 /**
- * Shortest time in cycles from any request of the host to any output of the card: a posted register write that lets the PF's
- * INTx line fall. A frame from the wire takes longer: the card has to look for a buffer first. A simulator that couples the
- * card by time stamps may run so far ahead; 0 in functional mode.
+ * Shortest time in cycles from any input of the card to any output: inside, a posted register write that lets the PF's INTx
+ * line fall. A frame from the wire takes longer: the card has to look for a buffer first. With `memory` outside it is the
+ * answer to a read that sends the next request, or a frame, on its way. A simulator that couples the card by time stamps may
+ * run so far ahead; 0 in functional mode.
  */
-export function lookAheadCycles({ mode, words }: ResolvedProfile): number {
+export function lookAheadCycles({ mode, words }: ResolvedProfile, memory: 'inside' | 'outside' = 'inside'): number {
   if (mode === 'functional') return 0;
   const word = (index: number): number => words.get(index)!;
   const wire = (bytes: number): number => wireCycles(words, bytes);
-  const request = word(P.HOST_MMIO) + wire(word(P.TLP_3DW) + DWORD) + word(P.DOWN_LATENCY) + word(P.COMPLETER);
+  const write = word(P.HOST_MMIO) + wire(word(P.TLP_3DW) + DWORD) + word(P.DOWN_LATENCY) + word(P.COMPLETER);
   const message = wire(word(P.TLP_4DW)) + word(P.UP_LATENCY) + word(P.HOST_WRITE) + word(P.HOST_INTERRUPT);
-  return request + message;
+  if (memory === 'inside') return write + message;
+  const request = wire(word(P.TLP_3DW)) + word(P.UP_LATENCY);
+  const frame = Math.ceil((word(P.WIRE_BYTE_COST) * SHORTEST_FRAME) / 65536) + word(P.WIRE_LATENCY);
+  const sent = wire(word(P.TLP_3DW)) + word(P.TX) + word(P.WRITEBACK) + frame;
+  return Math.min(write + request, word(P.DOWN_LATENCY) + Math.min(request, sent), frame + word(P.DMA_SETUP) + request);
 }
 
 /** The link's share of a profile. */

@@ -81,7 +81,7 @@ export const PORT_BLOCKS: Table = [
       ['TAG_DOWN', 'u32', 'until the last symbol of its completions was out'],
       ['TAG_FORGOTTEN', 'u32', '1: given up, or a function level reset came over it'],
       ['TAG_DEADLINE', 'u64', 'the cycle in which the request is given up'],
-      ['TAG_LATE', 'u32', 'pieces of it that the host has not answered yet'],
+      ['TAG_LATE', 'u32', 'pieces of it that memory has not answered yet'],
     ],
   },
 

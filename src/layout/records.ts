@@ -12,7 +12,7 @@ export const RECORD_BLOCKS: Table = [
     sizeName: 'OUT_RECORD_BYTES',
     rows: [
       ['OUT_TIME', 'u64', ''],
-      ['OUT_KIND', 'u32', 'OUT_MSI and the others'],
+      ['OUT_KIND', 'u32', 'OUT_MSI and the others, with a PASID above OUT_PASID_SHIFT'],
       ['OUT_FUNCTION', 'u32', ''],
       ['OUT_A', 'u32', 'as the kind says'],
       ['OUT_B', 'u32', ''],

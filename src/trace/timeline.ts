@@ -79,7 +79,8 @@ class Timeline {
       case TRACE.CREDITS: {
         const steps = this.credits.get(sub) ?? [];
         this.credits.set(sub, steps);
-        steps.push({ time, units: a }, { time: c, units: -a });
+        if (b !== TRACE.CREDITS_BACK) steps.push({ time, units: a });
+        if (b !== TRACE.CREDITS_TAKEN) steps.push({ time: c, units: -a });
         break;
       }
       case TRACE.STATUS:

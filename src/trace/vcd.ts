@@ -182,8 +182,8 @@ function take(changes: Changes, card: TracedCard, record: TraceRecord): void {
       const pool = `${CREDIT_POOLS[sub % TRACE.CREDIT_DOWN]}_${limit === undefined ? 'taken' : 'available'}`;
       const signal = changes.signal([`credits_${way}`], pool, 16, limit ?? 0);
       const units = limit === undefined ? a : -a;
-      changes.step(signal, time, units);
-      changes.step(signal, c, -units);
+      if (b !== TRACE.CREDITS_BACK) changes.step(signal, time, units);
+      if (b !== TRACE.CREDITS_TAKEN) changes.step(signal, c, -units);
       break;
     }
     case TRACE.STATUS:

@@ -318,6 +318,8 @@ describe('the link', () => {
       { kind: CREDITS, time: 1, sub: 2, a: 1, c: 50 },
       { kind: CREDITS, time: 50, sub: 2, a: 1, c: 70 },
       { kind: CREDITS, time: 2, sub: 8, a: 3, c: 4 },
+      { kind: CREDITS, time: 3, sub: 9, a: 1, b: 1 }, // when they are back ...
+      { kind: CREDITS, time: 20, sub: 9, a: 1, b: 2, c: 25 }, // ... is said later
     ];
 
     const { counters } = read(records, { ...TRACED_CARD, creditLimit: (pool) => (pool === 2 ? 1 : undefined) });
@@ -336,6 +338,10 @@ describe('the link', () => {
       'virtfn/down PH credits taken': [
         [8, 3],
         [16, 0],
+      ],
+      'virtfn/down PD credits taken': [
+        [12, 1],
+        [100, 0],
       ],
     });
   });

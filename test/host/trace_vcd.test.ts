@@ -156,6 +156,14 @@ b101 "
       '10000',
       '0',
     ]);
+    const later = [
+      { kind: CREDITS!, time: 3, sub: 2, a: 1, b: 1 }, // when it is back ...
+      { kind: CREDITS!, time: 20, sub: 2, a: 1, b: 2, c: 25 }, // ... is said later
+    ];
+    expect(changesOf(vcd(later), 'credits_up', 'nph_taken').slice(1)).toEqual([
+      [12_000, '1'],
+      [100_000, '0'],
+    ]);
     expect(changesOf(vcd([{ kind: CREDITS!, time: 1, sub: 13, a: 2, c: 9 }]), 'credits_down', 'cpld_taken')).toEqual([
       [0, '0'],
       [4000, '10'],

@@ -7,7 +7,7 @@ import { NicError } from '../../util/errors.ts';
 import { checkHandler, checkOptions, FLAG, needed } from '../../util/options.ts';
 import type { AdminRecord } from '../admin_record.ts';
 import { OutputRing } from '../output_ring.ts';
-import type { FrameHandler, InterruptHandler, MsiMessage } from '../outputs.ts';
+import type { DmaRead, DmaWrite, FrameHandler, InterruptHandler, MsiMessage } from '../outputs.ts';
 import { injectAdmin, putReadFault, type AdminInjection, type ReadFault } from '../injection.ts';
 import { Card } from './card.ts';
 
@@ -38,6 +38,18 @@ export abstract class OutputPort extends Card {
   onFrame(handler: FrameHandler | null): void {
     checkHandler('onFrame', handler);
     this.outputs.frames = handler;
+  }
+
+  /** Handler of the card's reads with `memory: 'outside'`, to be set before drivers start: who is not answered waits. */
+  onDmaRead(handler: ((read: DmaRead) => void) | null): void {
+    checkHandler('onDmaRead', handler);
+    this.outputs.dmaReads = handler;
+  }
+
+  /** Handler of the card's writes with `memory: 'outside'`, in the order in which they are to be in effect. */
+  onDmaWrite(handler: ((write: DmaWrite) => void) | null): void {
+    checkHandler('onDmaWrite', handler);
+    this.outputs.dmaWrites = handler;
   }
 
   /** Handler of admin command records; needs `traceAdmin`. */
