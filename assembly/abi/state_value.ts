@@ -57,6 +57,7 @@ export const JOB_EXECUTE = 4;
 export const JOB_RETIRE = 5;
 export const JOB_RX_HEAD = 6; // receive: needs a buffer
 export const JOB_RX_WALK = 7;
+export const JOB_LEND = 8; // its chain is known, and waits for a buffer
 
 // ---- JOB_FLOOD, CTL_WIRE_IN_PROGRESS: how far a frame is on its way through the switch; below these, the function to go on with
 export const FORWARD_BEGIN = 0xffffffff;

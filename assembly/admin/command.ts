@@ -31,6 +31,7 @@ import {
   VIRTIO_ADMIN_CMD_LIST_QUERY,
   VIRTIO_ADMIN_CMD_LIST_USE,
   VIRTIO_ADMIN_STATUS_EINVAL,
+  VIRTIO_ADMIN_STATUS_ENOMEM,
   VIRTIO_ADMIN_STATUS_OK,
   VIRTIO_ADMIN_STATUS_Q_INVALID_GROUP,
   VIRTIO_ADMIN_STATUS_Q_INVALID_MEMBER,
@@ -41,27 +42,30 @@ import { config, count, functionAt, param } from '../mem/arena.ts';
 import { groupOf, hasVfs, memberOf, rowField, rowOf, usedCommands } from './group.ts';
 import { executeLegacy } from './legacy_commands.ts';
 import { listQuery, listUse } from './list_commands.ts';
+import { isCut } from '../virtio/segments.ts';
 
 /** A step's result in place of a qualifier: the command goes on later, and its event has been scheduled. */
 export const STEP_WAIT: u32 = NONE;
+/** Likewise: the command needs more of its data than was read, and means ENOMEM. */
+const STEP_CUT: u32 = NONE - 1;
 
 /** Zeroes what a short command left open of its header; the driver's missing bytes read as zero (ADM-VQ-01). */
 export function padHeader(job: usize): void {
   const length = load<u32>(job, JOB.LENGTH);
   if (length < <u32>ADMIN_CMD_HEADER_SIZE) {
-    memory.fill(job + JOB.BUFFER + length, 0, ADMIN_CMD_HEADER_SIZE - length);
+    memory.fill(load<u32>(job, JOB.BUFFER) + length, 0, ADMIN_CMD_HEADER_SIZE - length);
   }
 }
 
 /** Cycles that the execution of the command in the job's buffer takes. */
 export function executionCycles(job: usize): u32 {
-  const cost = rowField(rowOf(load<u16>(job, JOB.BUFFER + ADMIN_CMD_OPCODE)), ADMIN_ROW_COST);
+  const cost = rowField(rowOf(load<u16>(load<u32>(job, JOB.BUFFER), ADMIN_CMD_OPCODE)), ADMIN_ROW_COST);
   return param(P.ADMIN_DECODE) + (cost == 0 ? 0 : param(cost));
 }
 
 /** Takes the command one step further; true when it is done, and JOB.OUT and JOB.RESULT hold its answer. */
 export function executeCommand(job: usize): bool {
-  const command = job + JOB.BUFFER;
+  const command: usize = load<u32>(job, JOB.BUFFER);
   const opcode = <u32>load<u16>(command, ADMIN_CMD_OPCODE);
   const type = <u32>load<u16>(command, ADMIN_CMD_GROUP_TYPE);
   const group = groupOf(type);
@@ -77,18 +81,22 @@ export function executeCommand(job: usize): bool {
     if (isInjected(job, opcode)) return true;
     qualifier = step(job, opcode, group, functionAt(fn));
     if (qualifier == STEP_WAIT) return false;
+    if (qualifier == STEP_CUT) {
+      finish(job, VIRTIO_ADMIN_STATUS_ENOMEM, VIRTIO_ADMIN_STATUS_Q_OK);
+      return true;
+    }
   }
   finish(job, qualifier == VIRTIO_ADMIN_STATUS_Q_OK ? VIRTIO_ADMIN_STATUS_OK : VIRTIO_ADMIN_STATUS_EINVAL, qualifier);
   return true;
 }
 
-/** What the command does; STEP_WAIT, or its qualifier: one other than Q_OK means EINVAL, and nothing was changed. */
+/** What the command does; STEP_*, or its qualifier: one other than Q_OK means EINVAL, and nothing was changed. */
 function step(job: usize, opcode: u32, group: u32, f: usize): u32 {
   switch (opcode) {
     case VIRTIO_ADMIN_CMD_LIST_QUERY:
       return listQuery(job, group);
     case VIRTIO_ADMIN_CMD_LIST_USE:
-      return listUse(job, group);
+      return isCut(job) ? STEP_CUT : listUse(job, group);
     default:
       return executeLegacy(job, opcode, f);
   }

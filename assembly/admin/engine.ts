@@ -41,17 +41,19 @@ import * as CFG from '../abi/nic_config.ts';
 import { FC_BAD_CHAIN } from '../abi/counter.ts';
 import * as EV from '../abi/event_code.ts';
 import * as P from '../abi/timing_param.ts';
-import { config, param } from '../mem/arena.ts';
+import { DEBUG, config, param } from '../mem/arena.ts';
 import { postedWait } from '../pcie/posted.ts';
 import { emit } from '../sim/output.ts';
 import { isFunctional } from '../sim/time.ts';
-import { delayJob, occupyJob } from '../virtio/job.ts';
+import { delayJob, occupyJob } from '../virtio/job_delay.ts';
 import { breakQueue } from '../virtio/needs_reset.ts';
 import { complete } from '../virtio/ring/ring.ts';
 import { scatter } from '../virtio/segments.ts';
 import { flushUsed } from '../virtio/signal.ts';
 import { executeCommand, executionCycles, padHeader } from './command.ts';
 
+/** Bytes that are kept in the ring of posted writes for an answer. */
+const ANSWER_ROOM = 2048;
 const STEP_BEGIN = 0;
 const STEP_EXECUTED = 1;
 const STEP_WRITE_BACK = 2;
@@ -79,11 +81,12 @@ export function stepAdmin(job: usize): bool {
     store<u64>(job, load<u64>(CTL.NOW) - (isFunctional() ? 0 : param(P.WRITEBACK)), JOB.EXECUTED);
     store<u8>(job, STEP_WRITE_BACK, JOB.STATUS);
   }
-  const wait = postedWait(64, JOB.OUT_BYTES);
+  const wait = postedWait(64, ANSWER_ROOM);
   if (wait != 0) {
     delayJob(job, wait);
     return false;
   }
+  if (DEBUG) assert(load<u32>(job, JOB.RESULT) <= <u32>JOB.OUT_BYTES); // a command that answers more has to be lent room
   const stored = scatter(job, 0, job + JOB.OUT, load<u32>(job, JOB.RESULT));
   complete(q, job, load<u16>(job, JOB.ID), load<u16>(job, JOB.DESCRIPTORS), stored);
   store<u64>(job, load<u64>(CTL.NOW), JOB.RETIRED);
@@ -128,7 +131,7 @@ function trace(job: usize, q: usize, notified: u64): void {
   memory.fill(record + ADMIN_TRACE_COMMAND, 0, ADMIN_TRACE_COMMAND_BYTES);
   memory.copy(
     record + ADMIN_TRACE_COMMAND,
-    job + JOB.BUFFER,
+    load<u32>(job, JOB.BUFFER),
     min<u32>(load<u32>(job, JOB.LENGTH), ADMIN_TRACE_COMMAND_BYTES),
   );
   memory.fill(ring + DMA.UP_TLPS, 0, 16);

@@ -31,7 +31,7 @@ import { isInsideNetField, writeLegacyNetConfig } from '../net/config.ts';
 
 /** Runs a legacy command on the member `f`; a qualifier other than Q_OK means EINVAL and nothing was changed. */
 export function executeLegacy(job: usize, opcode: u32, f: usize): u32 {
-  const data = job + JOB.BUFFER + ADMIN_CMD_COMMAND_SPECIFIC_DATA;
+  const data = load<u32>(job, JOB.BUFFER) + ADMIN_CMD_COMMAND_SPECIFIC_DATA;
   const length = load<u32>(job, JOB.LENGTH);
   const offset = length > <u32>ADMIN_CMD_COMMAND_SPECIFIC_DATA ? <u32>load<u8>(data) : 0;
   const prefixed = ADMIN_CMD_COMMAND_SPECIFIC_DATA + ADMIN_LEGACY_WR_REGISTERS;

@@ -20,7 +20,7 @@ export function listQuery(job: usize, group: u32): u32 {
 /** Replaces the list if it holds nothing unknown; it may leave out the list commands themselves (AMB-36). */
 export function listUse(job: usize, group: u32): u32 {
   const length = load<u32>(job, JOB.LENGTH);
-  const data = job + JOB.BUFFER;
+  const data: usize = load<u32>(job, JOB.BUFFER);
   let list: u64 = 0;
   for (let i: u32 = ADMIN_CMD_COMMAND_SPECIFIC_DATA; i < length; i++) {
     const byte = <u64>load<u8>(data + i);

@@ -30,12 +30,12 @@ import { param } from '../mem/arena.ts';
 import { postedWait } from '../pcie/posted.ts';
 import { isFunctional } from '../sim/time.ts';
 import { hasFeature } from '../virtio/features.ts';
-import { delayJob, occupyJob } from '../virtio/job.ts';
+import { delayJob, occupyJob } from '../virtio/job_delay.ts';
 import { isTrusted, setMac } from './config.ts';
 import { setPromiscuous } from './port_map.ts';
 import { breakQueue } from '../virtio/needs_reset.ts';
 import { complete } from '../virtio/ring/ring.ts';
-import { scatter } from '../virtio/segments.ts';
+import { isCut, scatter } from '../virtio/segments.ts';
 
 const FILTERS_MAX = 32;
 const STEP_BEGIN = 0;
@@ -71,8 +71,8 @@ export function stepControl(job: usize): bool {
 /** The command in the job's buffer; false: VIRTIO_NET_ERR, and nothing was changed. */
 function execute(job: usize, f: usize): bool {
   const length = load<u32>(job, JOB.LENGTH);
-  if (length < <u32>VIRTIO_NET_CTRL_HDR_SIZE) return false;
-  const command = job + JOB.BUFFER;
+  if (length < <u32>VIRTIO_NET_CTRL_HDR_SIZE || isCut(job)) return false;
+  const command: usize = load<u32>(job, JOB.BUFFER);
   const type = <u32>load<u8>(command);
   const code = <u32>load<u8>(command, 1);
   if (!isOffered(f, type, code)) return false;

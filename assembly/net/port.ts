@@ -10,14 +10,19 @@ import * as P from '../abi/timing_param.ts';
 import * as TRACE from '../abi/trace_kind.ts';
 import { copyBytes, countFn, functionAt, param } from '../mem/arena.ts';
 import { isTracing } from '../sim/trace.ts';
-import { startReceiveJob } from '../virtio/job.ts';
+import { hasReceiveJob, startReceiveJob } from '../virtio/job.ts';
 import { isRunnable, queueAt } from '../virtio/queue.ts';
 import { scheduleVisit } from '../virtio/visit.ts';
-import { flowOf, FRAME_OUT, isOversize, traceFrame } from './packet.ts';
+import { flowOf, FRAME_OUT, isOversize, TAG_BYTES, traceFrame } from './packet.ts';
 import { shape } from './vlan.ts';
 
 /** Room in a receive job's buffer in front of the frame, for the header. */
 export const FRAME_OFFSET: u32 = 64;
+
+/** Is there a job that a packet can be delivered with, whether it gets a tag on the way or not? */
+export function hasDeliveryRoom(packet: usize): bool {
+  return hasReceiveJob(FRAME_OFFSET + load<u32>(packet, PACKET_LENGTH) + TAG_BYTES);
+}
 
 /** Receive filter for broadcast and multicast (virtio 1.4 §5.1.6.5.1, §5.1.6.5.2). */
 export function wantsGroup(f: usize, mac: u64): bool {
@@ -47,8 +52,8 @@ export function deliver(fn: u32, packet: usize): void {
   }
   if (isTracing(TRACE.MASK_FRAMES)) traceFrame(fn, FRAME_OUT, seen);
   const length = load<u32>(seen, PACKET_LENGTH);
-  const job = startReceiveJob(q);
-  copyBytes(job + JOB.BUFFER + FRAME_OFFSET, load<u32>(seen, PACKET_FRAME), length);
+  const job = startReceiveJob(q, FRAME_OFFSET + length);
+  copyBytes(load<u32>(job, JOB.BUFFER) + FRAME_OFFSET, load<u32>(seen, PACKET_FRAME), length);
   store<u32>(job, length, JOB.LENGTH);
   store<u8>(job, JOB_RX_HEAD, JOB.STATE);
   scheduleVisit(q, param(P.SWITCH));

@@ -21,8 +21,9 @@ import * as P from '../abi/timing_param.ts';
 import { countFn, param } from '../mem/arena.ts';
 import { postedWait } from '../pcie/posted.ts';
 import { isFunctional } from '../sim/time.ts';
-import { copyOldest, hasHeld, holdFrame, releaseOldest } from '../virtio/hold.ts';
-import { beginBuffer, delayJob, hasReceiveJob, occupyJob, RETRY_CYCLES, startReceiveJob } from '../virtio/job.ts';
+import { copyOldest, hasHeld, holdFrame, oldestLength, releaseOldest } from '../virtio/hold.ts';
+import { beginBuffer, hasReceiveJob, startReceiveJob } from '../virtio/job.ts';
+import { delayJob, occupyJob, RETRY_CYCLES } from '../virtio/job_delay.ts';
 import { breakQueue } from '../virtio/needs_reset.ts';
 import { TAKE_BROKEN, TAKE_PENDING, WALK_DONE, WALK_PENDING } from '../virtio/ring/contract.ts';
 import { complete, nextPosition, putBack, take, walk } from '../virtio/ring/ring.ts';
@@ -96,7 +97,7 @@ function drop(job: usize, q: usize, f: usize, cause: i32): bool {
 /** The frame waits until those are delivered that were there before it; one that comes is a reason to look for buffers. */
 function holdBehind(job: usize, q: usize, f: usize): bool {
   store<u8>(q, 0, Q.STALLED);
-  const isHeld = holdFrame(q, job + JOB.BUFFER + FRAME_OFFSET, load<u32>(job, JOB.LENGTH));
+  const isHeld = holdFrame(q, load<u32>(job, JOB.BUFFER) + FRAME_OFFSET, load<u32>(job, JOB.LENGTH));
   countFn(f, isHeld ? FC_RX_HELD : FC_RX_DROP_NO_BUFFER);
   return true;
 }
@@ -105,7 +106,7 @@ function holdBehind(job: usize, q: usize, f: usize): bool {
 function holdOrDrop(job: usize, q: usize, f: usize): bool {
   const isHeld = load<u8>(job, JOB.HELD) != 0;
   const isRingFull = load<u32>(job, JOB.WRITABLE) >= <u32>load<u16>(q, Q.SIZE);
-  if (isRingFull || (!isHeld && !holdFrame(q, job + JOB.BUFFER + FRAME_OFFSET, load<u32>(job, JOB.LENGTH))))
+  if (isRingFull || (!isHeld && !holdFrame(q, load<u32>(job, JOB.BUFFER) + FRAME_OFFSET, load<u32>(job, JOB.LENGTH))))
     return drop(job, q, f, FC_RX_DROP_NO_BUFFER);
   if (load<u32>(job, JOB.BUFFERS) != 0) putBack(q, load<u16>(job, JOB.POSITION));
   if (!isHeld) countFn(f, FC_RX_HELD);
@@ -117,13 +118,14 @@ function holdOrDrop(job: usize, q: usize, f: usize): bool {
 export function resumeHeld(q: usize): bool {
   if (!hasHeld(q) || load<u32>(q, Q.JOBS) != 0) return false;
   if (load<u8>(q, Q.STALLED) != 0 && load<u8>(q, Q.KICKED) == 0) return false;
-  if (!hasReceiveJob()) {
+  const bytes = FRAME_OFFSET + oldestLength(q);
+  if (!hasReceiveJob(bytes)) {
     retryVisit(q, RETRY_CYCLES);
     return false;
   }
   store<u8>(q, 0, Q.STALLED);
-  const job = startReceiveJob(q);
-  store<u32>(job, copyOldest(q, job + JOB.BUFFER + FRAME_OFFSET), JOB.LENGTH);
+  const job = startReceiveJob(q, bytes);
+  store<u32>(job, copyOldest(q, load<u32>(job, JOB.BUFFER) + FRAME_OFFSET), JOB.LENGTH);
   store<u8>(job, JOB_RX_HEAD, JOB.STATE);
   store<u8>(job, 1, JOB.HELD);
   return true;
@@ -136,7 +138,7 @@ function write(job: usize, q: usize, f: usize, header: u32, need: u32): bool {
     delayJob(job, wait);
     return false;
   }
-  const start = job + JOB.BUFFER + FRAME_OFFSET - header;
+  const start = load<u32>(job, JOB.BUFFER) + FRAME_OFFSET - header;
   memory.fill(start, 0, header);
   if (header > <u32>VIRTIO_NET_HDR_NUM_BUFFERS) store<u16>(start, <u16>buffers, VIRTIO_NET_HDR_NUM_BUFFERS);
   scatter(job, 0, start, need);

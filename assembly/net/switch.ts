@@ -16,10 +16,10 @@ import { count, countFn, functionAt, functionCount } from '../mem/arena.ts';
 import { schedule } from '../sim/scheduler.ts';
 import { retryDelay } from '../sim/time.ts';
 import { isTracing } from '../sim/trace.ts';
-import { hasReceiveJob, RETRY_CYCLES } from '../virtio/job.ts';
+import { RETRY_CYCLES } from '../virtio/job_delay.ts';
 import { findMac } from './mac_table.ts';
 import { FRAME_IN, macOf, parse, traceFrame } from './packet.ts';
-import { deliver, wantsGroup } from './port.ts';
+import { deliver, hasDeliveryRoom, wantsGroup } from './port.ts';
 import { hasVlans, isMember, shape, vlanOf } from './vlan.ts';
 import { hasWireRoom, sendToWire } from './wire.ts';
 
@@ -45,7 +45,7 @@ export function forward(packet: usize, progress: u32): u32 {
     const isForWire = target == NONE && source != <u32>PORT_WIRE;
     const isForOther = target != NONE && target != source;
     const seen = isForWire ? shape(packet, vlan, 0) : packet;
-    if (isForWire ? !hasWireRoom(seen) : isForOther && !hasReceiveJob()) return FORWARD_BEGIN;
+    if (isForWire ? !hasWireRoom(seen) : isForOther && !hasDeliveryRoom(packet)) return FORWARD_BEGIN;
     if (isTracing(TRACE.MASK_FRAMES)) traceFrame(source == <u32>PORT_WIRE ? TRACE.NOBODY : source, FRAME_IN, packet);
     if (isForWire) sendToWire(seen);
     else if (isForOther) deliver(target, packet);
@@ -95,7 +95,7 @@ function flood(source: u32, packet: usize, vlan: u32, mac: u64, isGroup: bool, p
           continue;
         }
       } else if (findMac(mac) == fn) continue; // has its copy
-      if (!hasReceiveJob()) return fn | reached | STOPPED;
+      if (!hasDeliveryRoom(packet)) return fn | reached | STOPPED;
       deliver(fn, packet);
       reached = REACHED;
     }

@@ -41,7 +41,7 @@ import { count, countFn, param } from '../mem/arena.ts';
 import { VIRTQ_DESC_SIZE } from '../abi/virtio_ring.ts';
 import { postedWait } from '../pcie/posted.ts';
 import { isFunctional } from '../sim/time.ts';
-import { delayJob, occupyJob, retryJob } from '../virtio/job.ts';
+import { delayJob, occupyJob, retryJob } from '../virtio/job_delay.ts';
 import { complete, onlySegment } from '../virtio/ring/ring.ts';
 import { charge } from './rate.ts';
 import { ADDRESS_BYTES, ETHERNET_HEADER, isOversize, macOf, parse } from './packet.ts';
@@ -66,7 +66,7 @@ export function stepTransmit(job: usize): bool {
   }
   let packet: usize = 0; // as refusal() has read it, or what lies in the job, when another frame may have come in between
   if (load<u8>(job, JOB.STATUS) == STEP_CHECK) {
-    const cause = refusal(f, job + JOB.BUFFER, load<u32>(job, JOB.READ_BYTES));
+    const cause = refusal(f, load<u32>(job, JOB.BUFFER), load<u32>(job, JOB.READ_BYTES));
     if (cause >= 0) countFn(f, cause);
     store<u32>(job, FORWARD_BEGIN, JOB.FLOOD);
     store<u8>(job, cause >= 0 ? STEP_USE : STEP_FORWARD, JOB.STATUS);
@@ -75,7 +75,7 @@ export function stepTransmit(job: usize): bool {
   if (load<u8>(job, JOB.STATUS) == STEP_FORWARD) {
     const header = load<u32>(f, FN.HEADER_BYTES);
     const length = load<u32>(job, JOB.LENGTH) - header;
-    if (packet == 0) packet = parse(job + JOB.BUFFER + header, length, load<u32>(f, FN.INDEX));
+    if (packet == 0) packet = parse(load<u32>(job, JOB.BUFFER) + header, length, load<u32>(f, FN.INDEX));
     const progress = forward(packet, load<u32>(job, JOB.FLOOD));
     if (progress != <u32>FORWARD_DONE && progress != <u32>FORWARD_DROPPED) {
       store<u32>(job, progress, JOB.FLOOD);

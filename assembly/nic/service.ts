@@ -6,7 +6,17 @@ import { FC_BAD_DMA, FC_RX_DROP_DISABLED } from '../abi/counter.ts';
 import * as DMA from '../abi/dma_context.ts';
 import * as JOB from '../abi/job.ts';
 import * as Q from '../abi/queue.ts';
-import { JOB_EXECUTE, JOB_GATHER, JOB_READY, JOB_WALK, QUEUE_ADMIN, QUEUE_RX, QUEUE_TX } from '../abi/state_value.ts';
+import {
+  JOB_EXECUTE,
+  JOB_GATHER,
+  JOB_LEND,
+  JOB_READY,
+  JOB_WALK,
+  QUEUE_ADMIN,
+  QUEUE_RX,
+  QUEUE_TX,
+} from '../abi/state_value.ts';
+import { GATHERED_MAX } from '../abi/state_map.ts';
 import * as P from '../abi/timing_param.ts';
 import * as TRACE from '../abi/trace_kind.ts';
 import { stepAdmin } from '../admin/engine.ts';
@@ -23,6 +33,8 @@ import { isTracing } from '../sim/trace.ts';
 import { hasHeld, releaseAll } from '../virtio/hold.ts';
 import { abandonJobs, finishJob, startJob, waitForJob } from '../virtio/job.ts';
 import { isRunnable } from '../virtio/queue.ts';
+import { retryJob } from '../virtio/job_delay.ts';
+import { lendBuffer } from '../virtio/lend.ts';
 import { breakQueue } from '../virtio/needs_reset.ts';
 import { traceJob } from '../virtio/state_trace.ts';
 import { scheduleVisit } from '../virtio/visit.ts';
@@ -116,7 +128,8 @@ function workOn(q: usize): void {
 
 /** A receive job does all its steps as the oldest; other jobs come to execution with their data fetched. */
 function isReady(job: usize, kind: u32): bool {
-  return (kind & KIND_RECEIVES) != 0 || load<u8>(job, JOB.STATE) >= <u8>JOB_READY;
+  const state = load<u8>(job, JOB.STATE);
+  return (kind & KIND_RECEIVES) != 0 || state == JOB_READY || state == JOB_EXECUTE;
 }
 
 /** Takes the oldest job one step further; true when it is used. */
@@ -144,23 +157,30 @@ export function continueJob(job: usize): void {
     const walked = walk(job);
     if (walked == WALK_PENDING) return;
     if (walked != WALK_DONE) return breakQueue(load<u32>(job, JOB.QUEUE), walked);
+    store<u64>(job, load<u64>(CTL.NOW), JOB.WALKED);
+    gather(job);
+  } else if (state == JOB_LEND) {
     gather(job);
   } else if (state == JOB_GATHER) {
     finishGather(job);
   }
 }
 
-/** Reads all readable segments into the job's buffer, as far as it goes; longer ones are cut. */
+/** Reads all readable segments into a buffer, GATHERED_MAX bytes at most; a job that finds no buffer comes back. */
 function gather(job: usize): void {
-  const bytes = min<u32>(load<u32>(job, JOB.READ_BYTES), JOB.BUFFER_BYTES - 64);
-  store<u64>(job, load<u64>(CTL.NOW), JOB.WALKED);
+  const bytes = min<u32>(load<u32>(job, JOB.READ_BYTES), GATHERED_MAX);
+  if (!lendBuffer(job, bytes)) {
+    if (isTracing(TRACE.MASK_STATE) && load<u8>(job, JOB.STATE) != <u8>JOB_LEND) traceJob(job, JOB_LEND);
+    store<u8>(job, JOB_LEND, JOB.STATE);
+    return retryJob(job);
+  }
   store<u8>(job, JOB_GATHER, JOB.STATE);
   if (isTracing(TRACE.MASK_STATE)) traceJob(job, JOB_GATHER);
   store<u32>(job, bytes, JOB.LENGTH);
   store<u32>(job, bytes, DMA.BYTES);
-  store<u32>(job, <u32>(job + JOB.SEGMENTS), DMA.SEGMENTS);
+  store<u32>(job, load<u32>(job, JOB.LIST), DMA.SEGMENTS);
   store<u32>(job, load<u32>(job, JOB.READABLE), DMA.SEGMENT_COUNT);
-  store<u32>(job, <u32>(job + JOB.BUFFER), DMA.TARGET);
+  store<u32>(job, load<u32>(job, JOB.BUFFER), DMA.TARGET);
   store<u32>(job, 0, DMA.FAULT);
   watchData(job);
   // the descriptors are decoded before the read is set up

@@ -56,6 +56,11 @@ export function holdFrame(q: usize, frame: usize, length: u32): bool {
   return true;
 }
 
+/** Bytes of the oldest frame. */
+export function oldestLength(q: usize): u32 {
+  return load<u32>(ringAt(q, ringBytes(q)) + load<u32>(q, Q.HELD_AT));
+}
+
 /** Copies the oldest frame to `target` and returns its length; it goes on waiting. */
 export function copyOldest(q: usize, target: usize): u32 {
   const size = ringBytes(q);

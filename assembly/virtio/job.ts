@@ -12,10 +12,8 @@ import { JOB_FREE, JOB_WALK } from '../abi/state_value.ts';
 import * as TRACE from '../abi/trace_kind.ts';
 import { DEBUG, countFn } from '../mem/arena.ts';
 import { cancelRead } from '../pcie/requester.ts';
-import { occupyEngine } from '../sim/engine.ts';
-import { schedule, scheduleAt } from '../sim/scheduler.ts';
-import { retryDelay } from '../sim/time.ts';
 import { isTracing } from '../sim/trace.ts';
+import { hasReceiveBuffer, initLent, lendBuffer, returnLent } from './lend.ts';
 import { KIND_COMMANDS, kindOf } from './queue_kind.ts';
 import { beginWalk } from './ring/ring.ts';
 import { traceJob, traceQueue } from './state_trace.ts';
@@ -29,6 +27,7 @@ export function initJobs(): void {
   }
   store<u32>(CTL.JOB_FREE, JOBS);
   store<u32>(CTL.RX_JOB_FREE, RX_JOBS);
+  initLent();
 }
 
 /** Takes a job for buffer `id` of a queue, taken at `position`, to the end of the queue's FIFO; 0 if none is free. */
@@ -47,19 +46,20 @@ export function startJob(q: usize, id: u32, position: u16): usize {
   return job;
 }
 
-/** Takes a job for a frame that waits for buffers of a receive queue; 0 if none is free. */
-export function startReceiveJob(q: usize): usize {
+/** Takes a job with a buffer of `bytes` for a frame that needs buffers of a receive queue; hasReceiveJob() said that there is one. */
+export function startReceiveJob(q: usize, bytes: u32): usize {
   const job: usize = load<u32>(CTL.RX_JOB_FREE);
-  if (job == 0) return 0;
   if (DEBUG) assert(load<u8>(job, JOB.STATE) == <u8>JOB_FREE);
   store<u32>(CTL.RX_JOB_FREE, load<u32>(job, JOB.NEXT));
   enqueue(q, job);
   store<u8>(job, 0, JOB.HELD);
+  lendBuffer(job, bytes);
   return job;
 }
 
-export function hasReceiveJob(): bool {
-  return load<u32>(CTL.RX_JOB_FREE) != 0;
+/** Is there a job for a frame that is received, with a buffer of `bytes`? */
+export function hasReceiveJob(bytes: u32): bool {
+  return load<u32>(CTL.RX_JOB_FREE) != 0 && hasReceiveBuffer(bytes);
 }
 
 function enqueue(q: usize, job: usize): void {
@@ -77,6 +77,8 @@ function enqueue(q: usize, job: usize): void {
   store<u32>(job, 0, JOB.BUFFERS);
   store<u32>(job, 0, JOB.RESULT);
   store<u32>(job, 0, JOB.LENGTH);
+  store<u32>(job, 0, JOB.BUFFER);
+  store<u32>(job, <u32>(job + JOB.SEGMENTS), JOB.LIST);
   store<u32>(job, 0, JOB.READABLE);
   store<u32>(job, 0, JOB.WRITABLE);
   store<u32>(job, 0, JOB.READ_BYTES);
@@ -112,6 +114,7 @@ function release(job: usize): void {
   if (DEBUG) assert(load<u8>(job, JOB.STATE) != <u8>JOB_FREE); // it is given back once
   cancelRead(job);
   if (isTracing(TRACE.MASK_STATE)) traceJob(job, JOB_FREE);
+  returnLent(job);
   store<u8>(job, JOB_FREE, JOB.STATE);
   const pool: usize = job < <usize>RX_JOBS ? CTL.JOB_FREE : CTL.RX_JOB_FREE;
   store<u32>(job, load<u32>(pool), JOB.NEXT);
@@ -151,30 +154,4 @@ function wakeWaiting(): void {
   if (next == 0) store<u32>(CTL.WAIT_TAIL, 0);
   store<u8>(q, 0, Q.WAITING);
   scheduleVisit(q, 0);
-}
-
-/** Cycles until something asks again for room that others have to make. */
-export const RETRY_CYCLES = 64;
-
-/** Tries the job's step again later; behind the visits of the cycle, so that those who make room come first. */
-export function retryJob(job: usize): void {
-  store<u8>(job, 1, JOB.BUSY);
-  schedule(retryDelay(RETRY_CYCLES), EV.JOB_STEP, EV.PRIO_LATE, <u32>job, load<u32>(job, DMA.GENERATION));
-}
-
-/**
- * Continues the job when a unit of `engine` has worked on it for `cycles`, and `after` cycles more; returns how long it
- * waits for the unit.
- */
-export function occupyJob(job: usize, engine: i32, countParam: i32, cycles: u32, after: u32): u32 {
-  const start = occupyEngine(engine, countParam, cycles);
-  store<u8>(job, 1, JOB.BUSY);
-  scheduleAt(start + cycles + after, EV.JOB_STEP, EV.PRIO_NORMAL, <u32>job, load<u32>(job, DMA.GENERATION));
-  return <u32>(start - load<u64>(CTL.NOW));
-}
-
-/** Continues the job after `cycles`. */
-export function delayJob(job: usize, cycles: u64): void {
-  store<u8>(job, 1, JOB.BUSY);
-  schedule(cycles, EV.JOB_STEP, EV.PRIO_NORMAL, <u32>job, load<u32>(job, DMA.GENERATION));
 }

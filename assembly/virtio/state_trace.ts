@@ -45,7 +45,7 @@ export function traceJob(job: usize, state: u32): void {
   const isCommand = (kindOf(q) & KIND_COMMANDS) != 0;
   let what = <u64>load<u16>(job, JOB.ID);
   if (isCommand && state == JOB_EXECUTE) {
-    const command = job + JOB.BUFFER;
+    const command: usize = load<u32>(job, JOB.BUFFER);
     what = (load<u64>(command, ADMIN_CMD_GROUP_MEMBER_ID) << 32) | load<u16>(command, ADMIN_CMD_OPCODE);
   }
   const answer = isCommand && state == JOB_FREE ? load<u32>(job, JOB.QUALIFIER) : 0;

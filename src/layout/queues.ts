@@ -147,12 +147,12 @@ export const QUEUE_BLOCKS: Table = [
     file: 'job',
     by: 'virtio',
     sizeName: 'JOB_STRIDE',
-    bytes: 0x4240, // odd in cache lines, so that jobs spread over the cache
+    bytes: 0x740, // odd in cache lines, so that jobs spread over the cache
     numbers: [
       ['SEGMENTS_MAX', 256, ''],
+      ['SEGMENTS_INLINE', 16, 'more are in a list that is lent'],
       ['MERGE_MAX', 64, ''],
-      ['JOB_BUFFER_BYTES', 9472, ''],
-      ['JOB_OUT_BYTES', 2048, ''],
+      ['JOB_OUT_BYTES', 256, ''],
     ],
     rows: [
       ['JOB_CONTEXT', 'dma_context', ''],
@@ -193,13 +193,19 @@ export const QUEUE_BLOCKS: Table = [
       ['JOB_RETIRED', 'u64', 'write-back issued', { by: 'admin' }],
       ['JOB_OPCODE', 'u32', 'admin: opcode | group type << 16', { by: 'admin' }],
       ['JOB_MEMBER', 'u32', 'admin: group member id', { by: 'admin' }],
+      [
+        'JOB_BUFFER',
+        'u32',
+        'data read, or frame with its header: address of a buffer that is lent, 0: none',
+        { by: 'virtio' },
+      ],
+      ['JOB_LIST', 'u32', 'address of the segments: JOB_SEGMENTS, or a list that is lent'],
       ['JOB_CACHE', 'u8[256]', 'descriptor cache, 16 entries'],
-      ['JOB_SEGMENTS', 'segment[SEGMENTS_MAX]', ''],
+      ['JOB_SEGMENTS', 'segment[SEGMENTS_INLINE]', ''],
       ['JOB_MERGE', 'merged[MERGE_MAX]', 'the buffers of a mergeable receive'],
-      ['JOB_BUFFER', 'u8[JOB_BUFFER_BYTES]', 'data read, frame with its header', { at: 5120, by: 'admin net' }],
       ['JOB_OUT', 'u8[JOB_OUT_BYTES]', 'result to write', { by: 'admin net' }],
       ['JOB_QUEUE_TIMES', 'u64[5]', "the queue's five times, from Q_KICK_ISSUED on, when the head was taken"],
-      ['JOB_LIVES', 'life[4]', 'admin: index, ring, descriptors, data; see DMA_LIFE', { at: 16688, by: 'admin' }],
+      ['JOB_LIVES', 'life[4]', 'admin: index, ring, descriptors, data; see DMA_LIFE', { by: 'admin' }],
       ['JOB_QUALIFIER', 'u32', 'status | qualifier << 16', { by: 'admin' }],
       ['JOB_ENGINE_WAIT', 'u32', 'admin: cycles until an engine took it', { by: 'admin' }],
     ],

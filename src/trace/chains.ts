@@ -8,6 +8,7 @@ import {
   JOB_EXECUTE,
   JOB_FREE,
   JOB_GATHER,
+  JOB_LEND,
   JOB_READY,
   JOB_RETIRE,
   JOB_RX_HEAD,
@@ -23,6 +24,7 @@ import { functionName, nanoseconds, type TracedCard, type TraceRecord } from './
 
 const PHASES: ReadonlyMap<number, string> = new Map([
   [JOB_WALK, 'walk'],
+  [JOB_LEND, 'wait for room'],
   [JOB_GATHER, 'gather'],
   [JOB_READY, 'wait for its turn'],
   [JOB_EXECUTE, 'execute'],

@@ -20,7 +20,7 @@ import {
 } from '../../abi/virtio_ring.ts';
 import { param } from '../../mem/arena.ts';
 import { readInto } from '../../pcie/requester.ts';
-import { addSegment } from '../segments.ts';
+import { addSegment, hasSegmentRoom } from '../segments.ts';
 import { WALK_DONE, WALK_ON, WALK_PENDING } from './contract.ts';
 
 export function beginWalk(job: usize, q: usize, id: u32): void {
@@ -52,6 +52,8 @@ export function walk(job: usize): i32 {
       result = FC_BAD_DMA;
     } else if (budget == 0) {
       result = FC_BAD_LOOP;
+    } else if (!hasSegmentRoom(job)) {
+      result = WALK_PENDING;
     } else {
       const desc = job + JOB.CACHE + (index - block) * VIRTQ_DESC_SIZE;
       const flags = load<u16>(desc, VIRTQ_DESC_FLAGS);

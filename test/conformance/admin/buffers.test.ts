@@ -114,6 +114,12 @@ eachMode((mode) => {
 
       expect(ready().command(LIST_USE, SRIOV_GROUP, 0, bitmap).status).toEqual(OK);
     });
+
+    it('a LIST_USE bitmap of more bytes than the card reads is refused for want of memory (12), not cut', () => {
+      const bitmap = [0x7f, ...range(1, 9408).map(() => 0)];
+
+      expect(ready().command(LIST_USE, SRIOV_GROUP, 0, bitmap).status).toEqual([12, 0]);
+    });
   });
 
   describe(requirement('ADM-VQ-04'), () => {
