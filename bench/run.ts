@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs the scenarios with benchmark.js and prints a table: npm run bench -- [--only NAME,...] [--json FILE] [--smoke].
+// Runs the scenarios with benchmark.js and prints a table: npm run bench -- [--only NAME,...] [--json FILE] [--smoke]
+// [--against DIR]. With --against it measures in turn with the build of another checkout (made there by
+// `node .ci/build.mjs core fuzz bench`) and prints both: what a change costs, on one machine.
 // Figures are the minimum and the median of the samples; ratios are to a calibration loop measured in the same process,
 // before and after the scenario. Each scenario has a process of its own, because V8 slows a call into WebAssembly down
 // once its place in the code has seen a second instance. There are four rounds of that; the best of each scenario
 // counts. A result that is wrong stops the run.
 import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
@@ -77,9 +80,10 @@ function runScenario(name: string, isSmoke: boolean): Result {
   };
 }
 
-/** The same in a process of its own. */
-function runApart(name: string, isSmoke: boolean): Result {
-  const program = fileURLToPath(import.meta.url);
+const PROGRAM = fileURLToPath(import.meta.url);
+
+/** The same in a process of its own, by the program of this checkout or of another. */
+function runApart(program: string, name: string, isSmoke: boolean): Result {
   const child = spawnSync(process.execPath, [program, '--scenario', name, ...(isSmoke ? ['--smoke'] : [])], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -93,6 +97,38 @@ function row(cells: readonly (string | number)[]): string {
   return `${name!.padEnd(28)}${figures.map((figure) => figure.padStart(10)).join('')}\n`;
 }
 
+/** The best result of each scenario by each program. */
+function bestOf(programs: readonly string[], names: readonly string[], isSmoke: boolean): Result[][] {
+  const best = programs.map(() => new Map<string, Result>());
+  // rounds in turn, so that a slow spell of the machine does not fall on one scenario or one program alone
+  for (let turn = 0; turn < (isSmoke ? 1 : ROUNDS); turn++) {
+    for (const name of names) {
+      programs.forEach((program, i) => {
+        const result = runApart(program, name, isSmoke);
+        const known = best[i]!.get(name);
+        if (known === undefined || result.minNs < known.minNs) best[i]!.set(name, result);
+      });
+    }
+  }
+  return best.map((results) => names.map((name) => results.get(name)!));
+}
+
+/** Prints the figures of another checkout beside those of this one. */
+function compare(folder: string, names: readonly string[], isSmoke: boolean): void {
+  const other = resolve(folder, 'build/bench/run.mjs');
+  if (!existsSync(other)) {
+    process.stderr.write(`bench: ${other} is not there; run "node .ci/build.mjs core fuzz bench" in ${folder}\n`);
+    process.exitCode = 2;
+    return;
+  }
+  process.stdout.write(row(['scenario', 'other ns', 'this ns', 'ratio']));
+  const [before, after] = bestOf([other, PROGRAM], names, isSmoke) as [Result[], Result[]];
+  names.forEach((name, i) => {
+    process.stdout.write(row([name, before[i]!.minNs, after[i]!.minNs, after[i]!.minNs / before[i]!.minNs]));
+  });
+  process.stdout.write('ratio: this checkout to the other, minima of runs in turn\n');
+}
+
 function main(): void {
   const { values } = parseArgs({
     options: {
@@ -100,6 +136,7 @@ function main(): void {
       json: { type: 'string' },
       smoke: { type: 'boolean', default: false },
       scenario: { type: 'string' },
+      against: { type: 'string' },
     },
   });
   if (values.scenario !== undefined) {
@@ -113,17 +150,12 @@ function main(): void {
     process.exitCode = 2;
     return;
   }
-  process.stdout.write(row(['scenario', 'M/s', 'min ns', 'median', 'ratio']));
-  // rounds in turn, so that a slow spell of the machine does not fall on one scenario alone; the best of each counts
-  const best = new Map<string, Result>();
-  for (let turn = 0; turn < (values.smoke ? 1 : ROUNDS); turn++) {
-    for (const name of names) {
-      const result = runApart(name, values.smoke);
-      const known = best.get(name);
-      if (known === undefined || result.minNs < known.minNs) best.set(name, result);
-    }
+  if (values.against !== undefined) {
+    compare(values.against, names, values.smoke);
+    return;
   }
-  const measured = names.map((name) => best.get(name)!);
+  process.stdout.write(row(['scenario', 'M/s', 'min ns', 'median', 'ratio']));
+  const [measured] = bestOf([PROGRAM], names, values.smoke) as [Result[]];
   for (const { name, minNs, medianNs, ratio } of measured) {
     process.stdout.write(row([name, 1e3 / minNs, minNs, medianNs, ratio]));
   }
