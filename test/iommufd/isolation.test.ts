@@ -9,7 +9,7 @@ import * as GEN from '../../assembly/abi/generator.ts';
 import { DEFAULT_IOVA_BASE } from '../../src/iommufd/dma_buffer.ts';
 import { RX, TX } from '../conformance/ring/support/buffers.ts';
 import { BROADCAST, frame, macOf, packet } from '../conformance/ring/support/frames.ts';
-import { WRITE } from '../conformance/ring/support/raw_ring.ts';
+import { WRITE } from '../support/raw_ring.ts';
 import { IommufdBench, PAGE } from './support/bench.ts';
 
 const RUNS = Math.ceil(Number(process.env['VIRTFN_IOMMUFD_RUNS'] ?? 100) / 5);

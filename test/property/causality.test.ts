@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 
 import { frame, HEADER, macOf, packet, STRANGER } from '../conformance/ring/support/frames.ts';
 import { RawCard } from '../conformance/ring/support/raw_card.ts';
-import { WRITE } from '../conformance/ring/support/raw_ring.ts';
+import { WRITE } from '../support/raw_ring.ts';
 import { F } from '../conformance/ring/support/registers.ts';
 
 const RX = 0;

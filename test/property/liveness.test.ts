@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { frame, macOf, packet, STRANGER } from '../conformance/ring/support/frames.ts';
 import { RawCard } from '../conformance/ring/support/raw_card.ts';
 import type { RawFunction } from '../conformance/ring/support/raw_function.ts';
-import { NO_INTERRUPT, WRITE, type RawRing } from '../conformance/ring/support/raw_ring.ts';
+import { NO_INTERRUPT, WRITE, type RawRing } from '../support/raw_ring.ts';
 import { F } from '../conformance/ring/support/registers.ts';
 
 const SIZE = 8;

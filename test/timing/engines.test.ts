@@ -11,7 +11,7 @@ import { RX, TX, readable, writable } from '../conformance/ring/support/buffers.
 import { BROADCAST, frame, HEADER, macOf, packet, STRANGER } from '../conformance/ring/support/frames.ts';
 import { RawCard } from '../conformance/ring/support/raw_card.ts';
 import type { RawFunction } from '../conformance/ring/support/raw_function.ts';
-import type { Descriptor } from '../conformance/ring/support/raw_ring.ts';
+import type { Descriptor } from '../support/raw_ring.ts';
 import { F } from '../conformance/ring/support/registers.ts';
 import { adminCommand, bench } from './support/bench.ts';
 

@@ -7,7 +7,7 @@ import { AdminQueue, header, LIST_QUERY, OK, SELF, SRIOV_GROUP } from '../suppor
 import { Card } from '../support/card.ts';
 import { COMMON_WRITE, LegacyCommands } from '../support/legacy_commands.ts';
 import { eachMode } from '../support/modes.ts';
-import { NEXT, WRITE } from '../support/raw_ring.ts';
+import { NEXT, WRITE } from '../../support/raw_ring.ts';
 
 const NEEDS_RESET = 0x40;
 const NOWHERE = 0x7777_0000_0000;
@@ -121,9 +121,9 @@ eachMode((mode) => {
       const admin = ready();
       const { headerAt } = query(admin);
 
-      admin.ring.describe(10, headerAt, 24, NEXT, 11);
-      admin.ring.describe(11, headerAt, 24, NEXT, 10);
-      admin.ring.publish(10);
+      admin.ring.describe(10, { addr: headerAt, len: 24, flags: NEXT, next: 11 });
+      admin.ring.describe(11, { addr: headerAt, len: 24, flags: NEXT, next: 10 });
+      admin.ring.offer(10);
       admin.kick();
 
       expect(admin.pf.common.status & NEEDS_RESET).toBe(NEEDS_RESET);
@@ -134,8 +134,8 @@ eachMode((mode) => {
       const admin = ready();
       const { headerAt } = query(admin);
 
-      admin.ring.describe(10, headerAt, 24, NEXT, admin.ring.size);
-      admin.ring.publish(10);
+      admin.ring.describe(10, { addr: headerAt, len: 24, flags: NEXT, next: admin.ring.size });
+      admin.ring.offer(10);
       admin.kick();
 
       expect(admin.pf.common.status & NEEDS_RESET).toBe(NEEDS_RESET);
@@ -178,10 +178,10 @@ eachMode((mode) => {
       const admin = ready();
       const { headerAt, answerAt } = query(admin);
 
-      admin.ring.describe(0, headerAt, 0xffffffff, NEXT, 1);
-      admin.ring.describe(1, headerAt, 0xffffffff, NEXT, 2);
-      admin.ring.describe(2, answerAt, 16, WRITE);
-      admin.ring.publish(0);
+      admin.ring.describe(0, { addr: headerAt, len: 0xffffffff, flags: NEXT, next: 1 });
+      admin.ring.describe(1, { addr: headerAt, len: 0xffffffff, flags: NEXT, next: 2 });
+      admin.ring.describe(2, { addr: answerAt, len: 16, flags: WRITE });
+      admin.ring.offer(0);
       admin.kick();
 
       expect(admin.pf.common.status & NEEDS_RESET).toBe(NEEDS_RESET);
@@ -191,7 +191,7 @@ eachMode((mode) => {
   describe('after DEVICE_NEEDS_RESET', () => {
     it('VFs go on, and a reset of the PF brings the admin queue back', () => {
       const admin = ready();
-      admin.ring.publish(admin.ring.size);
+      admin.ring.offer(admin.ring.size);
       admin.kick();
       expect(admin.pf.common.status & NEEDS_RESET).toBe(NEEDS_RESET);
 

@@ -112,7 +112,7 @@ eachMode((mode) => {
       admin.ring.takeUsed();
 
       for (let i = 0; i < 66_000; i++) {
-        admin.ring.publish(pending.head);
+        admin.ring.offer(pending.head);
         admin.pf.path.write(VIRTIO_BAR, NOTIFY + 4 * admin.index, 2, admin.index);
         if (mode === 'timed') admin.card.nic.runToOutput();
       }

@@ -176,7 +176,7 @@ eachMode((mode) => {
       target.notifyByRegister(1);
 
       const ring = target.ring(1);
-      expect(ring.usedAt - ring.descAt).toBe(queueSize === 256 ? 8192 : 4096);
+      expect(ring.places.used - ring.places.desc).toBe(queueSize === 256 ? 8192 : 4096);
       expect(ring.takeUsed()).toEqual([{ id: head, length: 0 }]);
     });
   });
@@ -188,8 +188,8 @@ eachMode((mode) => {
       target.addFrame();
       target.notifyByRegister(1);
 
-      const { usedAt } = target.ring(1);
-      expect([...target.memory.u8.subarray(usedAt, usedAt + 12)]).toEqual([0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+      const { used } = target.ring(1).places;
+      expect([...target.memory.u8.subarray(used, used + 12)]).toEqual([0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     });
   });
 });

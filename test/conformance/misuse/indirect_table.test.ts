@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { indirect, readable, submit, TX } from '../ring/support/buffers.ts';
 import { frame, macOf, packet, STRANGER } from '../ring/support/frames.ts';
 import { MODES } from '../ring/support/raw_card.ts';
-import { INDIRECT, NEXT } from '../ring/support/raw_ring.ts';
+import { INDIRECT, NEXT } from '../../support/raw_ring.ts';
 import { F } from '../ring/support/registers.ts';
 import { BAD, Bench, stopped, UNHARMED } from './support/bench.ts';
 

@@ -7,7 +7,7 @@ import { requirement } from '../requirements.ts';
 import { frame, macOf, packet, STRANGER } from '../ring/support/frames.ts';
 import { MODES } from '../ring/support/raw_card.ts';
 import { RawLegacy, type LegacyOptions } from '../ring/support/raw_legacy.ts';
-import { WRITE } from '../ring/support/raw_ring.ts';
+import { WRITE } from '../../support/raw_ring.ts';
 import { F } from '../ring/support/registers.ts';
 
 const DEVICE_CONFIG = 20; // MSI-X is off

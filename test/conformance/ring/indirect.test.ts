@@ -7,7 +7,7 @@ import { contents, cut, indirect, readable, RX, submit, TX, writable } from './s
 import { frame, HEADER, packet, STRANGER } from './support/frames.ts';
 import { MODES, RawCard } from './support/raw_card.ts';
 import { F } from './support/registers.ts';
-import { NEXT, WRITE, type Descriptor } from './support/raw_ring.ts';
+import { NEXT, WRITE, type Descriptor } from '../../support/raw_ring.ts';
 
 describe.each(MODES)('%s', (mode) => {
   function started(queueSize = 64) {

@@ -7,7 +7,7 @@ import { requirement } from '../requirements.ts';
 import { frame, macOf, packet, STRANGER } from './support/frames.ts';
 import { MODES } from './support/raw_card.ts';
 import { RawLegacy } from './support/raw_legacy.ts';
-import { WRITE } from './support/raw_ring.ts';
+import { WRITE } from '../../support/raw_ring.ts';
 
 const LEGACY_HEADER = 10;
 

@@ -7,7 +7,7 @@ import { requirement } from '../requirements.ts';
 import { readable, RX, submit, TX } from './support/buffers.ts';
 import { frame, HEADER, packet, STRANGER } from './support/frames.ts';
 import { MODES, RawCard } from './support/raw_card.ts';
-import { RawRing, WRITE } from './support/raw_ring.ts';
+import { RawRing, WRITE } from '../../support/raw_ring.ts';
 import { F } from './support/registers.ts';
 
 describe.each(MODES)('%s', (mode) => {

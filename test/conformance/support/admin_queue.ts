@@ -6,7 +6,7 @@
 //   device-writable  | status 2 | qualifier 2 | reserved 4 | result ...
 import type { Card } from './card.ts';
 import { RawFunction } from './raw_function.ts';
-import type { RawBuffer, RawRing, UsedEntry } from './raw_ring.ts';
+import type { RawBuffer, RawRing, UsedEntry } from '../../support/raw_ring.ts';
 
 export const PATTERN = 0xa5;
 export const SELF = 0;

@@ -4,7 +4,7 @@
 import type { DmaBuffer } from '../../../src/iommufd/dma_buffer.ts';
 import { fromLe, le, SRIOV_GROUP, type AdminQueue, type Answer } from './admin_queue.ts';
 import { NOTIFY, VIRTIO_BAR } from './common_config.ts';
-import { RawRing } from './raw_ring.ts';
+import { RawRing } from '../../support/raw_ring.ts';
 
 export const COMMON_WRITE = 2;
 export const COMMON_READ = 3;
@@ -98,7 +98,7 @@ export class LegacyFunction {
     commands.set('queue_select', index);
     const ring = new RawRing(memory, commands.get('queue_size'), 'legacy');
     this.rings.set(index, ring);
-    commands.set('queue_address', memory.iova(ring.descAt) / 4096);
+    commands.set('queue_address', memory.iova(ring.places.desc) / 4096);
     return ring;
   }
 

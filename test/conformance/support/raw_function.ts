@@ -3,7 +3,7 @@
 import type { DmaBuffer } from '../../../src/iommufd/dma_buffer.ts';
 import { MSIX, type Card, type RegisterPath } from './card.ts';
 import { CommonConfig, featureWords, NOTIFY, VIRTIO_BAR } from './common_config.ts';
-import { RawRing } from './raw_ring.ts';
+import { RawRing } from '../../support/raw_ring.ts';
 
 /** VERSION_1, ACCESS_PLATFORM and ORDER_PLATFORM: what a driver of this card at least accepts. */
 export const BASE_FEATURES: readonly number[] = [32, 33, 36];
@@ -61,9 +61,9 @@ export class RawFunction {
     this.rings.set(index, ring);
     this.common.writeQueue(index, 'queue_size', size);
     if (vector !== undefined) this.common.write('queue_msix_vector', vector);
-    this.writeAddress('queue_desc', ring.descAt);
-    this.writeAddress('queue_driver', ring.availAt);
-    this.writeAddress('queue_device', ring.usedAt);
+    this.writeAddress('queue_desc', ring.places.desc);
+    this.writeAddress('queue_driver', ring.places.avail);
+    this.writeAddress('queue_device', ring.places.used);
     this.common.write('queue_enable', 1);
     return ring;
   }
@@ -117,7 +117,7 @@ export class RawFunction {
   /** Makes the device meet a driver's mistake that it cannot recover from: a head beyond the transmit queue. */
   breakQueue(): void {
     const ring = this.ring(TX);
-    ring.publish(ring.size);
+    ring.offer(ring.size);
     this.kick(TX);
   }
 

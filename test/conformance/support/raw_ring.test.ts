@@ -6,7 +6,7 @@ import { requirement, REQUIREMENTS } from '../requirements.ts';
 import { fromLe, header, le } from './admin_queue.ts';
 import { Card } from './card.ts';
 import { featureBits, featureWords } from './common_config.ts';
-import { RawRing } from './raw_ring.ts';
+import { RawRing } from '../../support/raw_ring.ts';
 
 describe('RawRing', () => {
   it('writes a chain of two descriptors and makes its head available', () => {
@@ -20,15 +20,15 @@ describe('RawRing', () => {
 
     const { u8 } = memory;
     const hex = (at: number, bytes: number): string => Buffer.from(u8.subarray(at, at + bytes)).toString('hex');
-    expect(hex(ring.descAt, 16)).toBe('00200000010000001800000001000100');
-    expect(hex(ring.descAt + 16, 16)).toBe('00300000010000000800000002000200');
-    expect(hex(ring.availAt, 6)).toBe('000001000000');
+    expect(hex(ring.places.desc, 16)).toBe('00200000010000001800000001000100');
+    expect(hex(ring.places.desc + 16, 16)).toBe('00300000010000000800000002000200');
+    expect(hex(ring.places.avail, 6)).toBe('000001000000');
   });
 
   it('takes used entries once, in order', () => {
     const memory = new Card().memoryFor(0, 8192);
     const ring = new RawRing(memory, 4);
-    memory.u8.set([0, 0, 2, 0, 3, 0, 0, 0, 9, 0, 0, 0, 1, 0, 0, 0, 8, 0, 0, 0], ring.usedAt);
+    memory.u8.set([0, 0, 2, 0, 3, 0, 0, 0, 9, 0, 0, 0, 1, 0, 0, 0, 8, 0, 0, 0], ring.places.used);
 
     expect(ring.takeUsed()).toEqual([
       { id: 3, length: 9 },
@@ -40,7 +40,7 @@ describe('RawRing', () => {
   it('puts the used ring of a legacy queue at the next multiple of 4096', () => {
     const ring = new RawRing(new Card().memoryFor(0, 32 << 10), 256, 'legacy');
 
-    expect([ring.availAt - ring.descAt, ring.usedAt - ring.descAt]).toEqual([4096, 8192]);
+    expect([ring.places.avail - ring.places.desc, ring.places.used - ring.places.desc]).toEqual([4096, 8192]);
   });
 });
 

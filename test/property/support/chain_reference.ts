@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a transmit chain means, read once more from virtio 1.4 §2.7.5 and written down as plainly as possible: the bytes
 // of the packet, or every fault of the first descriptor that has one.
-import type { Descriptor } from '../../conformance/ring/support/raw_ring.ts';
+import type { Descriptor } from '../../support/raw_ring.ts';
 
 export type Meaning = { readonly bytes: Uint8Array; readonly hasWritable: boolean } | { readonly faults: string[] };
 

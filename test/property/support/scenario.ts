@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { frame, HEADER, macOf, NO_HEADER, BROADCAST, STRANGER } from '../../conformance/ring/support/frames.ts';
 import { RawCard, type RawCardOptions } from '../../conformance/ring/support/raw_card.ts';
 import type { RawFunction, StartOptions } from '../../conformance/ring/support/raw_function.ts';
-import { WRITE } from '../../conformance/ring/support/raw_ring.ts';
+import { WRITE } from '../../support/raw_ring.ts';
 import { F } from '../../conformance/ring/support/registers.ts';
 
 /** PF and two VFs. */

@@ -5,7 +5,7 @@ import type { ProfileOverrides } from '../../../src/device/profile.ts';
 import { frame, HEADER, macOf, packet, STRANGER } from '../../conformance/ring/support/frames.ts';
 import { RawCard } from '../../conformance/ring/support/raw_card.ts';
 import type { RawFunction } from '../../conformance/ring/support/raw_function.ts';
-import { WRITE, type RawRing } from '../../conformance/ring/support/raw_ring.ts';
+import { WRITE, type RawRing } from '../../support/raw_ring.ts';
 import { F } from '../../conformance/ring/support/registers.ts';
 
 const ADMIN = 3;

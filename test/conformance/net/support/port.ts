@@ -4,7 +4,7 @@
 import { HEADER, NO_HEADER, packet } from '../../ring/support/frames.ts';
 import type { RawCard } from '../../ring/support/raw_card.ts';
 import type { RawFunction } from '../../ring/support/raw_function.ts';
-import { WRITE, type RawRing } from '../../ring/support/raw_ring.ts';
+import { WRITE, type RawRing } from '../../../support/raw_ring.ts';
 import { F } from '../../ring/support/registers.ts';
 
 export interface PortOptions {

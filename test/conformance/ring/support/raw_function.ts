@@ -6,7 +6,7 @@
 import { DEFAULT_IOVA_BASE, DmaBuffer } from '../../../../src/iommufd/dma_buffer.ts';
 import { Ioas } from '../../../../src/iommufd/ioas.ts';
 import type { RawBench } from './raw_bench.ts';
-import { RawRing } from './raw_ring.ts';
+import { RawRing } from '../../../support/raw_ring.ts';
 import { ACKNOWLEDGE, DRIVER, DRIVER_OK, F, FEATURES_OK, NEEDS_RESET, R } from './registers.ts';
 
 export const VIRTIO_BAR = 2;

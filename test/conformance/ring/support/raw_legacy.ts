@@ -6,7 +6,7 @@
 import type { DmaBuffer } from '../../../../src/iommufd/dma_buffer.ts';
 import { Machine, type MachineOptions } from '../../../../src/machine/machine.ts';
 import type { VirtioVfioPci } from '../../../../src/variant/virtio_vfio_pci.ts';
-import { RawRing } from './raw_ring.ts';
+import { RawRing } from '../../../support/raw_ring.ts';
 
 const BAR0 = 0;
 const CONFIG_REGION = 7;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // A split virtqueue built by hand, virtio 1.4 §2.7, tables "Descriptor", "Available Ring" and "Used Ring". It checks
-// nothing and keeps no driver state beyond the next available index, so that broken rings can be built as well as good
-// ones. Numbers are those of the specification.
+// nothing, so that broken rings can be built as well as good ones: describe(), offer() and publish() write what they are
+// told; add() and takeUsed() go through the ring as a driver does. Numbers are those of the specification.
 //
 //   descriptor  le64 addr @0 | le32 len @8 | le16 flags @12 | le16 next @14          16 * n, aligned 16
 //   available   le16 flags @0 | le16 idx @2 | le16 ring[n] @4 | le16 used_event        6 + 2 * n, aligned 2
 //   used        le16 flags @0 | le16 idx @2 | { le32 id, le32 len }[n] @4 | le16 avail_event   6 + 8 * n, aligned 4
-import type { DmaBuffer } from '../../../../src/iommufd/dma_buffer.ts';
+import type { DmaBuffer } from '../../src/iommufd/dma_buffer.ts';
 
 export const NEXT = 1;
 export const WRITE = 2;
@@ -21,6 +21,19 @@ export interface Descriptor {
   readonly len: number;
   readonly flags?: number;
   readonly next?: number;
+}
+
+/** A piece of a chain for add(). */
+export interface RawBuffer {
+  readonly iova: number;
+  readonly length: number;
+  readonly isWritable?: boolean;
+}
+
+/** A used element as takeUsed() returns it. */
+export interface UsedEntry {
+  readonly id: number;
+  readonly length: number;
 }
 
 /** Offsets of the three parts in the driver's memory. */
@@ -57,15 +70,26 @@ export class RawRing {
   readonly memory: DmaBuffer;
   /** What the next published available index counts from. */
   availIdx = 0;
+  private nextDescriptor = 0;
+  private seenIdx = 0;
 
-  constructor(memory: DmaBuffer, size: number, places?: RingPlaces) {
+  /** `legacy`: one block with the used ring at the next multiple of 4096; or where the three parts are to lie. */
+  constructor(memory: DmaBuffer, size: number, layout: 'modern' | 'legacy' | RingPlaces = 'modern') {
     this.memory = memory;
     this.size = size;
-    this.places = places ?? {
-      desc: memory.alloc(16 * size, 16),
-      avail: memory.alloc(6 + 2 * size, 2),
-      used: memory.alloc(6 + 8 * size, 4),
-    };
+    if (layout === 'legacy') {
+      const toUsed = Math.ceil((16 * size + 6 + 2 * size) / 4096) * 4096;
+      const desc = memory.alloc(toUsed + 6 + 8 * size, 4096);
+      this.places = { desc, avail: desc + 16 * size, used: desc + toUsed };
+    } else if (layout === 'modern') {
+      this.places = {
+        desc: memory.alloc(16 * size, 16),
+        avail: memory.alloc(6 + 2 * size, 2),
+        used: memory.alloc(6 + 8 * size, 4),
+      };
+    } else {
+      this.places = layout;
+    }
   }
 
   /** Device addresses of the three parts. */
@@ -81,6 +105,31 @@ export class RawRing {
     this.memory.u8.fill(0, avail, avail + 6 + 2 * this.size);
     this.memory.u8.fill(0, used, used + 6 + 8 * this.size);
     this.availIdx = 0;
+    this.nextDescriptor = 0;
+    this.seenIdx = 0;
+  }
+
+  /** Describes a chain in the next descriptors and makes it available; returns its head. */
+  add(buffers: readonly RawBuffer[]): number {
+    const head = this.nextDescriptor;
+    buffers.forEach(({ iova, length, isWritable }, i) => {
+      const index = (head + i) % this.size;
+      const flags = (i + 1 < buffers.length ? NEXT : 0) | (isWritable === true ? WRITE : 0);
+      this.describe(index, { addr: iova, len: length, flags, next: (index + 1) % this.size });
+    });
+    this.nextDescriptor = (head + buffers.length) % this.size;
+    this.offer(head);
+    return head;
+  }
+
+  /** Elements that came since the last call, oldest first. */
+  takeUsed(): UsedEntry[] {
+    const entries: UsedEntry[] = [];
+    for (; this.seenIdx !== this.usedIdx; this.seenIdx = (this.seenIdx + 1) & 0xffff) {
+      const { id, len } = this.used(this.seenIdx);
+      entries.push({ id, length: len });
+    }
+    return entries;
   }
 
   describe(index: number, descriptor: Descriptor): void {
