@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// `virtfn`: the card, the machine around it, and what one needs to work with both. Drivers by themselves are in
-// `virtfn/guest`, the interface they run on in `virtfn/vfio`.
+// The entry `virtfn` of the package.
+/**
+ * The card, the machine around it, and what one needs to work with both. Drivers by themselves are in `virtfn/guest`, the
+ * interface they run on in `virtfn/vfio`.
+ *
+ * @module virtfn
+ */
 
 // The card: registers, time, outputs, snapshots.
 export { createNic } from './device/nic.ts';
@@ -9,6 +14,7 @@ export type {
   CreateOptions,
   DmaRead,
   DmaWrite,
+  FrameHandler,
   InterruptHandler,
   LinkTraffic,
   MsiMessage,
@@ -16,6 +22,7 @@ export type {
 } from './device/nic.ts';
 export { ConfigError } from './device/config.ts';
 export type { NicConfig, ResolvedConfig } from './device/config.ts';
+export type { OptionProblem } from './device/option_rows.ts';
 export type { AdminInjection, ReadFault } from './device/injection.ts';
 export { lookAheadCycles, profileParameters } from './device/profile.ts';
 export { PROFILES } from './device/profiles.ts';
@@ -24,7 +31,7 @@ export { generateTraffic } from './device/generator.ts';
 export type { GeneratorOperation, GeneratorResult, GeneratorRun } from './device/generator.ts';
 export type { NicMode, ProfileOverrides, ProfileParameter, ProfileUnit, ResolvedProfile } from './device/profile.ts';
 export type { FunctionProfile, NotifyPlace, ProvisionedFunction } from './device/function_profile.ts';
-export type { AdminRecord } from './device/admin_record.ts';
+export type { AdminRecord, ReadLife, ReadLives } from './device/admin_record.ts';
 export type { Counters } from './device/counters.ts';
 export { coreUrl } from './core/wasm_path.ts';
 export type { CoreUrl } from './core/wasm_path.ts';
@@ -37,6 +44,7 @@ export { NicClock } from './device/clock.ts';
 export { Ioas } from './iommufd/ioas.ts';
 export type { MapOptions } from './iommufd/ioas.ts';
 export { DmaBuffer } from './iommufd/dma_buffer.ts';
+export type { WindowMapping } from './iommufd/dma_buffer.ts';
 export type { MemorySource } from './iommufd/memory_source.ts';
 export type { ForeignAnswer, ForeignMemory, LateRead } from './device/foreign.ts';
 export { IommufdContext } from './iommufd/context.ts';
@@ -66,6 +74,7 @@ export { executePlan, machineTarget, makePlan, planText } from './provisioning/p
 export type { Plan, PlanStep, ProvisionTarget } from './provisioning/plan.ts';
 export { FileProblems } from './util/problems.ts';
 export type { Problem } from './util/problems.ts';
+export type { NamedProfiles } from './provisioning/profile.ts';
 
 // The lives of functions: SR-IOV as Linux has it, mediated devices, and one interface for all.
 export { SriovLifecycle } from './provisioning/sriov_lifecycle.ts';
@@ -93,6 +102,7 @@ export type { PcapFrame, SkipHandler } from './wire/frame_reader.ts';
 export { encodePcap, pcapPieces } from './wire/pcap.ts';
 export { Replay } from './machine/replay.ts';
 export type { DriverKind, FrameSource, ReplayOptions, ReplayReport, ReplayTarget, Traffic } from './machine/replay.ts';
+export type { TooLong } from './machine/survey.ts';
 
 // Register blocks by name.
 export { findRegisterBlock, REGISTER_BLOCKS } from './registers/blocks.ts';

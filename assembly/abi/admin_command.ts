@@ -26,8 +26,10 @@ export const COMMAND_DATA = 2; // has data behind the header
 export const COMMAND_MEMBER = 4; // acts on the member that it names
 
 // Commands that Linux asks for together, a bit for each opcode as in the data of LIST_USE
-export const LEGACY_COMMANDS = 0x7c; // the five of legacy access
-export const DEVICE_PARTS_COMMANDS = 0x3e780; // the nine of migration by device parts: all others but MODIFY and QUERY
+/** The five of legacy access, bit n for opcode n. */
+export const LEGACY_COMMANDS = 0x7c;
+/** The nine of migration by device parts, bit n for opcode n: all others but MODIFY and QUERY. */
+export const DEVICE_PARTS_COMMANDS = 0x3e780;
 
 // prettier-ignore
 export const ADMIN_COMMANDS: StaticArray<u32> = [

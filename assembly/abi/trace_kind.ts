@@ -6,10 +6,14 @@
 export const NOBODY = 0xffff; // the root complex, the wire, the card as a whole
 
 // what to record: bits of the trace mask
+/** TLPs. */
 export const MASK_TLP = 1;
-export const MASK_STATE = 2; // registers, queues, jobs, tags, credits
+/** Registers, queues, jobs, tags, credits. */
+export const MASK_STATE = 2;
+/** Frames of every function and of the wire. */
 export const MASK_FRAMES = 4;
-export const MASK_DATA = 8; // TLPs with their payload
+/** TLPs with their payload. */
+export const MASK_DATA = 8;
 
 /** A TLP. time: first symbol on the wire; sub: TLP_*, flags; a: data bytes | tag << 16; b: cycles until it has arrived;
  *  c: address of its first byte (of the data, for completions; register offset for configuration requests);

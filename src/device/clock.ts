@@ -10,6 +10,7 @@ export class NicClock {
     this.nic = nic;
   }
 
+  /** Cycles since the card was made. */
   now(): number {
     return this.nic.now();
   }
@@ -19,6 +20,7 @@ export class NicClock {
     return this.nic.runToOutput();
   }
 
+  /** Lets the card work for so many cycles. */
   advance(cycles: number): void {
     this.nic.advance(this.nic.now() + cycles);
   }

@@ -23,7 +23,15 @@ import { cardCounters, functionCounters, linkTraffic, type Counters } from './co
 import type { LinkTraffic } from './outputs.ts';
 import { MemoryPort } from './ports/memory_port.ts';
 
-export type { AdvanceReason, DmaRead, DmaWrite, InterruptHandler, MsiMessage, LinkTraffic } from './outputs.ts';
+export type {
+  AdvanceReason,
+  DmaRead,
+  DmaWrite,
+  FrameHandler,
+  InterruptHandler,
+  MsiMessage,
+  LinkTraffic,
+} from './outputs.ts';
 
 /** A card. Function 0 is the PF, function n is VF n (member n of the SR-IOV group); those on demand follow the last VF. */
 export class Nic extends MemoryPort {
@@ -38,6 +46,7 @@ export class Nic extends MemoryPort {
     return functionCounters(this.core, fn);
   }
 
+  /** What went over the PCIe link since creation. */
   linkTraffic(): LinkTraffic {
     return linkTraffic(this.core);
   }
@@ -57,6 +66,7 @@ export class Nic extends MemoryPort {
     return takeSnapshot(this.core);
   }
 
+  /** Goes back to a state of snapshot(). Throws NicError SNAPSHOT for one of another build or of a card made otherwise. */
   restore(snapshot: Uint8Array): void {
     putSnapshot(this.core, snapshot);
     this.foreign.forgetLate();

@@ -21,8 +21,11 @@ const CONTROL_BYTES = 0x200;
 
 /** Told of what a program does, and of what the card does in turn. */
 export interface AccessObserver {
+  /** Behind the read of a BAR. */
   read(fn: number, bar: number, offset: number, size: number, value: number): void;
+  /** Before the write to a BAR. */
   write(fn: number, bar: number, offset: number, size: number, value: number): void;
+  /** Behind the read. */
   configRead(fn: number, offset: number, size: number, value: number): void;
   /** After the write. */
   configWrite(fn: number, offset: number, size: number, value: number): void;
@@ -36,6 +39,7 @@ export interface AccessObserver {
   commandsUnknown(): void;
   /** An administration command was answered at once. */
   answered(command: Uint8Array, writable: Uint8Array, usedLength: number): void;
+  /** The card sent an MSI-X message. */
   message(fn: number, vector: number): void;
   /** Nothing is under way between card and host. */
   settled(): void;
@@ -113,23 +117,27 @@ export class FuzzCard {
 
   // ---- register accesses ----------------------------------------------------------------------------------------------
 
+  /** Read of 1, 2 or 4 bytes of a BAR, without the checks of Nic. */
   read(fn: number, bar: number, offset: number, size: number): number {
     const value = this.pins.mmioRead(fn, bar, offset, size) >>> 0;
     if (this.observer !== null) this.observer.read(fn, bar, offset, size, value);
     return value;
   }
 
+  /** Write of 1, 2 or 4 bytes of a BAR, without the checks of Nic. */
   write(fn: number, bar: number, offset: number, size: number, value: number): void {
     if (this.observer !== null) this.observer.write(fn, bar, offset, size, value);
     this.pins.mmioWrite(fn, bar, offset, size, value);
   }
 
+  /** Read of 1, 2 or 4 bytes of configuration space, without the checks of Nic. */
   configRead(fn: number, offset: number, size: number): number {
     const value = this.pins.configRead(fn, offset, size) >>> 0;
     if (this.observer !== null) this.observer.configRead(fn, offset, size, value);
     return value;
   }
 
+  /** Write of 1, 2 or 4 bytes of configuration space, without the checks of Nic. */
   configWrite(fn: number, offset: number, size: number, value: number): void {
     this.pins.configWrite(fn, offset, size, value);
     if (this.observer !== null) this.observer.configWrite(fn, offset, size, value);
@@ -172,10 +180,12 @@ export class FuzzCard {
     return (status & STATUS_DEVICE_NEEDS_RESET) !== 0 || (status & STATUS_DRIVER_OK) === 0;
   }
 
+  /** May the function send requests: is Bus Master Enable set? */
   isMaster(fn: number): boolean {
     return this.u8[FUNCTION_BLOCKS + fn * FN.STRIDE + FN.BUS_MASTER] === 1;
   }
 
+  /** Is a frame from the wire still on its way in? */
   isWireBusy(): boolean {
     return this.u32[CTL.WIRE_IN_BYTES >> 2] !== 0;
   }

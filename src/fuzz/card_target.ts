@@ -20,6 +20,7 @@ import { ThoroughCheck } from './thorough.ts';
 /** What the card is fuzzed by. */
 export type CardTargetName = 'regs' | 'rings' | 'admin' | 'legacy';
 
+/** Names of the targets whose inputs are programs for the card. */
 export const CARD_TARGETS: readonly CardTargetName[] = ['regs', 'rings', 'admin', 'legacy'];
 
 const WEIGHTS: Readonly<Record<CardTargetName, OpWeights>> = {

@@ -71,6 +71,7 @@ export class Fuzzer {
     if (this.corpus.length === 0) this.corpus.push(...inputs);
   }
 
+  /** How far the run is now. */
   progress(): FuzzProgress {
     const { executions, edges } = this;
     return { executions, edges, corpus: this.corpus.length, findings: this.findings.length };

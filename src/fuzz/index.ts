@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// `virtfn/fuzz`: the targets of `virtfn fuzz`, its loop, and what one needs to bring a target of one's own, a driver under
-// test against the card for instance.
+// The entry `virtfn/fuzz` of the package.
+/**
+ * The targets of `virtfn fuzz`, its loop, and what one needs to bring a target of one's own, a driver under test against the
+ * card for instance.
+ *
+ * @module virtfn/fuzz
+ */
 import { checkCreate, type CreateOptions } from '../device/nic.ts';
 import { UsageError } from '../util/errors.ts';
 import { CARD_TARGETS, CardTarget, type CardTargetName } from './card_target.ts';
@@ -12,6 +17,7 @@ export { CARD_TARGETS, CardTarget } from './card_target.ts';
 export type { CardTargetName } from './card_target.ts';
 export { Fuzzer, minimise } from './engine.ts';
 export type { Finding, FuzzOptions, FuzzProgress } from './engine.ts';
+export type { Random } from './generate.ts';
 export { FuzzCard } from './card.ts';
 export type { AccessObserver } from './card.ts';
 export { decodeProgram, encodeProgram } from './program.ts';

@@ -43,6 +43,7 @@ export const OP = {
   queueReset: 25,
 } as const;
 
+/** What an operation of a program does. */
 export type OpName = keyof typeof OP;
 
 export const OP_NAMES = Object.keys(OP) as OpName[];

@@ -41,6 +41,7 @@ export const ADMIN_BYTES = 64;
 /** Descriptors of the longest chain: header, data, status, result. No chain may be longer than its queue (§2.7.5.3.1). */
 export const ADMIN_CHAIN = 4;
 
+/** How much an admin client sets aside, and how long it waits. */
 export interface AdminClientOptions {
   /** Most commands in flight, up to 32768; default 64. */
   readonly slots?: number;
@@ -229,18 +230,22 @@ export class AdminClient {
     return slot;
   }
 
+  /** Is the command of a slot answered? */
   isDone(slot: number): boolean {
     return this.state[slot] === DONE;
   }
 
+  /** Status of an answered command: 0, or a Linux error number. */
   status(slot: number): number {
     return this.u16[(this.slotsAt + slot * SLOT_BYTES + SLOT_STATUS + ADMIN_RESULT_STATUS) >>> 1]!;
   }
 
+  /** Status qualifier of an answered command: why it failed. */
   qualifier(slot: number): number {
     return this.u16[(this.slotsAt + slot * SLOT_BYTES + SLOT_STATUS + ADMIN_RESULT_STATUS_QUALIFIER) >>> 1]!;
   }
 
+  /** Bytes of result that the device wrote. */
   resultLength(slot: number): number {
     return this.written[slot]!;
   }

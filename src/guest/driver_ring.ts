@@ -7,6 +7,7 @@
 
 /** How a driver tells the device that it made buffers available. */
 export interface Doorbell {
+  /** Available buffer notification of a queue. */
   notify(queue: number): void;
 }
 

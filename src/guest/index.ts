@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Guest-side drivers: what runs on top of a VfioDevice, in the order in which one would build it up.
+// The entry `virtfn/guest` of the package.
+/**
+ * Guest-side drivers: what runs on top of a VfioDevice, in the order in which one would build it up.
+ *
+ * @module virtfn/guest
+ */
 export { AdminClient } from './admin_client.ts';
 export type { AdminClientOptions, AdminResult } from './admin_client.ts';
 export { DEVICE_PARTS_COMMANDS, LEGACY_COMMANDS } from '../../assembly/abi/admin_command.ts';
@@ -7,6 +12,7 @@ export { ControlQueue } from './control_queue.ts';
 export { DeviceFaultError } from './device_fault.ts';
 export type { DeviceFaultCode } from './device_fault.ts';
 export type { Doorbell, DriverRing } from './driver_ring.ts';
+export type { FeatureSet } from './features.ts';
 export { RxQueue, TxQueue } from './net_queues.ts';
 export type { NetQueueLayout, NetStatistics, ReceiveHandler, RxQueueOptions, TxQueueOptions } from './net_queues.ts';
 export { probeVirtioPci } from './pci_probe.ts';

@@ -22,6 +22,7 @@ const MAX_MERGED_BYTES = 0x10000;
  */
 export type ReceiveHandler = (bytes: Uint8Array, offset: number, length: number) => void;
 
+/** How the virtio-net header lies before a frame. */
 export interface NetQueueLayout {
   /** 12, or 10 for a legacy device without mergeable buffers. */
   readonly headerBytes: number;
@@ -79,6 +80,7 @@ class FrameBuffers {
   }
 }
 
+/** What a transmit queue is made of. */
 export interface TxQueueOptions extends NetQueueLayout {
   readonly maxFrameBytes: number;
   /** Interrupts for every used buffer; otherwise only while the ring is full, and used buffers are reclaimed on send. */
@@ -214,6 +216,7 @@ export class TxQueue {
   }
 }
 
+/** What a receive queue is made of. */
 export interface RxQueueOptions extends NetQueueLayout {
   /** VIRTIO_NET_F_MRG_RXBUF: a packet may span buffers. */
   readonly isMergeable: boolean;

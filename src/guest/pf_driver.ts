@@ -13,6 +13,7 @@ import { Sriov, SRIOV_OPTIONS, type SriovOptions } from './sriov.ts';
 import { VIRTIO_MODERN_OPTIONS, VirtioModern, type VirtioModernOptions } from './virtio_modern.ts';
 import { VIRTIO_NET_OPTIONS, VirtioNet, type VirtioNetOptions } from './virtio_net.ts';
 
+/** How the PF is driven: its network device, its VFs, its admin queue. */
 export interface PfDriverOptions extends Omit<VirtioNetOptions, 'admin'>, SriovOptions, VirtioModernOptions {
   /** Admin commands to use where the device lists them; the default is Linux's with legacy support, 0x3e7fc. */
   readonly wantedCommands?: number;

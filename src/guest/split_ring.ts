@@ -36,6 +36,7 @@ const TWO_TO_32 = 0x1_0000_0000;
 const PAGE = 4096;
 const CACHE_LINE = 64;
 
+/** What a split ring is made of. */
 export interface SplitRingOptions {
   /** Virtqueue index, for messages. */
   readonly queue: number;

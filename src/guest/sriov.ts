@@ -40,6 +40,7 @@ const DISABLE_WAIT_MS = 1000;
 const ALL_ONES = 0xffffffff;
 const TWO_TO_32 = 0x1_0000_0000;
 
+/** How VFs are switched. */
 export interface SriovOptions {
   /** Length of a millisecond in cycles; 0, the default, leaves the waits out. */
   readonly cyclesPerMs?: number;
@@ -134,6 +135,7 @@ export class Sriov {
     this.updateBar(placed);
   }
 
+  /** Turns VFs on and gives them 100 ms, if a millisecond has a length. Throws VfioError EIO or ENODEV for a bad capability. */
   enable(numVfs: number): void {
     const initialVfs = this.read(PCI_SRIOV_INITIAL_VF, 2);
     if (initialVfs > this.totalVfs || (!this.canMigrate && initialVfs !== this.totalVfs)) {
@@ -150,6 +152,7 @@ export class Sriov {
     this.numVfs = numVfs;
   }
 
+  /** Turns all VFs off and gives them a second, if a millisecond has a length. */
   disable(): void {
     this.control &= ~(PCI_SRIOV_CTRL_VFE | PCI_SRIOV_CTRL_MSE);
     this.write(PCI_SRIOV_CTRL, 2, this.control);

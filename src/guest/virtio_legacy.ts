@@ -98,10 +98,12 @@ export class VirtioLegacy {
     this.status();
   }
 
+  /** Device status; a read of the register. */
   status(): number {
     return this.device.read(BAR0, LEGACY_DEVICE_STATUS, 1);
   }
 
+  /** Sets a bit of the device status and keeps the others. */
   addStatus(bit: number): void {
     this.setStatus(this.status() | bit);
   }
@@ -123,6 +125,7 @@ export class VirtioLegacy {
     if (unwanted.length > 0) this.device.write(BAR0, LEGACY_DRIVER_FEATURES, 4, this.features);
   }
 
+  /** Was the feature agreed on? */
   hasFeature(bit: number): boolean {
     return bit < 32 && ((this.features >>> bit) & 1) === 1;
   }
@@ -151,6 +154,7 @@ export class VirtioLegacy {
     throw failure!;
   }
 
+  /** The driver is ready: the device may use its queues. */
   driverOk(): void {
     this.addStatus(STATUS_DRIVER_OK);
   }
@@ -179,11 +183,13 @@ export class VirtioLegacy {
     for (let i = 0; i < data.length; i++) data[i] = this.device.read(BAR0, this.configBase() + offset + i, 1);
   }
 
+  /** Two bytes of the device configuration, low byte first, a read for each. */
   readConfig16(offset: number): number {
     const low = this.device.read(BAR0, this.configBase() + offset, 1);
     return low | (this.device.read(BAR0, this.configBase() + offset + 1, 1) << 8);
   }
 
+  /** Writes the device configuration byte by byte. */
   writeConfigBytes(offset: number, data: Uint8Array): void {
     for (let i = 0; i < data.length; i++) this.device.write(BAR0, this.configBase() + offset + i, 1, data[i]!);
   }

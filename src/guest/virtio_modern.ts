@@ -107,6 +107,7 @@ export interface QueuePlan extends VectorUser {
 /** What a driver wants of the admin queue; the device says where it is, at or beyond num_queues perhaps. */
 export type AdminQueuePlan = Omit<QueuePlan, 'index' | 'isAdmin'>;
 
+/** How a function is driven, whatever its class. */
 export interface VirtioModernOptions {
   /** Status reads after which a reset counts as failed. */
   readonly resetPollLimit?: number;
@@ -165,6 +166,7 @@ export class VirtioModern {
     throw new DeviceFaultError('DEVICE_SILENT', `device_status does not reach 0 in ${this.resetPollLimit} reads`);
   }
 
+  /** device_status; a read of the register. */
   status(): number {
     return this.read(COMMON_DEVICE_STATUS, 1);
   }
@@ -197,6 +199,7 @@ export class VirtioModern {
     }
   }
 
+  /** Was the feature agreed on? */
   hasFeature(bit: number): boolean {
     return hasFeature(this.features, bit);
   }
@@ -247,6 +250,7 @@ export class VirtioModern {
     throw failure!;
   }
 
+  /** The driver is ready: the device may use its queues. */
   driverOk(): void {
     this.addStatus(STATUS_DRIVER_OK);
   }
@@ -271,6 +275,7 @@ export class VirtioModern {
     return this.device.read(config.bar, config.offset + offset, size);
   }
 
+  /** Writes one register of the device configuration structure. Throws VfioError ENODEV where there is none. */
   writeConfig(offset: number, size: AccessSize, value: number): void {
     const config = this.deviceConfig();
     this.device.write(config.bar, config.offset + offset, size, value);

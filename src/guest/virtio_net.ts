@@ -69,6 +69,7 @@ export const DEFAULT_MTU = 1500;
 const QUEUE_PAIRS_MAX = 0x8000;
 export const MIN_MTU = 68;
 
+/** How the network device is driven. */
 export interface VirtioNetOptions {
   readonly onReceive?: ReceiveHandler;
   /** Called after a configuration change that moved the link. */

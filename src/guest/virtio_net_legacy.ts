@@ -56,8 +56,10 @@ const CONTROL_QUEUE = 2;
 /** Class and command, data, ack. */
 const CONTROL_BUFFERS = 3;
 
+/** How the network device is driven through its legacy interface. */
 export interface VirtioNetLegacyOptions {
   readonly onReceive?: ReceiveHandler;
+  /** Called after a configuration change that moved the link. */
   readonly onLinkChange?: (isUp: boolean) => void;
   /** MSI-X interrupts, the default; otherwise poll() looks for work, and the device configuration stays at 20. */
   readonly wantsMsix?: boolean;
@@ -119,6 +121,7 @@ export class VirtioNetLegacy {
     }
   }
 
+  /** Resets the device and takes its queues and interrupts back; start() brings it up again. */
   stop(): void {
     this.transport.shutdown();
     this.isLinkUp = false;
@@ -136,6 +139,7 @@ export class VirtioNetLegacy {
     return this.rx === null ? 0 : this.rx.poll();
   }
 
+  /** What the queues have done since start(). */
   statistics(): NetStatistics {
     return sumStatistics(this.rx === null ? [] : [this.rx], this.tx === null ? [] : [this.tx]);
   }

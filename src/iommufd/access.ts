@@ -31,6 +31,7 @@ interface Pin {
   readonly areas: readonly Area[];
 }
 
+/** An access: a driver that reads, writes and pins the memory of an IOAS on behalf of a device without DMA of its own. */
 export class IommufdAccess extends IommufdObject implements PinHolder {
   private readonly nic: Nic;
   private readonly ops: AccessOps;

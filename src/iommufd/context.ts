@@ -75,6 +75,10 @@ const owners = new WeakMap<Nic, Map<number, IommufdContext>>();
 
 const ADDRESS_BITS = 48;
 
+/**
+ * An open /dev/iommu: IOASes, page tables, and the devices and accesses that are bound to it. Ids are those of its objects;
+ * what the kernel refuses throws VfioError with its error number.
+ */
 export class IommufdContext {
   private readonly nic: Nic;
   private readonly objects = new ObjectTable();

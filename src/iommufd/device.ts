@@ -58,6 +58,7 @@ interface Attachment {
   hwpt: Hwpt;
 }
 
+/** A function bound to an iommufd, with the page tables that its requests go through, by PASID or without one. */
 export class IommufdDevice extends IommufdObject {
   readonly requesterId: number;
   private readonly port: DmaPort;

@@ -53,6 +53,7 @@ export class DmaBuffer {
     return offset;
   }
 
+  /** Address by which the device reaches byte `offset` of the block. */
   iova(offset: number): number {
     return this.base + offset;
   }

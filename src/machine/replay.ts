@@ -23,6 +23,7 @@ export type DriverKind = 'legacy' | 'modern';
 /** Where the frames go. */
 export type ReplayTarget = 'vf' | 'wire';
 
+/** How frames are sent through a card. */
 export interface ReplayOptions extends TimingChoice {
   readonly via: DriverKind;
   /** VF 2's driver, the default, or the wire port. */
@@ -171,6 +172,7 @@ export class Replay {
     }
   }
 
+  /** What came of it. Throws NicError REPLAY before frames() was taken to its end. */
   report(): ReplayReport {
     const { machine, check } = this;
     if (machine === null) throw new NicError('REPLAY', 'nothing has been replayed yet; take all frames() first');

@@ -9,6 +9,7 @@ import { linkTypeName, linkTypeRemedy } from '../wire/link_type.ts';
 export interface FrameSource {
   /** For messages. */
   readonly name?: string;
+  /** The frames from the first on; `onSkip` is told of those of other link types. */
   frames(onSkip?: SkipHandler): Iterable<PcapFrame>;
 }
 

@@ -35,6 +35,7 @@ const CARD_OPTIONS = [
   'legacy',
 ] as const satisfies readonly (keyof NicConfig)[];
 
+/** The options of a card that a file of one may give. */
 export type CardOptions = Pick<NicConfig, (typeof CARD_OPTIONS)[number]>;
 
 const SCHEMA = 'virtfn.card/1';

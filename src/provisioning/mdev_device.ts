@@ -87,6 +87,7 @@ export class MdevDevice {
     return this.node!.open();
   }
 
+  /** The removal as steps; for a second caller, waiting until the first is through. */
   *removal(): Steps {
     if (this.isBeingRemoved) {
       yield () => this.state === 'absent';
@@ -102,6 +103,7 @@ export class MdevDevice {
     this.onGone();
   }
 
+  /** Behind a reset of the PF: makes its function again. */
   restore(): void {
     this.core?.restore();
   }

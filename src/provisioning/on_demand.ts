@@ -20,6 +20,7 @@ const FIRST_PASID = 1;
 const LAST_PASID = 0xf_ffff;
 const OWN_TYPE = { id: 'virtfn-net', name: 'virtio-net', description: 'as its profile says' };
 
+/** What the host has for functions on demand. */
 export interface OnDemandOptions {
   /** Highest PASID that the host gives out. Default 2^20 - 1. */
   readonly lastPasid?: number;

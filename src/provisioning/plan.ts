@@ -12,6 +12,7 @@ import { below, FileProblems, type Problem } from '../util/problems.ts';
 /** A card, and who switches its VFs. */
 export interface ProvisionTarget {
   readonly nic: Nic;
+  /** VFs that are enabled. */
   numVfs(): number;
   /** As writing sriov_numvfs. */
   setNumVfs(count: number): void;

@@ -67,6 +67,7 @@ export class VfioNode implements OpenedNode {
     return this.files.size;
   }
 
+  /** Opens the node once more; the file is good for nothing until it is bound. */
   open(): VfioFile {
     this.lifecycle.step('open');
     const file = new VfioFile(this);

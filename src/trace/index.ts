@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Trace files: what a card recorded as VCD, Perfetto timeline, and pcapng of frames and TLPs.
+// The entry `virtfn/trace` of the package.
+/**
+ * Trace files: what a card recorded as VCD, Perfetto timeline, and pcapng of frames and TLPs.
+ *
+ * @module virtfn/trace
+ */
 export { framePieces } from './pcapng.ts';
 export { tlpPieces } from './nettlp.ts';
 export { perfettoPieces } from './timeline.ts';

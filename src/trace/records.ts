@@ -15,6 +15,7 @@ export interface TracedCard {
   readonly vfs?: number;
   /** The PF's administration queue; -1 if there is none. */
   readonly adminQueue: number;
+  /** Bus, device and function number of a function, `bus << 8 | device << 3 | function`. */
   routingId(fn: number): number;
   /** Units that the sender of a pool CREDIT_* may have out; undefined where it is infinite or not known. */
   creditLimit?(pool: number): number | undefined;

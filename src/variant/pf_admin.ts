@@ -12,6 +12,7 @@ export interface PfAdminResult {
   readonly result: Uint8Array;
 }
 
+/** The admin queue of a PF as the variant driver uses it for a VF. */
 export interface PfAdmin {
   /** Bit n: the PF driver told the device that it uses opcode n. */
   readonly supportedCommands: number;

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// `virtfn/vfio`: the interface by which drivers hold a function, and the functions of a card behind it. Numbers are those
-// of linux/vfio.h.
+// The entry `virtfn/vfio` of the package.
+/**
+ * The interface by which drivers hold a function, and the functions of a card behind it. Numbers are those of linux/vfio.h.
+ *
+ * @module virtfn/vfio
+ */
 export {
   VFIO_DEVICE_FLAGS_PCI,
   VFIO_DEVICE_FLAGS_RESET,

@@ -89,15 +89,17 @@ describe('the files', () => {
 describe('the types', () => {
   // Every entry at once; a type that is not exported, or one of lib.dom, is an error.
   const everything = `
-    import { createNic, ConfigError, coreUrl, type AdminInjection, type ReadFault, type CoreModule } from 'virtfn';
+    import { createNic, ConfigError, coreUrl, type AdminInjection, type FrameHandler, type ReadFault, type CoreModule } from 'virtfn';
     import { VfioPci } from 'virtfn/vfio';
     import * as guest from 'virtfn/guest';
     import { Fuzzer } from 'virtfn/fuzz';
     import { TRACE_MASK_FRAMES, tracedCard, traceRecords, vcdPieces } from 'virtfn/trace';
     const fault: ReadFault = 'lost';
     declare const answer: AdminInjection;
+    const onFrame: FrameHandler = (frame, fn) => void (frame.length + fn);
     export function used(module: CoreModule): unknown[] {
       const nic = createNic({}, { module });
+      nic.onFrame(onFrame);
       nic.injectReadFault(fault);
       nic.injectAdminStatus(answer);
       nic.startTrace(TRACE_MASK_FRAMES);

@@ -44,6 +44,7 @@ export abstract class Card {
     return 1 + this.config.totalVfs + this.config.onDemandFunctions;
   }
 
+  /** Bus, device and function number, `bus << 8 | device << 3 | function`. Throws NicError FUNCTION where there is no such function. */
   routingId(fn: number): number {
     return this.u32[(this.functionBase(fn) + FN.ROUTING_ID) >> 2]!;
   }

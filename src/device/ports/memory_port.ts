@@ -35,6 +35,7 @@ export abstract class MemoryPort extends FunctionPort {
     return this.iommu.allocate(this.config.identityDma ? this.functions() : 0);
   }
 
+  /** Takes all mappings out of an address space, which allocateIoas() may then give again. Throws NicError IOAS, or OUTSIDE. */
   freeIoas(ioas: number): void {
     this.checkInside();
     this.iommu.check(ioas);

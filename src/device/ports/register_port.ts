@@ -51,6 +51,7 @@ export abstract class RegisterPort extends OutputPort {
     return value;
   }
 
+  /** Configuration write of 1, 2 or 4 aligned bytes. */
   configWrite(fn: number, offset: number, size: number, value: number): void {
     if (fn >>> 0 > this.lastFn || !isAccess(offset, size)) this.refuse(fn, offset, size);
     try {

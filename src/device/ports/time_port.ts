@@ -67,6 +67,7 @@ export abstract class TimePort extends RegisterPort {
     this.trace.start(mask);
   }
 
+  /** Records nothing from now on; what was recorded stays to be taken. */
   stopTrace(): void {
     this.trace.stop();
   }
