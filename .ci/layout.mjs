@@ -13,6 +13,7 @@ const { outputFiles } = await build({
     contents: `
       export { generatedFiles } from './src/layout/generate.ts';
       export { STORED_VALUES } from './src/layout/hash.ts';
+      export { layoutFaults } from './src/layout/resolve.ts';
       export { TABLE } from './src/layout/table.ts';`,
     resolveDir: '.',
   },
@@ -20,10 +21,15 @@ const { outputFiles } = await build({
   format: 'esm',
   write: false,
 });
-const { generatedFiles, STORED_VALUES, TABLE } = await import(
+const { generatedFiles, layoutFaults, STORED_VALUES, TABLE } = await import(
   `data:text/javascript,${encodeURIComponent(outputFiles[0].text)}`
 );
 
+const faults = layoutFaults(TABLE);
+if (faults.length > 0) {
+  console.error(faults.map((fault) => `layout: ${fault}`).join('\n'));
+  process.exit(1);
+}
 for (const [file, text] of generatedFiles(TABLE, STORED_VALUES)) {
   if (readIfThere(file) === text) continue;
   writeFileSync(file, text);
