@@ -8,6 +8,7 @@ import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
+import { makeProgram } from '../../src/cli/program.ts';
 import { createNic, Machine } from '../../src/index.ts';
 import { readRepoFile, repoFiles, repoPath } from '../support/repo.ts';
 
@@ -92,6 +93,17 @@ describe('programs in the text', () => {
   });
 });
 
+describe('docs/recipes.md', () => {
+  it('names files and folders that exist', () => {
+    const paths = [...readRepoFile('docs/recipes.md').matchAll(/`((?:assembly|src|test)\/[\w./]+)`/g)].map(
+      ([, path]) => path!,
+    );
+
+    expect(paths.length).toBeGreaterThan(20);
+    expect(paths.filter((path) => !existsSync(repoPath(path)))).toEqual([]);
+  });
+});
+
 describe('README.md', () => {
   it('names every entry point of the package', () => {
     const { exports } = JSON.parse(readRepoFile('package.json')) as { exports: Readonly<Record<string, unknown>> };
@@ -101,6 +113,13 @@ describe('README.md', () => {
 
     expect(names).toContain('virtfn/trace');
     for (const name of names) expect(readRepoFile('README.md')).toContain(`\`${name}\``);
+  });
+
+  it('has a line for every verb of the program', () => {
+    const text = readRepoFile('README.md');
+
+    const verbs = makeProgram().commands.map((verb) => verb.name());
+    expect(verbs.filter((verb) => !new RegExp(`^\\| \`${verb}[ \`]`, 'm').test(text))).toEqual([]);
   });
 
   it('says what a VF costs', () => {
