@@ -199,8 +199,10 @@ export class Differential implements AccessObserver {
     }
     if (touches(COMMAND, 2)) this.register(fn, COMMAND, this.now(fn, COMMAND));
     if (touches(MSIX_CONTROL, 2)) this.register(fn, MSIX_CONTROL, this.now(fn, MSIX_CONTROL));
-    if (fn === 0 && touches(SRIOV_NUM_VFS, 2)) this.register(0, SRIOV_NUM_VFS, this.now(0, SRIOV_NUM_VFS));
-    if (fn === 0 && touches(SRIOV_CONTROL, 2)) this.register(0, SRIOV_CONTROL, this.now(0, SRIOV_CONTROL));
+    if (fn !== 0) return;
+    const mayReset = touches(CAP_PM + 4, 2); // on its way from D3hot to D0, which takes the VFs away
+    if (mayReset || touches(SRIOV_NUM_VFS, 2)) this.register(0, SRIOV_NUM_VFS, this.now(0, SRIOV_NUM_VFS));
+    if (mayReset || touches(SRIOV_CONTROL, 2)) this.register(0, SRIOV_CONTROL, this.now(0, SRIOV_CONTROL));
   }
 
   /** A function level reset was written. */

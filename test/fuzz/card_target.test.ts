@@ -163,3 +163,21 @@ describe('the engine', () => {
     expect(digests[2]).not.toBe(digests[0]);
   });
 });
+
+// inputs that broke a rule, as they were made small
+describe('an input that was a finding', () => {
+  it.each([
+    [
+      'CARD-08 buffers come that a frame in work still has',
+      'rings',
+      '000000000000000000000000000000000e0007000000000000000000000000000e000700000000000000004000000000110000000000000000000000000000000e00070000000000000000400000000011000000dc0500000000000000000000',
+    ],
+    [
+      'a VF is reset that the PF took away on its way out of D3hot',
+      'admin',
+      '00000000000000000000000000000000010000004400000017000000000000000100000044000000000000000000000012010000000000000000000000000000',
+    ],
+  ] as const)('%s', (_, target, input) => {
+    expect(new CardTarget(target).check(Buffer.from(input, 'hex'))).toBeNull();
+  });
+});

@@ -13,7 +13,8 @@ import { CliProgram } from '../support/cli_program.ts';
 import { PATIENCE_MS } from '../support/patience.ts';
 import { readRepoFile, repoFiles, repoPath } from '../support/repo.ts';
 
-const DOCUMENTS = ['README.md', ...repoFiles('docs', '.md')];
+// recipes are for a checkout that is being changed
+const DOCUMENTS = ['README.md', ...repoFiles('docs', '.md')].filter((name) => name !== 'docs/recipes.md');
 
 const BUILDS = 'installs or builds this checkout, or runs its tests';
 const ROOT = 'needs root, or an interface of this machine';

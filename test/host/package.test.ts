@@ -65,7 +65,9 @@ describe('the files', () => {
     );
 
     expect(links.length).toBeGreaterThan(100);
-    expect(links.filter(({ to }) => !files.some((path) => path === to || path.startsWith(`${to}/`)))).toEqual([]);
+    // what the recipes change is not in the package, nor are they
+    const ofPackage = links.filter(({ to }) => to !== 'docs/recipes.md');
+    expect(ofPackage.filter(({ to }) => !files.some((path) => path === to || path.startsWith(`${to}/`)))).toEqual([]);
   });
 
   it("are those of today's sources, without maps to sources that are not there", () => {
