@@ -187,8 +187,8 @@ const FEATURES = ['simd', 'bulk-memory', 'sign-ext', 'mutable-globals', 'nontrap
 function inlineCalls(folder, name) {
   const file = join(folder, `${name}.wasm`);
   const limits = [
-    '--always-inline-max-function-size=60',
-    '--flexible-inline-max-function-size=300',
+    '--always-inline-max-function-size=80',
+    '--flexible-inline-max-function-size=500',
     '--one-caller-inline-max-function-size=1000',
     '--inline-functions-with-loops',
   ];
