@@ -19,8 +19,7 @@ import { makeReady, pickQueue } from '../virtio/visit.ts';
 import { finishSignal } from '../virtio/signal.ts';
 import { frameSent } from '../net/wire.ts';
 import { arriveWrite } from './router.ts';
-import { isRunnable } from '../virtio/queue.ts';
-import { continueJob, serviceQueue, visit } from './service.ts';
+import { continueJob, retryFetch, serviceQueue, visit } from './service.ts';
 
 /** Runs one event that was taken off the wheel. */
 export function dispatch(node: usize): void {
@@ -62,7 +61,7 @@ export function dispatch(node: usize): void {
     case EV.JOB_STEP:
       if (load<u32>(a0, DMA.GENERATION) != a1) return;
       store<u8>(a0, 0, JOB.BUSY);
-      if (isRunnable(load<u32>(a0, JOB.QUEUE))) continueJob(a0);
+      retryFetch(a0);
       serviceQueue(load<u32>(a0, JOB.QUEUE));
       return;
     case EV.QUEUE:

@@ -150,6 +150,12 @@ function stepOldest(job: usize, kind: u32): bool {
   }
 }
 
+/** A job that found no list or no buffer tries again, if its queue may still be served. Most steps are of other jobs. */
+export function retryFetch(job: usize): void {
+  const state = load<u8>(job, JOB.STATE);
+  if ((state == JOB_WALK || state == JOB_LEND) && isRunnable(load<u32>(job, JOB.QUEUE))) continueJob(job);
+}
+
 /** Fetch side of a transmit, control or admin job: chain, then data. */
 export function continueJob(job: usize): void {
   const state = load<u8>(job, JOB.STATE);
