@@ -151,6 +151,11 @@ function main(): void {
     return;
   }
   if (values.against !== undefined) {
+    if (values.json !== undefined) {
+      process.stderr.write('bench: --json has no report for --against; leave one of them out\n');
+      process.exitCode = 2;
+      return;
+    }
     compare(values.against, names, values.smoke);
     return;
   }

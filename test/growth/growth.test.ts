@@ -55,15 +55,17 @@ function after(file: string, find: string, added: string): Place {
   return { file, find, replace: find + added };
 }
 
+const PARTS = [RING, ADMIN_COMMAND, CONTROL_COMMAND];
+const grown = grownCore({
+  files: Object.assign({}, ...PARTS.map(({ files }) => files)) as Growth['files'],
+  places: PARTS.flatMap(({ places }) => places),
+});
+
 describe.each(['functional', 'timed'] as const)('a grown card, %s', (mode) => {
   let machine: Machine;
 
   beforeAll(async () => {
-    const parts = [RING, ADMIN_COMMAND, CONTROL_COMMAND];
-    const module = await grownCore({
-      files: Object.assign({}, ...parts.map(({ files }) => files)) as Growth['files'],
-      places: parts.flatMap(({ places }) => places),
-    });
+    const module = await grown;
     machine = new Machine({ mode, totalVfs: 4, numVfs: 4, pf: { makeRing: makePlainRing } }, { module });
   });
 
