@@ -5,20 +5,19 @@ import { ARENA_BASE } from './abi/state_map.ts';
 import * as CTL from './abi/control.ts';
 import { NONE } from './abi/state_value.ts';
 import { bindFunction, ioasClear, ioasDirty, ioasMap, ioasTrack, ioasUnmap } from './host/address_space.ts';
+import { isOutside } from './host/side.ts';
 import { nextWriteEffect } from './host/write_queue.ts';
 import { functionAt } from './mem/arena.ts';
 import { applyVectors } from './nic/profile.ts';
 import { createCard, memoryBytes } from './nic/topology.ts';
+import { hostConfigRead, hostConfigWrite, hostRead, hostWrite, isWayFull } from './nic/access.ts';
+import { requestConfigWrite as requestWrite, requestRead as request } from './nic/request.ts';
 import {
   advanceTo,
   FOREVER,
   hostAnswer,
-  hostConfigRead,
-  hostConfigWrite,
   hostCreateFunction,
   hostDestroyFunction,
-  hostRead,
-  hostWrite,
   settleRequests,
   wireReceive,
 } from './nic/run.ts';
@@ -26,9 +25,11 @@ import { decodeAddress, functionByRoutingId } from './nic/router.ts';
 import { isReadWanted } from './pcie/completions.ts';
 import { creditsTaken } from './pcie/credits.ts';
 import { startGenerator } from './pcie/generator.ts';
-import { answerOwed, isOwed, targetOf } from './pcie/owed_reads.ts';
+import { answerOwed, isOwed, nextDeadline, targetOf } from './pcie/owed_reads.ts';
 import { setLink } from './net/config.ts';
 import { NEVER, nextEventTime } from './sim/scheduler.ts';
+import { isFunctional } from './sim/time.ts';
+import { TRACE_SPACE_CONFIG } from './virtio/state_trace.ts';
 
 /** Bytes of memory that a card with so many functions needs, before it is created; `hold` as in CFG.RECEIVE_HOLD_BYTES. */
 export function memoryNeeded(functions: u32, window: u32, hold: u32): u32 {
@@ -58,6 +59,28 @@ export function configWrite(fn: u32, offset: u32, size: u32, value: u32): void {
   hostConfigWrite(fn, offset, size, value);
 }
 
+/**
+ * Memory read in a BAR, without waiting for its completion, which is an output: the tag that it has, NONE if all are in use.
+ */
+export function requestRead(fn: u32, bar: u32, offset: u32, size: u32): u32 {
+  return request(fn, bar, offset, size);
+}
+
+/** The same of configuration space. */
+export function requestConfigRead(fn: u32, offset: u32, size: u32): u32 {
+  return request(fn, TRACE_SPACE_CONFIG, offset, size);
+}
+
+/** Configuration write, likewise; its completion has no value. */
+export function requestConfigWrite(fn: u32, offset: u32, size: u32, value: u32): u32 {
+  return requestWrite(fn, offset, size, value);
+}
+
+/** Would mmioWrite() have to let time pass, because there is no room for another write under way? */
+export function isWriteHeldUp(): bool {
+  return !isFunctional() && isWayFull();
+}
+
 /** Current time in cycles. */
 export function now(): f64 {
   return <f64>load<u64>(CTL.NOW);
@@ -68,9 +91,9 @@ export function advance(until: f64, stopOnOutput: bool): i32 {
   return advanceTo(<u64>until, stopOnOutput);
 }
 
-/** Time of the next event, or of the next arrival of a DMA write, in cycles; Infinity if there is none. */
+/** Time of the next event, of the next arrival of a DMA write, or of the next time-out; Infinity if there is none. */
 export function nextEvent(): f64 {
-  const time = min(nextEventTime(), nextWriteEffect());
+  const time = min(nextEventTime(), isOutside() ? nextDeadline() : nextWriteEffect());
   return time == NEVER ? Infinity : <f64>time;
 }
 

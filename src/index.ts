@@ -11,6 +11,7 @@
 export { createNic } from './device/nic.ts';
 export type {
   AdvanceReason,
+  CompletionHandler,
   CreateOptions,
   DmaRead,
   DmaWrite,
@@ -29,7 +30,7 @@ export { PROFILES } from './device/profiles.ts';
 export type { NamedProfile } from './device/profiles.ts';
 export { generateTraffic } from './device/generator.ts';
 export type { GeneratorOperation, GeneratorResult, GeneratorRun } from './device/generator.ts';
-export type { NicMode, ProfileOverrides, ProfileParameter, ProfileUnit, ResolvedProfile } from './device/profile.ts';
+export type { MemorySide, NicMode, ProfileOverrides, ProfileParameter, ProfileUnit, ResolvedProfile } from './device/profile.ts';
 export type { FunctionProfile, NotifyPlace, ProvisionedFunction } from './device/function_profile.ts';
 export type { AdminRecord, ReadLife, ReadLives } from './device/admin_record.ts';
 export type { Counters } from './device/counters.ts';

@@ -77,8 +77,9 @@ export const LATE_READS = 0x10170; // u32: pieces of memory that the host has no
 export const POSTED_PASSED = 0x10174; // u32: free-running bytes: writes up to here are in the output ring
 export const OUT_BYTES = 0x10178; // u32: bytes of writes in records that the host has not taken
 export const READS_OWED = 0x1017c; // u32: requests that memory outside has not answered
-export const READ_TIMER = 0x10180; // u32: event node of EV_READ_OVERDUE, 0: none of them has a deadline
-export const CONFIG_HASH = 0x10184; // u32: of what the configuration says of the size of things
+export const READ_DEADLINE = 0x10180; // u64: cycle in which the first of them is given up, all ones: none
+export const REQUEST_FREE = 0x10188; // u32: first free request of a driver
+export const CONFIG_HASH = 0x1018c; // u32: of what the configuration says of the size of things
 
 // Control words of the trace ring
 export const TRACE_RING_MASK = 0xffc0; // u32: what is recorded, TRACE_MASK_*

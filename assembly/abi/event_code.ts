@@ -23,11 +23,14 @@ export const GENERATOR = 17; // a0: context of the traffic generator. Its next s
 export const GENERATOR_DONE = 18; // DMA.DONE_EVENT of the traffic generator
 export const READ_OUT = 20; // a0: tag record. A request of a DMA read is at the root complex, and its memory outside
 export const WRITE_OUT = 21; // the oldest DMA write that is kept is at the root complex, likewise
-export const READ_OVERDUE = 22; // a request that memory outside owes has reached its deadline
+export const ACCESS = 22; // a0: request of a driver. Its register is read, or written
+export const ANSWER = 23; // a0: likewise. Its completion may be sent
+export const COMPLETED = 24; // a0: likewise. Its completion is with the host
 
 export const PRIO_POSTED = 0; // arrival of writes, before anything that looks at their effect
 export const PRIO_NORMAL = 1;
 export const PRIO_LATE = 2; // queue visits, after all completions of the cycle
+export const PRIO_LAST = 3; // a driver's request looks at what the cycle left
 
 export const RUN_REACHED = 0; // the time asked for is reached
 export const RUN_EVENT = 1; // there is output for the host
@@ -39,6 +42,7 @@ export const OUT_FRAME = 3; // a: address of the frame, b: length; function: por
 export const OUT_ADMIN = 4; // a: address of the trace record
 export const OUT_DMA_READ = 5; // a: tag, b: bytes, c: address low, d: address high
 export const OUT_DMA_WRITE = 6; // a: address of its bytes, b: bytes, c: address low, d: address high
+export const OUT_COMPLETION = 7; // a: tag of the request, b: value
 
-/** Above the kind of these two: PASID + 1 of the request, 0 if it has none. */
+/** Above the kind of OUT_DMA_READ and OUT_DMA_WRITE: PASID + 1 of the request, 0 if it has none. */
 export const OUT_PASID_SHIFT = 8;

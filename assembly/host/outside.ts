@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The computer around the card when it is outside, in another simulator: a request leaves the card as an output in the cycle
 // in which it arrives at the root complex, with its requester, PASID, address and, a write, its bytes. Translation, memory
-// and what they cost are the business of who takes it; a read is answered by its tag. A write waits here until it arrives,
-// and its bytes until it is taken.
-import * as CTL from '../abi/control.ts';
+// and what they cost are the business of who takes it; a read is answered by its tag. A write waits in the queue of writes
+// until it arrives, and its bytes until it is taken.
 import * as FN from '../abi/function.ts';
 import * as POSTED from '../abi/posted.ts';
 import { NONE } from '../abi/state_value.ts';
@@ -12,34 +11,36 @@ import * as P from '../abi/timing_param.ts';
 import { param } from '../mem/arena.ts';
 import { emit, emitBytes } from '../sim/output.ts';
 import { scheduleAt } from '../sim/scheduler.ts';
-import { keepWrite, passEntry } from './write_queue.ts';
+import { passEntry } from './write_queue.ts';
+
+const PAGE: u32 = 4096;
 
 /** A read request is at the root complex; whoever takes the record answers by `tag`. */
 export function emitRead(f: usize, tag: u32, iova: u64, length: u32): void {
   emit(kindOf(f, EV.OUT_DMA_READ), load<u32>(f, FN.INDEX), tag, length, <u32>iova, <u32>(iova >> 32));
 }
 
-/** Keeps the TLP of a write that arrives in cycle `arrival`; the cycle in which the root complex has room for another one. */
-export function sendWriteOut(f: usize, iova: u64, length: u32, source: usize, arrival: u64): u64 {
-  keepWrite(f, iova, length, source, arrival);
-  scheduleAt(arrival, EV.WRITE_OUT, EV.PRIO_POSTED, 0, 0);
-  return passMessageOut(arrival);
+/** The write that was kept last, in effect in cycle `effect`, leaves when it arrives. */
+export function sendOut(effect: u64): void {
+  scheduleAt(effect - param(P.HOST_WRITE), EV.WRITE_OUT, EV.PRIO_POSTED, 0, 0);
 }
 
-/** Likewise for a message, whose record its sender makes. */
-export function passMessageOut(arrival: u64): u64 {
-  store<u64>(CTL.POSTED_LAST, arrival);
-  return arrival + param(P.HOST_WRITE);
-}
-
-/** EV.WRITE_OUT: the oldest write that is kept is at the root complex. */
+/** EV.WRITE_OUT: the oldest write that is kept is at the root complex. It is handed out page by page, as it is translated. */
 export function emitWrite(): void {
   const entry = passEntry();
   const f: usize = load<u32>(entry, POSTED.FN);
-  const iova = load<u64>(entry, POSTED.IOVA);
-  const bytes = entry + POSTED.ENTRY_BYTES;
+  const fn = load<u32>(f, FN.INDEX);
   const kind = kindOf(f, EV.OUT_DMA_WRITE);
-  emitBytes(kind, load<u32>(f, FN.INDEX), bytes, load<u32>(entry, POSTED.LENGTH), <u32>iova, <u32>(iova >> 32));
+  let iova = load<u64>(entry, POSTED.IOVA);
+  let left = load<u32>(entry, POSTED.LENGTH);
+  let bytes = entry + POSTED.ENTRY_BYTES;
+  do {
+    const piece = min(left, PAGE - ((<u32>iova) & (PAGE - 1)));
+    emitBytes(kind, fn, bytes, piece, <u32>iova, <u32>(iova >> 32));
+    iova += piece;
+    bytes += piece;
+    left -= piece;
+  } while (left != 0);
 }
 
 function kindOf(f: usize, kind: u32): u32 {

@@ -7,19 +7,18 @@ import * as CTL from '../abi/control.ts';
 import { IOMMU_READ } from '../abi/state_value.ts';
 import * as P from '../abi/timing_param.ts';
 import { param } from '../mem/arena.ts';
-import { NEVER } from '../sim/scheduler.ts';
 import { lastSpan, noteFault, translate } from './iommu.ts';
 import { readMemory, writeMemory } from './memory.ts';
-import { emitRead, passMessageOut, sendWriteOut } from './outside.ts';
+import { emitRead, sendOut } from './outside.ts';
 import { isOutside } from './side.ts';
 import { answerDue, translationDone, writeTakesEffect } from './timing.ts';
-import { deliverWrites, keepWrite, writeWait, writeWaitOutside } from './write_queue.ts';
+import { deliverWrites, keepWrite, writeWait } from './write_queue.ts';
 
 // ---- reads ----------------------------------------------------------------------------------------------------------------
 
 /** A read of function `f` arrives in cycle `arrival`, of bytes in one page; the cycle in which its address is translated. */
 export function readTranslated(f: usize, iova: u64, arrival: u64): u64 {
-  return isOutside() ? arrival : translationDone(f, iova, arrival);
+  return translationDone(f, iova, arrival);
 }
 
 /**
@@ -27,7 +26,7 @@ export function readTranslated(f: usize, iova: u64, arrival: u64): u64 {
  * NEVER: it is outside, the request goes out when it has arrived, and the answer comes when it comes.
  */
 export function readServed(translated: u64): u64 {
-  return isOutside() ? NEVER : answerDue(translated);
+  return answerDue(translated);
 }
 
 /** A read whose answer nobody knows has arrived: it goes out with the number of its tag. */
@@ -35,9 +34,15 @@ export function passRead(f: usize, tag: u32, iova: u64, length: u32): void {
   emitRead(f, tag, iova, length);
 }
 
+/** EV.DMA_HOST: as readNow(), behind the writes that are in effect by now. */
+export function serveRead(f: usize, iova: u64, length: u32, target: usize, reader: usize, number: u32): u32 {
+  deliverWrites();
+  return readMemory(f, iova, length, target, reader, number);
+}
+
 /**
- * Reads `length` bytes now, in functional mode or when a read is served. 0: they are at `target`. READ_FAILED: part of them
- * cannot be had. Added to that, the number of pieces that come later, for `reader`, whose read has the `number`.
+ * Reads `length` bytes now, in functional mode. 0: they are at `target`. READ_FAILED: part of them cannot be had. Added to
+ * that, the number of pieces that come later, for `reader`, whose read has the `number`.
  */
 export function readNow(f: usize, iova: u64, length: u32, target: usize, reader: usize, number: u32): u32 {
   return readMemory(f, iova, length, target, reader, number);
@@ -59,18 +64,18 @@ export function pieceAnswered(f: usize, iova: u64, isGood: bool): void {
 
 /** Cycles to wait before `bytes` in `entries` writes find room on their way; 0 if they do now. */
 export function waitForRoom(entries: u32, bytes: u32): u64 {
-  return isOutside() ? writeWaitOutside(entries, bytes) : writeWait(entries, bytes);
+  return writeWait(entries, bytes);
 }
 
 /** A TLP of a write arrives in cycle `arrival`; the cycle in which it is in effect, and its place free. */
-export function writeEffect(f: usize, iova: u64, length: u32, source: usize, arrival: u64): u64 {
-  if (isOutside()) return sendWriteOut(f, iova, length, source, arrival);
+export function writeEffect(f: usize, iova: u64, arrival: u64): u64 {
   return writeTakesEffect(translationDone(f, iova, arrival));
 }
 
-/** All of a write is on its way and takes effect in cycle `effect`. */
+/** All of a write is on its way and takes effect in cycle `effect`; memory outside gets it when the last TLP has arrived. */
 export function takeWrite(f: usize, iova: u64, length: u32, source: usize, effect: u64): void {
-  if (!isOutside()) keepWrite(f, iova, length, source, effect);
+  keepWrite(f, iova, length, source, effect);
+  if (isOutside()) sendOut(effect);
 }
 
 /** Functional mode: a write takes effect at once. */
@@ -80,15 +85,15 @@ export function writeNow(f: usize, iova: u64, length: u32, source: usize): void 
 
 /** A message arrives in cycle `arrival`, behind all writes before it; the cycle in which it is in effect, its place free. */
 export function messageEffect(arrival: u64): u64 {
-  return isOutside() ? passMessageOut(arrival) : writeTakesEffect(arrival); // not translated as memory is
+  return writeTakesEffect(arrival); // not translated as memory is
 }
 
-/** Cycle in which a message, in effect in cycle `effect`, comes to its handler. */
-export function messageHandled(arrival: u64, effect: u64): u64 {
-  return isOutside() ? arrival : effect + param(P.HOST_INTERRUPT);
+/** Cycle in which a message, in effect in cycle `effect`, comes to its handler, or to the host outside. */
+export function messageHandled(effect: u64): u64 {
+  return isOutside() ? effect - param(P.HOST_WRITE) : effect + param(P.HOST_INTERRUPT);
 }
 
-/** Somebody looks at memory now: what is in effect by now is there. */
+/** A message is handled: what was written before it is in memory, or has gone outside before. */
 export function showWrites(): void {
-  deliverWrites();
+  if (!isOutside()) deliverWrites();
 }

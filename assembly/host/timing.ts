@@ -7,14 +7,18 @@ import * as CTL from '../abi/control.ts';
 import * as FN from '../abi/function.ts';
 import * as IOTLB from '../abi/iotlb.ts';
 import { C_IOTLB_HITS, C_IOTLB_MISSES } from '../abi/counter.ts';
+import { NONE } from '../abi/state_value.ts';
 import * as P from '../abi/timing_param.ts';
 import { count, param } from '../mem/arena.ts';
+import { NEVER } from '../sim/scheduler.ts';
 
 const SPACE_SHIFT: u64 = 52;
 
-/** Cycle in which memory answers a read whose address is translated in cycle `translated`. */
+/** Cycle in which memory answers a read whose address is translated in cycle `translated`; NEVER if it is outside. */
 export function answerDue(translated: u64): u64 {
-  return max(translated, load<u64>(CTL.POSTED_LAST)) + param(P.HOST_READ) + extraLatency();
+  const latency = param(P.HOST_READ);
+  if (latency == NONE) return NEVER;
+  return max(translated, load<u64>(CTL.POSTED_LAST)) + latency + extraLatency();
 }
 
 /** Cycle in which a write whose address is translated in cycle `translated` takes effect: never before an earlier one. */

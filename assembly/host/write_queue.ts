@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes of the card that are not in effect yet: a FIFO of what was sent, each write with its bytes and the cycle of its
 // effect. What is due is put into memory when somebody looks: a read being served, a message, or the end of a run. Nobody
-// can tell the difference, and a write costs no event (docs/decisions/0003). Where memory is outside, an entry is one TLP,
-// and leaves by an event of its own (outside.ts); its place is free again when the record has been taken.
+// can tell the difference, and a write costs no event (docs/decisions/0003). Where memory is outside a write leaves by an
+// event of its own (outside.ts), and its place is free again when the record has been taken.
 import { POSTED_BYTES, POSTED_RING } from '../abi/state_map.ts';
 import * as CTL from '../abi/control.ts';
 import * as FN from '../abi/function.ts';
 import * as POSTED from '../abi/posted.ts';
-import { copyBytes } from '../mem/arena.ts';
+import * as P from '../abi/timing_param.ts';
+import { copyBytes, param } from '../mem/arena.ts';
 import { hasOutput } from '../sim/output.ts';
 import { NEVER } from '../sim/scheduler.ts';
 import { writeMemory } from './memory.ts';
@@ -15,15 +16,16 @@ import { isOutside } from './side.ts';
 
 /** The largest write that the card makes, and what it may lose at the end of the ring. */
 const FRAME_GAP = 0x2800;
-/** No TLP of a write carries less, but the first and the last one of a page. */
-const LEAST_PAYLOAD_LOG2 = 7;
-
 /** Cycles to wait before `bytes` in `entries` writes find room; 0 if they do now. */
 export function writeWait(entries: u32, bytes: u32): u64 {
-  const used = load<u32>(CTL.POSTED_HEAD) - load<u32>(CTL.POSTED_TAIL);
   // an entry may leave a gap of its own size at the end of the ring
   const need = entries * (POSTED.ENTRY_BYTES + 8) + bytes + FRAME_GAP;
-  if (used + need <= <u32>POSTED_BYTES) return 0;
+  return load<u32>(CTL.POSTED_HEAD) - load<u32>(CTL.POSTED_TAIL) + need <= <u32>POSTED_BYTES / 2 ? 0 : makeRoom(need);
+}
+
+/** Half of the ring is in use: cycles until there is room for `need` bytes. */
+function makeRoom(need: u32): u64 {
+  if (isOutside()) return makeRoomOutside(need);
   deliverWrites();
   if (load<u32>(CTL.POSTED_HEAD) - load<u32>(CTL.POSTED_TAIL) + need <= <u32>POSTED_BYTES) return 0;
   const first: usize = POSTED_RING + (load<u32>(CTL.POSTED_TAIL) & (POSTED_BYTES - 1));
@@ -31,17 +33,15 @@ export function writeWait(entries: u32, bytes: u32): u64 {
 }
 
 /**
- * Likewise where memory is outside: each TLP is an entry, and half of the ring is for those under way, so that it does not
- * count how soon records are taken. The other half, of which a run leaves more than the rest free, is for what waits for that.
+ * Where memory is outside, half of the ring is for writes under way, so that it does not count how soon records are taken; of
+ * the other half, which is for those that wait to be taken, a run leaves more free than one step fills.
  */
-export function writeWaitOutside(entries: u32, bytes: u32): u64 {
-  const tlps = 3 * entries + (bytes >> (LEAST_PAYLOAD_LOG2 - 1));
-  const need = tlps * (POSTED.ENTRY_BYTES + 8) + bytes + FRAME_GAP;
+function makeRoomOutside(need: u32): u64 {
   const head = load<u32>(CTL.POSTED_HEAD);
   const passed = load<u32>(CTL.POSTED_PASSED);
   if (head - passed + need > <u32>POSTED_BYTES / 2) {
     const now = load<u64>(CTL.NOW);
-    return max(load<u64>(entryFrom(passed), POSTED.EFFECT), now + 1) - now;
+    return max(load<u64>(entryFrom(passed), POSTED.EFFECT) - param(P.HOST_WRITE), now + 1) - now;
   }
   if (!hasOutput()) store<u32>(CTL.POSTED_TAIL, passed);
   // full only in a call that takes no output: a blocking access
@@ -95,10 +95,10 @@ export function lastWriteEffect(): u64 {
   return max(time, load<u64>(CTL.POSTED_LAST));
 }
 
-/** When the oldest write that is under way takes effect, NEVER if there is none, or it leaves by an event. */
+/** When the oldest write that is under way takes effect, NEVER if there is none. */
 export function nextWriteEffect(): u64 {
   const tail = load<u32>(CTL.POSTED_TAIL);
-  if (load<u32>(CTL.POSTED_HEAD) == tail || isOutside()) return NEVER;
+  if (load<u32>(CTL.POSTED_HEAD) == tail) return NEVER;
   const at = tail & (POSTED_BYTES - 1);
   // in a gap at the end of the ring the oldest write is the first entry of the ring
   return load<u64>(POSTED_RING + (<u32>(POSTED_BYTES - at) < <u32>POSTED.ENTRY_BYTES ? 0 : at), POSTED.EFFECT);
@@ -133,7 +133,6 @@ export function deliverWrites(): void {
   const time = load<u64>(CTL.NOW);
   const head = load<u32>(CTL.POSTED_HEAD);
   let tail = load<u32>(CTL.POSTED_TAIL);
-  if (tail == head || isOutside()) return;
   while (tail != head) {
     const room = POSTED_BYTES - (tail & (POSTED_BYTES - 1));
     if (room < POSTED.ENTRY_BYTES) {

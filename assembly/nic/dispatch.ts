@@ -9,7 +9,7 @@ import { emitWrite } from '../host/outside.ts';
 import { arriveFrame } from '../net/switch.ts';
 import { completeRead, expireRead, readCopied, serveRead } from '../pcie/completions.ts';
 import { stepGenerator } from '../pcie/generator.ts';
-import { giveUpOwed, handOut } from '../pcie/owed_reads.ts';
+import { handOut } from '../pcie/owed_reads.ts';
 import { arriveIntx, arriveMsi } from '../pcie/posted.ts';
 import { readReady, wakeReads } from '../pcie/requests.ts';
 import { eventA0, eventA1, eventCode } from '../sim/scheduler.ts';
@@ -18,6 +18,7 @@ import { finishTake } from '../virtio/ring/ring.ts';
 import { makeReady, pickQueue } from '../virtio/visit.ts';
 import { finishSignal } from '../virtio/signal.ts';
 import { frameSent } from '../net/wire.ts';
+import { stepRequest } from './request.ts';
 import { arriveWrite } from './router.ts';
 import { continueJob, retryFetch, serviceQueue, visit } from './service.ts';
 
@@ -36,15 +37,6 @@ export function dispatch(node: usize): void {
       return;
     case EV.DMA_HOST:
       serveRead(a0);
-      return;
-    case EV.READ_OUT:
-      handOut(a0);
-      return;
-    case EV.WRITE_OUT:
-      emitWrite();
-      return;
-    case EV.READ_OVERDUE:
-      giveUpOwed();
       return;
     case EV.DMA_DONE:
       readDone(completeRead(a0));
@@ -87,7 +79,26 @@ export function dispatch(node: usize): void {
       arriveFrame();
       return;
     default:
-      unreachable();
+      stepRequest(code, a0);
+  }
+}
+
+/** The same where memory is outside, which has events of its own. */
+export function dispatchOutside(node: usize): void {
+  switch (eventCode(node)) {
+    case EV.READ_OUT:
+      handOut(eventA0(node));
+      return;
+    case EV.WRITE_OUT:
+      emitWrite();
+      return;
+    case EV.ACCESS:
+    case EV.ANSWER:
+    case EV.COMPLETED:
+      stepRequest(eventCode(node), eventA0(node));
+      return;
+    default:
+      dispatch(node);
   }
 }
 

@@ -21,8 +21,10 @@ import { config, functionAt, param } from '../mem/arena.ts';
 import { initConfigMasks } from '../pci/config_image.ts';
 import { initAddressSpace, ioasMap } from '../host/address_space.ts';
 import { initPool } from '../host/pool.ts';
+import { initOwedReads } from '../pcie/owed_reads.ts';
 import { initScheduler } from '../sim/scheduler.ts';
 import { initJobs } from '../virtio/job.ts';
+import { initRequests } from './request.ts';
 import { applyProfile, initProfile } from './profile.ts';
 
 /** Bytes of memory that a card with so many functions needs, `holdBytes` of each for frames that wait. */
@@ -57,6 +59,8 @@ export function createCard(): bool {
   initPool(ioasBase + (functions + IOAS_EXTRA) * IOAS_STRIDE);
   initScheduler();
   initJobs();
+  initRequests();
+  initOwedReads();
   store<u64>(CTL.RNG, 0x9e3779b97f4a7c15 ^ (<u64>param(P.SEED)));
   initConfigMasks();
   for (let fn: u32 = 0; fn < functions; fn++) initFunction(fn);

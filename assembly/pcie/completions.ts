@@ -18,7 +18,7 @@ import * as EV from '../abi/event_code.ts';
 import { C_COMPLETIONS_DROPPED, C_COMPLETION_TIMEOUTS } from '../abi/counter.ts';
 import * as P from '../abi/timing_param.ts';
 import { count, param } from '../mem/arena.ts';
-import { pieceAnswered, readNow, showWrites } from '../host/root_complex.ts';
+import { pieceAnswered, serveRead as serve } from '../host/root_complex.ts';
 import { scheduleAt } from '../sim/scheduler.ts';
 import { isTracing } from '../sim/trace.ts';
 import { sendDown, wireCycles } from './link.ts';
@@ -39,18 +39,10 @@ export function serveRead(tag: usize): void {
   let status = load<u32>(CTL.READ_FAULTS) != 0 ? takeInjectedFault() : 0;
   let later: u32 = 0;
   if (!isStale(tag)) {
-    showWrites();
     if (status == 0) {
       const target: usize = load<u32>(tag, TAG.TARGET);
       const number = load<u32>(tag, TAG.NUMBER);
-      later = readNow(
-        load<u32>(tag, TAG.FN),
-        load<u64>(tag, TAG.IOVA),
-        load<u32>(tag, TAG.LENGTH),
-        target,
-        tag,
-        number,
-      );
+      later = serve(load<u32>(tag, TAG.FN), load<u64>(tag, TAG.IOVA), load<u32>(tag, TAG.LENGTH), target, tag, number);
       if ((later & READ_FAILED) != 0) status = READ_FAULT_UNSUPPORTED;
       later &= ~READ_FAILED;
     }

@@ -39,52 +39,28 @@ export function creditTime(pool: usize, units: u32): u64 {
   let used = load<u32>(pool, CREDIT.DATA);
   const mostHeaders = headers == 0 ? U32.MAX_VALUE : headers - 1;
   const mostData = data == 0 ? U32.MAX_VALUE : data;
-  let back = load<u64>(pool, CREDIT.BACK);
   while (tail != head && (head - tail > mostHeaders || used + units > mostData)) {
-    const entry = entryOf(pool, tail);
+    const entry = entryOf(pool, tail++);
     const cycle = load<u64>(entry, CREDIT.ENTRY_CYCLE);
-    if (cycle == NEVER) return NEVER;
+    if (cycle == NEVER) return NEVER; // what stands before it is looked at again
     used -= load<u32>(entry, CREDIT.ENTRY_UNITS);
-    back = cycle;
-    tail++;
+    store<u64>(pool, cycle, CREDIT.BACK);
   }
-  store<u64>(pool, back, CREDIT.BACK);
   store<u32>(pool, tail, CREDIT.TAIL);
   store<u32>(pool, used, CREDIT.DATA);
-  return back;
+  return load<u64>(pool, CREDIT.BACK);
 }
 
-/** Takes the credits of one TLP, whose place the receiver has free again in cycle `drained`; NEVER: giveCredit() says when. */
+/** Takes the credits of one TLP, whose place the receiver has free again in cycle `drained`. */
 export function takeCredits(pool: usize, units: u32, drained: u64): void {
   const limits = limitsOf(pool);
   if ((param(limits) | param(limits + 1)) == 0) return;
-  const back = drained == NEVER ? NEVER : backAfter(pool, drained);
-  if (isTracing(TRACE.MASK_STATE)) traceCredits(pool, units, back == NEVER ? TRACE.CREDITS_TAKEN : 0, back);
-  // where headers are infinite, and data it has none, nothing is taken that could run out, and the ring keeps its room
-  if (param(limits) != 0 || units != 0) enter(pool, units, back);
-}
-
-/** The receiver of a TLP without data, of whose place it was not known when it is free again, has it free now. */
-export function giveCredit(pool: usize): void {
-  const limits = limitsOf(pool);
-  if ((param(limits) | param(limits + 1)) == 0) return;
-  const back = backAfter(pool, load<u64>(CTL.NOW));
-  if (isTracing(TRACE.MASK_STATE)) traceCredits(pool, 0, TRACE.CREDITS_BACK, back);
-  if (param(limits) == 0) return;
-  // those of which nobody knows stand last, and are alike: one less of them
-  const last = load<u32>(pool, CREDIT.HEAD) - 1;
-  if (DEBUG) assert(load<u64>(entryOf(pool, last), CREDIT.ENTRY_CYCLE) == NEVER);
-  store<u32>(pool, last, CREDIT.HEAD);
-  enter(pool, 0, back);
-}
-
-/** Cycle in which the sender has the credits of a TLP back whose place is free again in cycle `drained`. */
-function backAfter(pool: usize, drained: u64): u64 {
-  return updateAfter(pool, drained) + param(pool >= <usize>CREDIT_DOWN_P ? P.UP_LATENCY : P.DOWN_LATENCY);
-}
-
-/** Books credits that are back in cycle `back`. */
-function enter(pool: usize, units: u32, back: u64): void {
+  const back = updateAfter(pool, drained) + param(pool >= <usize>CREDIT_DOWN_P ? P.UP_LATENCY : P.DOWN_LATENCY);
+  if (param(limits) == 0 && units == 0) {
+    // headers are infinite, and data it has none: nothing is taken that could run out, and the ring keeps its room
+    if (isTracing(TRACE.MASK_STATE)) traceCredits(pool, units, 0, back);
+    return;
+  }
   // reads are not answered in the order in which they were sent
   let at = load<u32>(pool, CREDIT.HEAD);
   if (DEBUG) assert(at - load<u32>(pool, CREDIT.TAIL) < <u32>CREDIT_RING_ENTRIES); // the ring has more entries than a class has headers
@@ -97,12 +73,41 @@ function enter(pool: usize, units: u32, back: u64): void {
     store<u32>(entry, load<u32>(before, CREDIT.ENTRY_UNITS), CREDIT.ENTRY_UNITS);
     at--;
   }
-  if (DEBUG) {
-    const most = param(limitsOf(pool) + 1);
-    assert(most == 0 || load<u32>(pool, CREDIT.DATA) <= most); // no more is out than there is
-  }
+  if (DEBUG) assert(param(limits + 1) == 0 || load<u32>(pool, CREDIT.DATA) <= param(limits + 1)); // no more is out than there is
   store<u64>(entryOf(pool, at), back, CREDIT.ENTRY_CYCLE);
   store<u32>(entryOf(pool, at), units, CREDIT.ENTRY_UNITS);
+  if (isTracing(TRACE.MASK_STATE)) traceCredits(pool, units, 0, back);
+}
+
+/** Takes the credit of a TLP without data, of whose place nobody knows when it is free again: giveCredit() will say. */
+export function holdCredit(pool: usize): void {
+  const limits = limitsOf(pool);
+  if ((param(limits) | param(limits + 1)) == 0) return;
+  if (isTracing(TRACE.MASK_STATE)) traceCredits(pool, 0, TRACE.CREDITS_TAKEN, NEVER);
+  if (param(limits) == 0) return;
+  const head = load<u32>(pool, CREDIT.HEAD);
+  if (DEBUG) assert(head - load<u32>(pool, CREDIT.TAIL) < <u32>CREDIT_RING_ENTRIES);
+  store<u64>(entryOf(pool, head), NEVER, CREDIT.ENTRY_CYCLE);
+  store<u32>(entryOf(pool, head), 0, CREDIT.ENTRY_UNITS);
+  store<u32>(pool, head + 1, CREDIT.HEAD);
+}
+
+/**
+ * The place of such a TLP is free now. Credits that are held stand last in the ring and are alike, and become known in the order
+ * of time: it is the first of them.
+ */
+export function giveCredit(pool: usize): void {
+  const limits = limitsOf(pool);
+  if ((param(limits) | param(limits + 1)) == 0) return;
+  const back =
+    updateAfter(pool, load<u64>(CTL.NOW)) + param(pool >= <usize>CREDIT_DOWN_P ? P.UP_LATENCY : P.DOWN_LATENCY);
+  if (isTracing(TRACE.MASK_STATE)) traceCredits(pool, 0, TRACE.CREDITS_BACK, back);
+  if (param(limits) == 0) return;
+  const tail = load<u32>(pool, CREDIT.TAIL);
+  let at = load<u32>(pool, CREDIT.HEAD);
+  while (at != tail && load<u64>(entryOf(pool, at - 1), CREDIT.ENTRY_CYCLE) == NEVER) at--;
+  if (DEBUG) assert(at != load<u32>(pool, CREDIT.HEAD)); // there is one
+  store<u64>(entryOf(pool, at), back, CREDIT.ENTRY_CYCLE);
 }
 
 /** Cycle of the first UpdateFC of the class at or after `drained`. The last one found is near: a division takes longer. */

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Read requests that memory outside owes an answer: handed out when they arrive at the root complex, answered by their tag
 // when whoever has the memory says so. Who says nothing within the completion time-out has lost the completion (PCIe 6.0
-// §2.8). One event watches over all of them, at the earliest deadline, and there is none while nothing is owed.
+// §2.8); the earliest deadline is kept beside the events, as it moves with every answer.
 import { CREDIT_UP_NP, TAGS } from '../abi/state_map.ts';
 import * as CTL from '../abi/control.ts';
-import * as EVENT from '../abi/event_node.ts';
 import * as TAG from '../abi/tag.ts';
 import { CPL_NEVER_LOG2, READ_FAULT_LOST } from '../abi/state_value.ts';
 import * as EV from '../abi/event_code.ts';
 import * as P from '../abi/timing_param.ts';
 import { DEBUG, param } from '../mem/arena.ts';
 import { passRead } from '../host/root_complex.ts';
-import { cancel, scheduleAt } from '../sim/scheduler.ts';
+import { NEVER, scheduleAt } from '../sim/scheduler.ts';
 import { isStale, respond } from './completions.ts';
 import { giveCredit } from './credits.ts';
 import { tagNumber } from './read_trace.ts';
@@ -46,7 +45,7 @@ export function answerOwed(number: u32, status: u32): void {
   const owed = load<u32>(CTL.READS_OWED) - 1;
   store<u32>(CTL.READS_OWED, owed);
   store<u32>(tag, 0, TAG.LATE);
-  if (owed == 0) watchNobody();
+  if (owed == 0) initOwedReads();
   const arrival = load<u32>(tag, TAG.SENT) + load<u32>(tag, TAG.UP) + param(P.UP_LATENCY);
   store<u32>(tag, <u32>load<u64>(CTL.NOW) - arrival, TAG.HOST);
   if (load<u32>(CTL.READ_FAULTS) != 0) status = takeInjectedFault();
@@ -58,38 +57,32 @@ export function answerOwed(number: u32, status: u32): void {
 
 // ---- the completion time-out ------------------------------------------------------------------------------------------------
 
-/** Has the requests that are owed looked at in cycle `deadline`, if that is not to happen earlier anyway. */
+/** Nothing is owed. */
+export function initOwedReads(): void {
+  store<u64>(CTL.READ_DEADLINE, NEVER);
+}
+
+/** Cycle in which the first of the requests that are owed is given up; NEVER if none is. */
+export function nextDeadline(): u64 {
+  return load<u64>(CTL.READ_DEADLINE);
+}
+
 function watch(deadline: u64): void {
   if (deadline >> CPL_NEVER_LOG2 != 0) return;
-  const timer: usize = load<u32>(CTL.READ_TIMER);
-  if (timer != 0) {
-    if (load<u64>(timer, EVENT.TIME) <= deadline) return;
-    cancel(timer);
-  }
-  const time = max(deadline, load<u64>(CTL.NOW));
-  store<u32>(CTL.READ_TIMER, <u32>scheduleAt(time, EV.READ_OVERDUE, EV.PRIO_NORMAL, 0, 0));
+  store<u64>(CTL.READ_DEADLINE, min(load<u64>(CTL.READ_DEADLINE), max(deadline, load<u64>(CTL.NOW))));
 }
 
-function watchNobody(): void {
-  const timer: usize = load<u32>(CTL.READ_TIMER);
-  if (timer == 0) return;
-  cancel(timer);
-  store<u32>(CTL.READ_TIMER, 0);
-}
-
-/** EV.READ_OVERDUE: requests whose deadline has come are given up. */
+/** The first deadline has come: what is owed since then is given up, by events of this cycle. */
 export function giveUpOwed(): void {
   const now = load<u64>(CTL.NOW);
   const end = tagsEnd();
-  let next: u64 = 1 << CPL_NEVER_LOG2;
-  store<u32>(CTL.READ_TIMER, 0);
+  store<u64>(CTL.READ_DEADLINE, NEVER);
   for (let tag: usize = TAGS; tag < end; tag += TAG.BYTES) {
     if (load<u32>(tag, TAG.LATE) == 0 || load<u32>(tag, TAG.STATUS) == READ_FAULT_LOST) continue;
     const deadline = load<u64>(tag, TAG.DEADLINE);
-    if (deadline > now) next = min(next, deadline);
+    if (deadline > now) watch(deadline);
     else scheduleAt(now, EV.DMA_TIMEOUT, EV.PRIO_NORMAL, <u32>tag, load<u32>(tag, TAG.NUMBER));
   }
-  watch(next);
 }
 
 /** Completion Timeout Disable was cleared: what is owed gets its time from now on. */

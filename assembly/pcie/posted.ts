@@ -72,7 +72,7 @@ function sendWrite(context: usize, f: usize, iova: u64, length: u32, ready: u64,
   const units = dataUnits(data);
   const start = max(ready, creditTime(CREDIT_UP_P, units));
   const arrival = sendUp(bytes, start);
-  const effect = writeEffect(f, iova, length, source, arrival);
+  const effect = writeEffect(f, iova, arrival);
   takeCredits(CREDIT_UP_P, units, effect);
   if (isTracing(TRACE.MASK_TLP)) traceMemory(TRACE.TLP_MWR, f, 0, iova, length, bytes, arrival, source);
   return effect;
@@ -96,7 +96,7 @@ export function postMsi(f: usize, vector: u32, addressLo: u32, addressHi: u32, d
   const effect = messageEffect(arrival);
   takeCredits(CREDIT_UP_P, 1, effect);
   if (isTracing(TRACE.MASK_TLP)) traceWord(TRACE.TLP_MWR, f, address, 4, data, bytes, arrival);
-  const handled = messageHandled(arrival, effect);
+  const handled = messageHandled(effect);
   scheduleAt(handled, EV.MSI, EV.PRIO_POSTED, (fn << 16) | vector, data);
   return handled;
 }
@@ -115,7 +115,7 @@ export function postIntx(level: u32): void {
   const effect = messageEffect(arrival);
   takeCredits(CREDIT_UP_P, 0, effect);
   if (isTracing(TRACE.MASK_TLP)) traceIntx(functionAt(0), level, bytes, arrival);
-  scheduleAt(messageHandled(arrival, effect), EV.INTX, EV.PRIO_POSTED, 0, level);
+  scheduleAt(messageHandled(effect), EV.INTX, EV.PRIO_POSTED, 0, level);
 }
 
 /** EV.INTX: the message is in effect. */

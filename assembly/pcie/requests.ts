@@ -16,7 +16,7 @@ import { count, param } from '../mem/arena.ts';
 import { readServed, readTranslated } from '../host/root_complex.ts';
 import { NEVER, scheduleAt } from '../sim/scheduler.ts';
 import { isTracing, record } from '../sim/trace.ts';
-import { creditTime, takeCredits } from './credits.ts';
+import { creditTime, holdCredit, takeCredits } from './credits.ts';
 import { sendUp, wireFree } from './link.ts';
 import { traceMemory } from './link_trace.ts';
 import { tagNumber, traceRequest } from './read_trace.ts';
@@ -138,8 +138,8 @@ function sendRequest(context: usize): bool {
   const arrival = sendUp(bytes, now);
   const translated = readTranslated(f, iova, arrival);
   const served = readServed(translated);
-  const isKnown = served != NEVER;
-  takeCredits(CREDIT_UP_NP, 0, served);
+  if (served == NEVER) holdCredit(CREDIT_UP_NP);
+  else takeCredits(CREDIT_UP_NP, 0, served);
   store<u32>(CTL.TAG_FREE, load<u32>(tag, TAG.NEXT));
   store<u32>(CTL.TAGS_USED, load<u32>(CTL.TAGS_USED) + 1);
   store<u32>(CTL.CPL_HEADERS, load<u32>(CTL.CPL_HEADERS) + headers);
@@ -159,7 +159,7 @@ function sendRequest(context: usize): bool {
   store<u32>(tag, <u32>now, TAG.SENT);
   store<u32>(tag, <u32>(arrival - now) - param(P.UP_LATENCY), TAG.UP);
   store<u32>(tag, <u32>(translated - arrival), TAG.TRANSLATION);
-  store<u32>(tag, <u32>(isKnown ? served - arrival : 0), TAG.HOST);
+  store<u32>(tag, <u32>(served - arrival), TAG.HOST);
   store<u32>(tag, 0, TAG.FORGOTTEN);
   const deadline = now + load<u64>(CTL.CPL_TIMEOUT);
   store<u64>(tag, deadline, TAG.DEADLINE);
@@ -168,8 +168,17 @@ function sendRequest(context: usize): bool {
     record(TRACE.TAGS, TRACE.NOBODY, 0, load<u32>(CTL.TAGS_USED), 0, 0);
     traceRequest(TRACE.DMA_ISSUED, context, tag);
   }
-  if (isKnown && served > deadline) expire(tag);
-  scheduleAt(isKnown ? served : arrival, isKnown ? EV.DMA_HOST : EV.READ_OUT, EV.PRIO_NORMAL, <u32>tag, 0);
+  if (served > deadline) {
+    if (served == NEVER) return leave(tag, arrival);
+    expire(tag);
+  }
+  scheduleAt(served, EV.DMA_HOST, EV.PRIO_NORMAL, <u32>tag, 0);
+  return true;
+}
+
+/** A request whose answer nobody knows goes to memory outside, in the order of the link: with the priority of writes. */
+function leave(tag: usize, arrival: u64): bool {
+  scheduleAt(arrival, EV.READ_OUT, EV.PRIO_POSTED, <u32>tag, 0);
   return true;
 }
 

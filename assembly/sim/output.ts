@@ -32,10 +32,13 @@ export function hasOutput(): bool {
 
 /** False while the host has to take output before more work is done; frames still on their way do not count. */
 export function hasOutputRoom(): bool {
-  const records = load<u32>(CTL.OUT_HEAD) - load<u32>(CTL.OUT_TAIL);
   return (
-    records < <u32>(OUT_RECORDS / 2) &&
-    load<u32>(CTL.WIRE_EMITTED) - load<u32>(CTL.WIRE_TAIL) < <u32>(WIRE_RING_BYTES / 2) &&
-    (records == 0 || load<u32>(CTL.OUT_BYTES) < <u32>(POSTED_BYTES / 4))
+    load<u32>(CTL.OUT_HEAD) - load<u32>(CTL.OUT_TAIL) < <u32>(OUT_RECORDS / 2) &&
+    load<u32>(CTL.WIRE_EMITTED) - load<u32>(CTL.WIRE_TAIL) < <u32>(WIRE_RING_BYTES / 2)
   );
+}
+
+/** Likewise for the bytes of records that emitBytes() made. */
+export function hasByteRoom(): bool {
+  return !hasOutput() || load<u32>(CTL.OUT_BYTES) < <u32>(POSTED_BYTES / 4);
 }

@@ -27,8 +27,8 @@ export function schedule(delay: u64, code: i32, priority: i32, a0: u32, a1: u32)
   scheduleAt(load<u64>(CTL.NOW) + delay, code, priority, a0, a1);
 }
 
-/** Schedules `code` for the absolute time `time`, which is not in the past; the node is for cancel(), while it is pending. */
-export function scheduleAt(time: u64, code: i32, priority: i32, a0: u32, a1: u32): usize {
+/** Schedules `code` for the absolute time `time`, which is not in the past. */
+export function scheduleAt(time: u64, code: i32, priority: i32, a0: u32, a1: u32): void {
   if (DEBUG) assert(time >= load<u64>(CTL.NOW)); // nothing happens in the past
   const node: usize = load<u32>(CTL.EVENT_FREE);
   if (node == 0) unreachable(); // a block has lost its bound on pending events: a bug of the model
@@ -40,16 +40,6 @@ export function scheduleAt(time: u64, code: i32, priority: i32, a0: u32, a1: u32
   store<u32>(node, a1, EVENT.A1);
   if (time - load<u64>(CTL.NOW) < <u64>WHEEL_SLOTS) insertIntoWheel(node, time);
   else pushHeap(node);
-  return node;
-}
-
-/** Takes an event off that is pending. */
-export function cancel(node: usize): void {
-  const time = load<u64>(node, EVENT.TIME);
-  if (time - load<u64>(CTL.NOW) < <u64>WHEEL_SLOTS) removeFromWheel(node, time);
-  else removeFromHeap(node);
-  store<u32>(node, load<u32>(CTL.EVENT_FREE), EVENT.NEXT);
-  store<u32>(CTL.EVENT_FREE, <u32>node);
 }
 
 function insertIntoWheel(node: usize, time: u64): void {
@@ -82,34 +72,6 @@ function insertIntoWheel(node: usize, time: u64): void {
   store<u32>(node, <u32>at, EVENT.NEXT);
   if (before == 0) store<u32>(slot, <u32>node, EVENT.WHEEL_HEAD);
   else store<u32>(before, <u32>node, EVENT.NEXT);
-}
-
-function removeFromWheel(node: usize, time: u64): void {
-  const slotIndex = (<u32>time) & SLOT_MASK;
-  const slot: usize = WHEEL + slotIndex * EVENT.WHEEL_SLOT_BYTES;
-  let before: usize = 0;
-  let at: usize = load<u32>(slot, EVENT.WHEEL_HEAD);
-  while (at != node) {
-    if (DEBUG) assert(at != 0); // it is pending
-    before = at;
-    at = load<u32>(at, EVENT.NEXT);
-  }
-  const next = load<u32>(node, EVENT.NEXT);
-  if (next == 0) store<u32>(slot, <u32>before, EVENT.WHEEL_TAIL);
-  if (before != 0) {
-    store<u32>(before, next, EVENT.NEXT);
-    return;
-  }
-  store<u32>(slot, next, EVENT.WHEEL_HEAD);
-  if (next == 0) markEmpty(slotIndex);
-}
-
-function markEmpty(slotIndex: u32): void {
-  const word = slotIndex >> 5;
-  const bits: usize = WHEEL_BITS + (word << 2);
-  const left = load<u32>(bits) & ~(1 << (slotIndex & 31));
-  store<u32>(bits, left);
-  if (left == 0) store<u32>(CTL.WHEEL_SUMMARY, load<u32>(CTL.WHEEL_SUMMARY) & ~(1 << word));
 }
 
 /** Time of the first pending event, NEVER if there is none. */
@@ -157,7 +119,13 @@ export function takeEvent(): usize {
   if (DEBUG) assert(load<u64>(node, EVENT.TIME) == load<u64>(CTL.NOW)); // a slot holds events of one cycle
   const next = load<u32>(node, EVENT.NEXT);
   store<u32>(slot, next, EVENT.WHEEL_HEAD);
-  if (next == 0) markEmpty(slotIndex);
+  if (next == 0) {
+    const word = slotIndex >> 5;
+    const bits: usize = WHEEL_BITS + (word << 2);
+    const left = load<u32>(bits) & ~(1 << (slotIndex & 31));
+    store<u32>(bits, left);
+    if (left == 0) store<u32>(CTL.WHEEL_SUMMARY, load<u32>(CTL.WHEEL_SUMMARY) & ~(1 << word));
+  }
   store<u32>(node, load<u32>(CTL.EVENT_FREE), EVENT.NEXT);
   store<u32>(CTL.EVENT_FREE, <u32>node);
   return node;
@@ -224,20 +192,4 @@ function popHeap(): void {
     i = child;
   }
   if (size > 0) store<u32>(EVENT_HEAP + (i << 2), <u32>last);
-}
-
-function removeFromHeap(node: usize): void {
-  let i: u32 = 0;
-  while (load<u32>(EVENT_HEAP + (i << 2)) != <u32>node) {
-    i++;
-    if (DEBUG) assert(i < load<u32>(CTL.HEAP_COUNT)); // it is pending
-  }
-  // up to the top, as if it were the first of all, and off
-  while (i > 0) {
-    const up = (i - 1) >> 1;
-    store<u32>(EVENT_HEAP + (i << 2), load<u32>(EVENT_HEAP + (up << 2)));
-    i = up;
-  }
-  store<u32>(EVENT_HEAP, <u32>node);
-  popHeap();
 }

@@ -20,7 +20,7 @@ import {
   type OptionRows,
   type OptionRules,
 } from './option_rows.ts';
-import type { NicMode, ProfileOverrides } from './profile.ts';
+import type { MemorySide, NicMode, ProfileOverrides } from './profile.ts';
 
 /** Options of createNic; everything has a default. */
 export interface NicConfig {
@@ -75,7 +75,7 @@ export interface NicConfig {
    * onDmaRead or onDmaWrite when it is at the root complex, and a read is answered when the caller likes; timed mode only.
    * Default inside.
    */
-  readonly memory?: 'inside' | 'outside';
+  readonly memory?: MemorySide;
   /** Whole window at iova 0 for every function, without any mapping by the caller. Default false. */
   readonly identityDma?: boolean;
   /** LIST_QUERY and LIST_USE of the SR-IOV group work while VF Enable is clear (AMB-01). Default true. */
@@ -171,7 +171,7 @@ export const CARD_OPTIONS: OptionRows<CardOptions> = {
     byDefault: false,
     word: CFG.IDENTITY_DMA,
   }),
-  memory: oneOf<All['memory'], All>(['inside', 'outside'], {
+  memory: oneOf<MemorySide, All>(['inside', 'outside'], {
     what: 'Memory is reached by address spaces, or by whoever takes `onDmaRead` and `onDmaWrite`; then the card is timed',
     byDefault: 'inside',
     wordsOf: (memory) => [[CFG.MEMORY_OUTSIDE, memory === 'outside' ? 1 : 0]],

@@ -25,6 +25,7 @@ import { MemoryPort } from './ports/memory_port.ts';
 
 export type {
   AdvanceReason,
+  CompletionHandler,
   DmaRead,
   DmaWrite,
   FrameHandler,

@@ -18,7 +18,7 @@ import {
 import type { CoreInstance } from '../core/instance.ts';
 import { checkWhole } from '../util/options.ts';
 import { readAdminRecord, type AdminRecord } from './admin_record.ts';
-import type { DmaRead, DmaWrite, FrameHandler, InterruptHandler, MsiMessage } from './outputs.ts';
+import type { CompletionHandler, DmaRead, DmaWrite, FrameHandler, InterruptHandler, MsiMessage } from './outputs.ts';
 
 const HIGH = 0x1_0000_0000;
 /** Bits of OUT_KIND below those for a PASID. */
@@ -37,6 +37,7 @@ export class OutputRing {
   frames: FrameHandler | null = null;
   messages: ((message: MsiMessage) => void) | null = null;
   records: ((record: AdminRecord) => void) | null = null;
+  completions: CompletionHandler | null = null;
   dmaReads: ((read: DmaRead) => void) | null = null;
   dmaWrites: ((write: DmaWrite) => void) | null = null;
   private readonly core: CoreInstance;
@@ -81,6 +82,8 @@ export class OutputRing {
       if (this.intx !== null) this.intx(a, time);
     } else if (kind === EV.OUT_ADMIN) {
       if (this.records !== null) this.records(readAdminRecord(this.core, a));
+    } else if (kind === EV.OUT_COMPLETION) {
+      if (this.completions !== null) this.completions(a, b, time);
     } else if ((kind & KIND) === EV.OUT_DMA_READ) {
       if (this.dmaReads === null) return;
       this.read.tag = a;

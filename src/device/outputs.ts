@@ -10,6 +10,9 @@ export type InterruptHandler = (vector: number, timeCycles: number) => void;
 /** Gets a frame that leaves on the wire, and the function that sent it. The bytes are valid during the call. */
 export type FrameHandler = (frame: Uint8Array, fn: number, timeCycles: number) => void;
 
+/** Gets the completion of a request by its tag: the value that was read, 0 for a configuration write. */
+export type CompletionHandler = (tag: number, value: number, timeCycles: number) => void;
+
 /** A message signalled interrupt with what it carries, for hosts that route it themselves. */
 export interface MsiMessage {
   readonly fn: number;
@@ -28,7 +31,7 @@ interface DmaRequest {
   readonly pasid: number | null;
   /** Exact to 2^53. Nothing crosses 4 KiB. */
   readonly address: number;
-  /** Bytes: 1 to what Max_Read_Request_Size or Max_Payload_Size lets through. */
+  /** Bytes; of a read at most Max_Read_Request_Size. */
   readonly length: number;
   /** Cycle in which it arrived. */
   readonly timeCycles: number;
@@ -40,7 +43,7 @@ export interface DmaRead extends DmaRequest {
   readonly tag: number;
 }
 
-/** A write of the card. Its bytes are `length` of `source` from `at` on, until the card is called again. */
+/** A write of the card, all of it in its page. Its bytes are `length` of `source` from `at` on, until the card is called again. */
 export interface DmaWrite extends DmaRequest {
   readonly source: Uint8Array;
   readonly at: number;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Timing profiles: a named set of parameters, overrides on top, all checked at once, and turned into the core's words.
 // The core counts in cycles of its clock; values in ns are converted once, when the card is created.
+import { NONE } from '../../assembly/abi/state_value.ts';
 import * as P from '../../assembly/abi/timing_param.ts';
 import { NicError } from '../util/errors.ts';
 import { nearestName, valueText } from '../util/names.ts';
@@ -21,10 +22,14 @@ export type ProfileOverrides = Readonly<Record<string, number>>;
 /** How the card treats time. */
 export type NicMode = 'timed' | 'functional';
 
+/** On which side of the card's pins the memory is that it reaches. */
+export type MemorySide = 'inside' | 'outside';
+
 /** A profile made ready: values by name, and the words for the core. */
 export interface ResolvedProfile {
   readonly name: string;
   readonly mode: NicMode;
+  readonly memory: MemorySide;
   /** Length of a core cycle in picoseconds. */
   readonly clockPs: number;
   readonly values: ReadonlyMap<string, number>;
@@ -108,6 +113,7 @@ export function resolveProfile(
   mode: NicMode,
   overrides: ProfileOverrides = {},
   name: string = DEFAULT_PROFILE,
+  memory: MemorySide = 'inside',
 ): ResolvedProfile {
   const rows = new Map(PROFILE_ROWS.map((parameter) => [parameter.name, parameter]));
   const values = new Map(profileParameters(name).map((parameter) => [parameter.name, parameter.value]));
@@ -122,7 +128,8 @@ export function resolveProfile(
   }
   problems.push(...conflicts(values));
   if (problems.length > 0) throw new NicError('PROFILE', `timing profile: ${problems.join('; ')}`);
-  return { name, mode, clockPs: values.get('clock.period_ps')!, values, words: wordsOf(mode, values) };
+  const clockPs = values.get('clock.period_ps')!;
+  return { name, mode, memory, clockPs, values, words: wordsOf(mode, memory, values) };
 }
 
 /** Cycles that `bytes` are on the wire. */
@@ -132,21 +139,35 @@ export function wireCycles(words: ResolvedProfile['words'], bytes: number): numb
 
 /**
  * Shortest time in cycles from any input of the card to any output: inside, a posted register write that lets the PF's INTx
- * line fall. A frame from the wire takes longer: the card has to look for a buffer first. With `memory` outside it is the
- * answer to a read that sends the next request, or a frame, on its way. A simulator that couples the card by time stamps may
- * run so far ahead; 0 in functional mode.
+ * line fall, or the completion of a request, whichever is there first. A frame from the wire takes longer: the card has to look
+ * for a buffer first. With memory outside it is the answer to a read that sends the next request, or a frame, on its way. A
+ * simulator that couples the card by time stamps may run so far ahead; 0 in functional mode.
  */
-export function lookAheadCycles({ mode, words }: ResolvedProfile, memory: 'inside' | 'outside' = 'inside'): number {
+export function lookAheadCycles({ mode, memory, words }: ResolvedProfile): number {
   if (mode === 'functional') return 0;
   const word = (index: number): number => words.get(index)!;
   const wire = (bytes: number): number => wireCycles(words, bytes);
-  const write = word(P.HOST_MMIO) + wire(word(P.TLP_3DW) + DWORD) + word(P.DOWN_LATENCY) + word(P.COMPLETER);
-  const message = wire(word(P.TLP_4DW)) + word(P.UP_LATENCY) + word(P.HOST_WRITE) + word(P.HOST_INTERRUPT);
-  if (memory === 'inside') return write + message;
-  const request = wire(word(P.TLP_3DW)) + word(P.UP_LATENCY);
+  const up = (bytes: number): number => wire(bytes) + word(P.UP_LATENCY);
+  // a TLP of so many bytes from the host's core until it is decoded, and a completion back to it
+  const down = (bytes: number): number => word(P.HOST_MMIO) + wire(bytes) + word(P.DOWN_LATENCY) + word(P.COMPLETER);
+  const back = (bytes: number): number => up(bytes) + word(P.HOST_MMIO);
+  const header = word(P.TLP_3DW);
+  const write = down(header + DWORD);
+  const completion = Math.min(
+    down(header) + Math.min(word(P.REGISTER), word(P.CONFIG_ACCESS)) + back(header + DWORD),
+    write + word(P.CONFIG_ACCESS) + back(header),
+  );
+  if (memory === 'inside') {
+    return Math.min(write + up(word(P.TLP_4DW)) + word(P.HOST_WRITE) + word(P.HOST_INTERRUPT), completion);
+  }
   const frame = Math.ceil((word(P.WIRE_BYTE_COST) * SHORTEST_FRAME) / 65536) + word(P.WIRE_LATENCY);
-  const sent = wire(word(P.TLP_3DW)) + word(P.TX) + word(P.WRITEBACK) + frame;
-  return Math.min(write + request, word(P.DOWN_LATENCY) + Math.min(request, sent), frame + word(P.DMA_SETUP) + request);
+  const sent = wire(header) + word(P.TX) + word(P.WRITEBACK) + frame;
+  return Math.min(
+    completion,
+    write + up(header),
+    word(P.DOWN_LATENCY) + Math.min(up(header), sent),
+    frame + word(P.DMA_SETUP) + up(header),
+  );
 }
 
 /** The link's share of a profile. */
@@ -163,7 +184,7 @@ export function linkShape(values: ReadonlyMap<string, number>): LinkShape {
   };
 }
 
-function wordsOf(mode: NicMode, values: ReadonlyMap<string, number>): Map<number, number> {
+function wordsOf(mode: NicMode, memory: MemorySide, values: ReadonlyMap<string, number>): Map<number, number> {
   const value = (name: string): number => values.get(name)!;
   const clockPs = value('clock.period_ps');
   const cycles = (ns: number): number => Math.round((ns * 1000) / clockPs);
@@ -191,6 +212,10 @@ function wordsOf(mode: NicMode, values: ReadonlyMap<string, number>): Map<number
   words.set(P.IOTLB_WAYS, ways);
   words.set(P.IOTLB_SHIFT, Math.log2(value('iommu.page_bytes')));
   words.set(P.DMA_COPY, byteCost(value('dma.copy_gbps')));
+  if (memory === 'outside') {
+    words.set(P.HOST_READ, NONE); // nobody here knows
+    words.set(P.IOTLB_SETS, 0);
+  }
   words.set(P.FUNCTIONAL, mode === 'functional' ? 1 : 0);
   return words;
 }

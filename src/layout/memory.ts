@@ -18,6 +18,7 @@ export const MEMORY_BLOCKS: Table = [
       ['EVENT_NODES', 32768, ''],
       ['OUT_RECORDS', 8192, ''],
       ['INBOUND_SLOTS', 1024, ''],
+      ['HOST_TAGS', 256, 'requests of drivers under way at a time'],
       ['POSTED_BYTES', 0x40000, ''],
       ['TAGS_MAX', 4096, ''],
       ['IOTLB_ENTRIES_MAX', 4096, ''],
@@ -87,6 +88,7 @@ export const MEMORY_BLOCKS: Table = [
       ['EVENT_NODE', 'event_node[EVENT_NODES]', ''],
       ['OUT_RING', 'output_record[OUT_RECORDS]', 'what the host has not taken yet'],
       ['INBOUND_RING', 'inbound_slot[INBOUND_SLOTS]', 'host writes on their way to the device'],
+      ['HOST_REQUESTS', 'host_request[HOST_TAGS]', 'requests of drivers that are not answered; the tag is the index'],
       [
         'POSTED_RING',
         'u8[POSTED_BYTES]',

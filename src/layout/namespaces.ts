@@ -18,6 +18,7 @@ const NAMESPACES: Readonly<Record<string, readonly string[]>> = {
   posted: ['POSTED'],
   profile: ['PROFILE'],
   queue: ['Q', 'QUEUE'],
+  request: ['REQUEST'],
   tag: ['TAG'],
   timing_param: ['P'],
   trace_kind: ['TRACE'],

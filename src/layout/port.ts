@@ -86,6 +86,25 @@ export const PORT_BLOCKS: Table = [
   },
 
   {
+    name: 'host_request',
+    title: 'A request of a driver that is to be answered: a read, or a configuration access',
+    file: 'request',
+    by: 'nic',
+    sizeName: 'REQUEST_BYTES',
+    rows: [
+      ['REQUEST_ISSUED', 'u64', 'cycle'],
+      ['REQUEST_ADDRESS', 'u64', 'on the bus; of configuration space, the offset'],
+      ['REQUEST_FUNCTION', 'u32', ''],
+      ['REQUEST_BAR', 'u32', 'or TRACE_SPACE_CONFIG'],
+      ['REQUEST_OFFSET', 'u32', ''],
+      ['REQUEST_SIZE', 'u32', 'of the access, then of what the completion carries'],
+      ['REQUEST_VALUE', 'u32', 'written, or read'],
+      ['REQUEST_IS_WRITE', 'u8', ''],
+      ['REQUEST_NEXT', 'u32', 'free list'],
+    ],
+  },
+
+  {
     name: 'inbound_slot',
     title: 'A host write on its way to the device',
     file: 'inbound',

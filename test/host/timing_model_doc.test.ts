@@ -348,6 +348,6 @@ describe('the look-ahead', () => {
     // with BARs below 4 GiB the request would have 4 bytes less
     expect(lookAheadCycles(nic.profile)).toBe(MMIO + wire(24) + DOWN + COMPLETER + wire(24) + UP + EFFECT);
     // outside: a completion of 20 bytes, 2 + 2 cycles of work, 38 bytes at 0.08 cycles and 10 on the wire are less than a request
-    expect(lookAheadCycles(nic.profile, 'outside')).toBe(DOWN + wire(20) + 2 + 2 + 4 + 10);
+    expect(lookAheadCycles(resolveProfile('timed', {}, undefined, 'outside'))).toBe(DOWN + wire(20) + 2 + 2 + 4 + 10);
   });
 });

@@ -24,7 +24,7 @@ export abstract class Card {
 
   constructor(module: CoreModule, config: NicConfig) {
     this.config = resolveConfig(config);
-    this.profile = resolveProfile(this.config.mode, config.profile, config.profileName);
+    this.profile = resolveProfile(this.config.mode, config.profile, config.profileName, this.config.memory);
     this.core = createInstance(module, {
       functions: this.functions(),
       windowBytes: this.config.windowBytes,

@@ -7,7 +7,7 @@ import { NicError } from '../../util/errors.ts';
 import { checkHandler, checkOptions, FLAG, needed } from '../../util/options.ts';
 import type { AdminRecord } from '../admin_record.ts';
 import { OutputRing } from '../output_ring.ts';
-import type { DmaRead, DmaWrite, FrameHandler, InterruptHandler, MsiMessage } from '../outputs.ts';
+import type { CompletionHandler, DmaRead, DmaWrite, FrameHandler, InterruptHandler, MsiMessage } from '../outputs.ts';
 import { injectAdmin, putReadFault, type AdminInjection, type ReadFault } from '../injection.ts';
 import { Card } from './card.ts';
 
@@ -38,6 +38,12 @@ export abstract class OutputPort extends Card {
   onFrame(handler: FrameHandler | null): void {
     checkHandler('onFrame', handler);
     this.outputs.frames = handler;
+  }
+
+  /** Handler of completions: of requestRead() and its like, each by its tag, with the value that was read. */
+  onCompletion(handler: CompletionHandler | null): void {
+    checkHandler('onCompletion', handler);
+    this.outputs.completions = handler;
   }
 
   /** Handler of the card's reads with `memory: 'outside'`, to be set before drivers start: who is not answered waits. */

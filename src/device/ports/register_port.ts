@@ -12,6 +12,11 @@ function isAccess(offset: number, size: number): boolean {
   return ((ACCESS_SIZES >>> size) & 1) !== 0 && (offset & (size - 1)) === 0;
 }
 
+function asTag(pin: number): number | null {
+  const tag = pin >>> 0;
+  return tag === NONE ? null : tag;
+}
+
 /** Register access; the hot path of drivers and fuzzers. */
 export abstract class RegisterPort extends OutputPort {
   /** Memory read of 1, 2 or 4 naturally aligned bytes in a BAR; all ones where no register answers. */
@@ -60,6 +65,36 @@ export abstract class RegisterPort extends OutputPort {
       throw this.failure(error);
     }
     if (this.u32[CTL.OUT_HEAD >> 2] !== this.u32[CTL.OUT_TAIL >> 2]) this.drain();
+  }
+
+  // ---- requests: no time passes in the call, and the completion comes to the handler of onCompletion() ---------------------
+
+  /**
+   * Requests what read() reads. The tag of the request, by which its completion comes; no other has it until then. Null: 256
+   * requests are under way already, another one has to wait for a completion.
+   */
+  requestRead(fn: number, bar: number, offset: number, size: number): number | null {
+    if (fn >>> 0 > this.lastFn || !isAccess(offset, size)) this.refuse(fn, offset, size);
+    return asTag(this.pins.requestRead(fn, bar, offset, size));
+  }
+
+  /** Requests what configRead() reads, likewise. */
+  requestConfigRead(fn: number, offset: number, size: number): number | null {
+    if (fn >>> 0 > this.lastFn || !isAccess(offset, size)) this.refuse(fn, offset, size);
+    return asTag(this.pins.requestConfigRead(fn, offset, size));
+  }
+
+  /** Requests what configWrite() writes, likewise; its completion says that it is done, and has value 0. */
+  requestConfigWrite(fn: number, offset: number, size: number, value: number): number | null {
+    if (fn >>> 0 > this.lastFn || !isAccess(offset, size)) this.refuse(fn, offset, size);
+    return asTag(this.pins.requestConfigWrite(fn, offset, size, value));
+  }
+
+  /** write(), if no time has to pass for it. False: 1,024 writes are under way, and it is to be offered again later. */
+  requestWrite(fn: number, bar: number, offset: number, size: number, value: number): boolean {
+    if (this.pins.isWriteHeldUp()) return false;
+    this.write(fn, bar, offset, size, value);
+    return true;
   }
 
   /** Function that answers to a routing id; -1 if none does. */

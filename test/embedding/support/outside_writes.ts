@@ -15,14 +15,17 @@ export interface Writes {
   readonly operations: number;
   /** Under way at a time. */
   readonly outstanding: number;
+  /** The first place. Default WRITES_AT. */
+  readonly at?: number;
 }
 
 /** Starts them; the card does the rest as time passes. */
-export function startWrites({ core: { view, pins } }: Nic, { bytes, operations, outstanding }: Writes): void {
+export function startWrites({ core: { view, pins } }: Nic, writes: Writes): void {
+  const { bytes, operations, outstanding, at = WRITES_AT } = writes;
   view.setUint32(GENERATOR + GEN.OPERATION, GENERATE_WRITE, true);
   view.setUint32(GENERATOR + GEN.BYTES, bytes, true);
   view.setUint32(GENERATOR + GEN.LEFT, operations, true);
   view.setUint32(GENERATOR + GEN.WINDOW, WINDOW_BYTES, true);
-  view.setBigUint64(GENERATOR + GEN.IOVA, BigInt(WRITES_AT), true);
+  view.setBigUint64(GENERATOR + GEN.IOVA, BigInt(at), true);
   pins.generate(0, outstanding);
 }
