@@ -30,7 +30,14 @@ export { PROFILES } from './device/profiles.ts';
 export type { NamedProfile } from './device/profiles.ts';
 export { generateTraffic } from './device/generator.ts';
 export type { GeneratorOperation, GeneratorResult, GeneratorRun } from './device/generator.ts';
-export type { MemorySide, NicMode, ProfileOverrides, ProfileParameter, ProfileUnit, ResolvedProfile } from './device/profile.ts';
+export type {
+  MemorySide,
+  NicMode,
+  ProfileOverrides,
+  ProfileParameter,
+  ProfileUnit,
+  ResolvedProfile,
+} from './device/profile.ts';
 export type { FunctionProfile, NotifyPlace, ProvisionedFunction } from './device/function_profile.ts';
 export type { AdminRecord, ReadLife, ReadLives } from './device/admin_record.ts';
 export type { Counters } from './device/counters.ts';
