@@ -15,7 +15,7 @@ const { outputFiles } = await build({
       export { STORED_VALUES } from './src/layout/hash.ts';
       export { layoutFaults } from './src/layout/resolve.ts';
       export { TABLE } from './src/layout/table.ts';`,
-    resolveDir: '.',
+    resolveDir: process.cwd(), // esbuild's own is the one that it was loaded in
   },
   bundle: true,
   format: 'esm',
