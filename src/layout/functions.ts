@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The block of a function, and what is in it. Driver-visible bytes live in the images (FN_CONFIG, FN_COMMON,
 // FN_DEVICE_CFG); function_state is what the engines ask on every step.
+import { VIRTIO_NET_CFG_SIZE } from '../../assembly/abi/virtio_net.ts';
+import { COMMON_SIZE } from '../../assembly/abi/virtio_pci_common.ts';
 import type { Table } from './rows.ts';
 
 export const FUNCTION_BLOCKS: Table = [
@@ -21,12 +23,12 @@ export const FUNCTION_BLOCKS: Table = [
       ['FN_STATE', 'function_state', 'hot scalars'],
       [
         'FN_COMMON',
-        'u8[64]',
+        `u8[${COMMON_SIZE}]`,
         'image of virtio_pci_common_cfg, kept up to date by writes',
         { at: 0x1100, by: 'virtio' },
       ],
       ['FN_ISR', 'u8', 'ISR status', { by: 'virtio nic' }],
-      ['FN_DEVICE_CFG', 'u8[28]', 'image of virtio_net_config', { at: 0x1160, by: 'net' }],
+      ['FN_DEVICE_CFG', `u8[${VIRTIO_NET_CFG_SIZE}]`, 'image of virtio_net_config', { at: 0x1160, by: 'net' }],
       ['FN_COUNTER', 'u64[32]', 'indices in counter.ts', { at: 0x1200, by: 'mem nic' }],
       ['FN_FILTER', 'u64[32]', 'MAC filter: unicast, then multicast', { by: 'net' }],
       ['FN_QUEUES', 'queue[QUEUES_MAX]', ''],
