@@ -14,7 +14,7 @@ import {
 import { COMMON_ADMIN_QUEUE_INDEX } from '../../assembly/abi/virtio_pci_common.ts';
 import type { RawFunction } from './raw_function.ts';
 import { WRITE, type Descriptor, type RawRing, type UsedElement } from './raw_ring.ts';
-import { must, Violation, type Outcome } from './verdict.ts';
+import { must, Misbehaviour, type Outcome } from './verdict.ts';
 
 export const PATTERN = 0xa5;
 export const SELF: number = VIRTIO_ADMIN_GROUP_TYPE_SELF;
@@ -105,13 +105,14 @@ export class AdminQueue {
     return this.send([...header(opcode, group, member), ...data], ADMIN_RESULT_HEADER_SIZE + resultBytes);
   }
 
-  /** Any readable bytes, any number of writable ones. Throws Violation where no answer comes. */
+  /** Any readable bytes, any number of writable ones. Throws Misbehaviour where no answer comes. */
   send(readable: readonly number[], writableBytes: number, cuts: Cuts = {}): Answer {
     this.ring.takeUsed();
     const pending = this.add(readable, writableBytes, cuts);
     this.pf.kick(this.index);
     const [used] = this.ring.takeUsed();
-    if (used === undefined) throw new Violation(`a command is not answered, status 0x${this.pf.status.toString(16)}`);
+    if (used === undefined)
+      throw new Misbehaviour(`a command is not answered, status 0x${this.pf.status.toString(16)}`);
     must(used.id === pending.head, `head ${used.id} was used, and ${pending.head} was made available`);
     return this.answer(pending, used);
   }
@@ -157,7 +158,7 @@ export class AdminQueue {
   }
 }
 
-/** Outcome of an answer: served, or refused with this qualifier. Throws Violation for any other refusal. */
+/** Outcome of an answer: served, or refused with this qualifier. Throws Misbehaviour for any other refusal. */
 export function outcomeOf({ status, qualifier }: Answer, expected: number): Outcome {
   if (status === VIRTIO_ADMIN_STATUS_OK) return 'served';
   must(

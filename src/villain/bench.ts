@@ -32,7 +32,7 @@ import type { Card, Endpoint, Path, PathDriver } from './path.ts';
 import { CONFIG, RawFunction, RX, TX } from './raw_function.ts';
 import type { RawRing } from './raw_ring.ts';
 import type { Rig } from './rig.ts';
-import { must, Violation } from './verdict.ts';
+import { must, Misbehaviour } from './verdict.ts';
 
 export const BAD_VF = 1;
 export const BYSTANDER_VF = 2;
@@ -178,13 +178,13 @@ export class Bench implements Rig {
     return (this.badFunction ?? this.legacy).memory;
   }
 
-  /** Lets the card work until nothing is left to do. Throws Violation where that never comes. */
+  /** Lets the card work until nothing is left to do. Throws Misbehaviour where that never comes. */
   settle(): void {
     const { nic } = this;
     const limit = nic.eventsRun() + EVENTS_MAX;
     while (nic.nextEventTime() !== Infinity) {
       nic.advance(nic.nextEventTime());
-      if (nic.eventsRun() > limit) throw new Violation(`the card does not come to rest in ${EVENTS_MAX} events`);
+      if (nic.eventsRun() > limit) throw new Misbehaviour(`the card does not come to rest in ${EVENTS_MAX} events`);
     }
     this.path.deliver();
   }

@@ -19,7 +19,7 @@ export interface Case extends CaseSetup {
   readonly leavesDown?: boolean;
   /** The card has to offer this, or there is nothing to try: the text says what is missing. */
   readonly needs?: (bench: Bench) => string | null;
-  /** Acts, and says what came of it. Throws Violation for what no outcome names. */
+  /** Acts, and says what came of it. Throws Misbehaviour for what no outcome names. */
   run(bench: Bench): Outcome;
 }
 

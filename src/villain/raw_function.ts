@@ -36,7 +36,7 @@ import type { GuestMemory } from './guest_memory.ts';
 import type { Endpoint } from './path.ts';
 import { chained, RawRing, WRITE, writeDescriptors, type Descriptor } from './raw_ring.ts';
 import type { Rig } from './rig.ts';
-import { Violation, Wedged, type Outcome } from './verdict.ts';
+import { Misbehaviour, Wedged, type Outcome } from './verdict.ts';
 
 export const RX = 0;
 export const TX = 1;
@@ -241,12 +241,12 @@ export class RawFunction {
 
   /**
    * What became of the chains of a queue that the driver made available: used, all `count` of them, or DEVICE_NEEDS_RESET.
-   * Throws Violation for what is neither: a driver would wait for ever.
+   * Throws Misbehaviour for what is neither: a driver would wait for ever.
    */
   outcomeOf(queue: number, count = 1): Outcome {
     if (this.needsReset) return 'needs-reset';
     const ring = this.ring(queue);
     if (ring.usedIdx === count) return 'served';
-    throw new Violation(`queue ${queue}: ${ring.usedIdx} of ${count} chains came back, and the status says nothing`);
+    throw new Misbehaviour(`queue ${queue}: ${ring.usedIdx} of ${count} chains came back, and the status says nothing`);
   }
 }

@@ -18,7 +18,7 @@ import {
 import { LEGACY_VRING_ALIGN } from '../../assembly/abi/virtio_pci_legacy.ts';
 import { alignUp } from '../guest/platform.ts';
 import type { GuestMemory } from './guest_memory.ts';
-import { Violation } from './verdict.ts';
+import { Misbehaviour } from './verdict.ts';
 
 export const NEXT: number = VIRTQ_DESC_F_NEXT;
 export const WRITE: number = VIRTQ_DESC_F_WRITE;
@@ -142,10 +142,10 @@ export class RawRing {
     return this.memory.u16[(this.places.used + VIRTQ_USED_IDX) >> 1]!;
   }
 
-  /** Elements that came since the last call, oldest first. Throws Violation where fault() finds something. */
+  /** Elements that came since the last call, oldest first. Throws Misbehaviour where fault() finds something. */
   takeUsed(): UsedElement[] {
     const fault = this.fault();
-    if (fault !== null) throw new Violation(fault);
+    if (fault !== null) throw new Misbehaviour(fault);
     const count = (this.usedIdx - this.taken) & 0xffff;
     const elements = Array.from({ length: count }, (_, i) => this.used((this.taken + i) & 0xffff));
     this.taken = this.usedIdx;

@@ -8,7 +8,7 @@ import type { Case, CaseResult } from './case.ts';
 import { serviceFault } from './frames.ts';
 import type { PathDriver } from './path.ts';
 import { CONFIG_VECTOR } from './raw_function.ts';
-import { must, Skip, verdictOn, Violation, Wedged, type Outcome, type Verdict } from './verdict.ts';
+import { must, Skip, verdictOn, Misbehaviour, Wedged, type Outcome, type Verdict } from './verdict.ts';
 
 /** Runs cases on each path; `onResult` hears how far it is. */
 export function runCases(
@@ -55,7 +55,7 @@ export function runCase(one: Case, driver: PathDriver, options: RunOptions): Cas
   } catch (error) {
     if (error instanceof Skip) return report('SKIP', outcome, error.message);
     if (error instanceof Wedged) return report('WEDGED', outcome, error.message);
-    if (error instanceof Violation) return report('FAIL', outcome, error.message);
+    if (error instanceof Misbehaviour) return report('FAIL', outcome, error.message);
     if (isTrap(error)) return report('FAIL', outcome, `the core trapped: ${error.message}`);
     // a call was refused that the case does not mean to be refused
     if (error instanceof NicError) return report('FAIL', outcome, `${error.code}: ${error.message}`);
@@ -82,9 +82,9 @@ function examine(one: Case, bench: Bench, outcome: Outcome): void {
   else examineModern(one, bench, outcome);
 }
 
-/** Throws Violation for a fault that a look at something has found. */
+/** Throws Misbehaviour for a fault that a look at something has found. */
 function mustBeFine(where: string, fault: string | null): void {
-  if (fault !== null) throw new Violation(`${where}${fault}`);
+  if (fault !== null) throw new Misbehaviour(`${where}${fault}`);
 }
 
 function examineModern(one: Case, bench: Bench, outcome: Outcome): void {

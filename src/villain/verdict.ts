@@ -28,7 +28,7 @@ export const VERDICTS: readonly Verdict[] = ['PASS', 'REJECT', 'WEDGED', 'FAIL',
 export type PathName = 'direct' | 'vfio-user';
 
 /** The device did what it must not. */
-export class Violation extends Error {}
+export class Misbehaviour extends Error {}
 
 /** The device serves nothing any more. */
 export class Wedged extends Error {}
@@ -36,9 +36,9 @@ export class Wedged extends Error {}
 /** The case cannot be tried here. */
 export class Skip extends Error {}
 
-/** Throws Violation where something that must hold does not. */
+/** Throws Misbehaviour where something that must hold does not. */
 export function must(holds: boolean, otherwise: string): void {
-  if (!holds) throw new Violation(otherwise);
+  if (!holds) throw new Misbehaviour(otherwise);
 }
 
 const REFUSALS: ReadonlySet<Outcome> = new Set<Outcome>(['ignored', 'dropped', 'refused', 'error', 'needs-reset']);

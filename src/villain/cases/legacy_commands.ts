@@ -36,7 +36,7 @@ import { serviceFault } from '../frames.ts';
 import { commandRegisters, LegacyFunction } from '../legacy_function.ts';
 import { CONFIG, RawFunction, RX, TX } from '../raw_function.ts';
 import type { Case } from '../case.ts';
-import { must, Skip, Violation, type Outcome } from '../verdict.ts';
+import { must, Skip, Misbehaviour, type Outcome } from '../verdict.ts';
 import { adminCase } from './steps.ts';
 
 const READ = VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ;
@@ -285,7 +285,7 @@ const NEIGHBOURS: readonly Case[] = [
     run: (bench) => {
       const { count } = bench.member!.device.irqInfo(VFIO_PCI_INTX_IRQ_INDEX);
       if (count === 0) throw new Skip('a VF has no INTx');
-      throw new Violation('a VF has INTx, and this case was not written yet');
+      throw new Misbehaviour('a VF has INTx, and this case was not written yet');
     },
   },
   {

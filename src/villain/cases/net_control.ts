@@ -29,7 +29,7 @@ import type { Bench } from '../bench.ts';
 import { macOf, STRANGER } from '../frames.ts';
 import { WRITE } from '../raw_ring.ts';
 import type { Case } from '../case.ts';
-import { must, Violation, type Outcome } from '../verdict.ts';
+import { must, Misbehaviour, type Outcome } from '../verdict.ts';
 import { missingFeature, waiting } from './not_offered.ts';
 
 const CLAUSE = 'virtio 1.4 §5.1.6.5';
@@ -54,7 +54,7 @@ function command(bench: Bench, bytes: readonly number[], queue = CONTROL, ackByt
   );
   if (value === VIRTIO_NET_OK) return 'served';
   if (value === VIRTIO_NET_ERR) return 'refused';
-  throw new Violation(`the ack is 0x${value!.toString(16)}`);
+  throw new Misbehaviour(`the ack is 0x${value!.toString(16)}`);
 }
 
 /** A case that sends one bad command to a function with receive filters. */

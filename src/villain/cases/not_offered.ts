@@ -3,7 +3,7 @@
 import type { Bench } from '../bench.ts';
 import type { Setup } from '../bench.ts';
 import type { Case } from '../case.ts';
-import { Violation } from '../verdict.ts';
+import { Misbehaviour } from '../verdict.ts';
 
 /** What is missing, by its name, and whether it is there after all. */
 export interface Missing {
@@ -27,7 +27,7 @@ export function waiting(id: string, act: string, clause: string, { what, setup, 
     setup,
     needs: (bench) => (isOffered(bench) ? null : `${what} is not offered`),
     run: () => {
-      throw new Violation(`${what} is offered, and this case was not written yet`);
+      throw new Misbehaviour(`${what} is offered, and this case was not written yet`);
     },
   };
 }

@@ -3,7 +3,7 @@
 import { VfioError, type ErrnoName } from '../../util/errors.ts';
 import type { Bench } from '../bench.ts';
 import type { Case } from '../case.ts';
-import { must, Violation, type Outcome } from '../verdict.ts';
+import { must, Misbehaviour, type Outcome } from '../verdict.ts';
 
 /** Delays in cycles, from 0 on. */
 export function delays(count: number, step: number): readonly number[] {
@@ -19,7 +19,7 @@ export function mustRefuse(code: ErrnoName, ...calls: readonly (() => unknown)[]
       if (error instanceof VfioError && error.code === code) return;
       throw error;
     }
-    throw new Violation(`call ${i + 1} of ${calls.length} is not refused with ${code}`);
+    throw new Misbehaviour(`call ${i + 1} of ${calls.length} is not refused with ${code}`);
   });
   return 'error';
 }
