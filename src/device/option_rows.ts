@@ -2,6 +2,7 @@
 // Options as rows: what each one is, what it may be, what it is if nobody says, and the words of the core that it goes into.
 // Names, checks, messages and the table of the documentation come from the rows.
 import { valueText } from '../util/names.ts';
+import { FLAG, oneOfNames, wholeFrom, type OptionCheck } from '../util/options.ts';
 
 /** What follows from the options above: in words for people, and computed. */
 export class Derived<T, All> {
@@ -77,9 +78,12 @@ function toWord(index: number | undefined, value: number): readonly ConfigWord[]
   return index === undefined ? [] : [[index, value]];
 }
 
+function unless({ what, isGood }: OptionCheck, value: unknown, remedy: unknown): readonly Fault[] {
+  return isGood(value) ? [] : [{ text: `${what} is needed`, remedy }];
+}
+
 function notWhole(value: number, low: number, high: number): readonly Fault[] {
-  if (Number.isInteger(value) && value >= low && value <= high) return [];
-  return [{ text: `a whole number from ${low} to ${high} is needed`, remedy: value > high ? high : low }];
+  return unless(wholeFrom(low, high), value, value > high ? high : low);
 }
 
 /** A whole number. */
@@ -140,7 +144,7 @@ export function flag<All>({ what, byDefault, word }: Common<boolean, All>): Opti
     what,
     byDefault,
     range: 'true, false',
-    faultsOf: (value) => (typeof value === 'boolean' ? [] : [{ text: 'true or false is needed', remedy: true }]),
+    faultsOf: (value) => unless(FLAG, value, true),
     wordsOf: (value) => toWord(word, value ? 1 : 0),
   };
 }
@@ -154,7 +158,7 @@ export function oneOf<T extends string, All>(
     what,
     byDefault,
     range: names.join(', '),
-    faultsOf: (value) => (names.includes(value) ? [] : [{ text: `${names.join(' or ')} is needed`, remedy: names[0] }]),
+    faultsOf: (value) => unless(oneOfNames(...names), value, names[0]),
     wordsOf,
   };
 }
