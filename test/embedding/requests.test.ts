@@ -9,7 +9,7 @@ import type { NicConfig } from '../../src/device/config.ts';
 import { createNic, type Nic } from '../../src/device/nic.ts';
 import { lookAheadCycles } from '../../src/device/profile.ts';
 import { enumerate } from '../../src/device/bus.ts';
-import { F, R } from '../conformance/ring/support/registers.ts';
+import { F, R } from '../support/registers.ts';
 import { Scenario, steps } from '../property/support/scenario.ts';
 
 const BAR = 2;

@@ -2,9 +2,9 @@
 // Witnesses of bugs in registers, configuration space, MSI-X and resets.
 import { RX, submit, TX, writable } from '../conformance/ring/support/buffers.ts';
 import { frame, macOf, STRANGER } from '../conformance/ring/support/frames.ts';
-import type { RawCard } from '../conformance/ring/support/raw_card.ts';
-import type { RawFunction } from '../conformance/ring/support/raw_function.ts';
-import { F, R } from '../conformance/ring/support/registers.ts';
+import type { RawCard } from '../support/raw_card.ts';
+import type { RawFunction } from '../support/raw_function.ts';
+import { F, R } from '../support/registers.ts';
 import { cardOf, sendFrame, type Witnesses } from './witness.ts';
 
 const MSIX_BAR = 4;

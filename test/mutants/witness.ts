@@ -4,8 +4,8 @@ import type { CreateOptions } from '../../src/device/nic.ts';
 import { DEFAULT_IOVA_BASE } from '../../src/iommufd/dma_buffer.ts';
 import { readable, TX } from '../conformance/ring/support/buffers.ts';
 import { frame, macOf, packet, STRANGER } from '../conformance/ring/support/frames.ts';
-import { RawCard, type RawCardOptions } from '../conformance/ring/support/raw_card.ts';
-import type { RawFunction } from '../conformance/ring/support/raw_function.ts';
+import { RawCard, type RawCardOptions } from '../support/raw_card.ts';
+import type { RawFunction } from '../support/raw_function.ts';
 
 export interface Witness {
   /** What a right card shows. */

@@ -5,9 +5,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { frame, HEADER, macOf, packet, STRANGER } from '../conformance/ring/support/frames.ts';
-import { RawCard } from '../conformance/ring/support/raw_card.ts';
+import { RawCard } from '../support/raw_card.ts';
 import { WRITE } from '../support/raw_ring.ts';
-import { F } from '../conformance/ring/support/registers.ts';
+import { F } from '../support/registers.ts';
 
 const RX = 0;
 const TX = 1;

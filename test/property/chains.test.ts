@@ -5,10 +5,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { frame, HEADER, packet, STRANGER } from '../conformance/ring/support/frames.ts';
-import { RawCard } from '../conformance/ring/support/raw_card.ts';
-import type { RawFunction } from '../conformance/ring/support/raw_function.ts';
+import { RawCard } from '../support/raw_card.ts';
+import type { RawFunction } from '../support/raw_function.ts';
 import { RawRing, writeDescriptors, type Descriptor } from '../support/raw_ring.ts';
-import { F } from '../conformance/ring/support/registers.ts';
+import { F } from '../support/registers.ts';
 import { meaningOf, type Meaning } from './support/chain_reference.ts';
 
 const SIZE = 8;

@@ -4,7 +4,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { F } from '../conformance/ring/support/registers.ts';
+import { F } from '../support/registers.ts';
 import { Scenario, steps } from './support/scenario.ts';
 
 const modes = fc.constantFrom('timed' as const, 'functional' as const);

@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { F } from '../conformance/ring/support/registers.ts';
+import { F } from '../support/registers.ts';
 import { FUNCTIONS, Scenario, steps } from './support/scenario.ts';
 
 /** Counters whose values depend on when things happen. */

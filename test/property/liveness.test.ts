@@ -5,10 +5,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { frame, macOf, packet, STRANGER } from '../conformance/ring/support/frames.ts';
-import { RawCard } from '../conformance/ring/support/raw_card.ts';
-import type { RawFunction } from '../conformance/ring/support/raw_function.ts';
+import { RawCard } from '../support/raw_card.ts';
+import type { RawFunction } from '../support/raw_function.ts';
 import { NO_INTERRUPT, WRITE, type RawRing } from '../support/raw_ring.ts';
-import { F } from '../conformance/ring/support/registers.ts';
+import { F } from '../support/registers.ts';
 
 const SIZE = 8;
 const RX = 0;

@@ -5,8 +5,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import type { Nic } from '../../src/device/nic.ts';
-import { RawCard } from '../conformance/ring/support/raw_card.ts';
-import { R } from '../conformance/ring/support/registers.ts';
+import { RawCard } from '../support/raw_card.ts';
+import { R } from '../support/registers.ts';
 
 const VF = 1;
 const BARS = [

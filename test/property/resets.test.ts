@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { frame, HEADER, macOf, STRANGER } from '../conformance/ring/support/frames.ts';
-import { R } from '../conformance/ring/support/registers.ts';
+import { R } from '../support/registers.ts';
 import { FUNCTIONS, Scenario, step, type Step } from './support/scenario.ts';
 
 type Disturbance =

@@ -11,8 +11,8 @@ import { TlpEncoder } from '../../src/trace/tlp.ts';
 import { VfioPci } from '../../src/vfio/vfio_pci.ts';
 import { Port } from '../conformance/net/support/port.ts';
 import { BROADCAST, frame, macOf, STRANGER } from '../conformance/ring/support/frames.ts';
-import { MODES, RawCard, type RawCardOptions } from '../conformance/ring/support/raw_card.ts';
-import { F } from '../conformance/ring/support/registers.ts';
+import { MODES, RawCard, type RawCardOptions } from '../support/raw_card.ts';
+import { F } from '../support/registers.ts';
 
 const VFS = 2;
 /** The first function behind the VFs. */

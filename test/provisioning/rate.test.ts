@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 
 import { Port } from '../conformance/net/support/port.ts';
 import { frame, STRANGER } from '../conformance/ring/support/frames.ts';
-import { RawCard } from '../conformance/ring/support/raw_card.ts';
+import { RawCard } from '../support/raw_card.ts';
 
 const FRAMES = 224;
 /** Frames after which the credit of the start is used up. */

@@ -3,7 +3,7 @@
 // Linux's sriov_vf_msix_count: no driver, and then the count alone.
 import { describe, expect, it } from 'vitest';
 
-import { RawCard } from '../conformance/ring/support/raw_card.ts';
+import { RawCard } from '../support/raw_card.ts';
 
 const MSIX_CONTROL = 0x4a;
 const busy = expect.objectContaining({ code: 'EBUSY' }) as unknown;

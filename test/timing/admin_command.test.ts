@@ -17,7 +17,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { profileParameters } from '../../src/device/profile.ts';
-import { F } from '../conformance/ring/support/registers.ts';
+import { F } from '../support/registers.ts';
 import { adminCommand, bench, PHASES, type Phases } from './support/bench.ts';
 
 const GOLDEN: Phases = {

@@ -9,10 +9,10 @@ import type { ProfileOverrides } from '../../src/device/profile.ts';
 import { traceRecords } from '../../src/trace/records.ts';
 import { RX, TX, readable, writable } from '../conformance/ring/support/buffers.ts';
 import { BROADCAST, frame, HEADER, macOf, packet, STRANGER } from '../conformance/ring/support/frames.ts';
-import { RawCard } from '../conformance/ring/support/raw_card.ts';
-import type { RawFunction } from '../conformance/ring/support/raw_function.ts';
+import { RawCard } from '../support/raw_card.ts';
+import type { RawFunction } from '../support/raw_function.ts';
 import type { Descriptor } from '../support/raw_ring.ts';
-import { F } from '../conformance/ring/support/registers.ts';
+import { F } from '../support/registers.ts';
 import { adminCommand, bench } from './support/bench.ts';
 
 const CONTROL = 2;

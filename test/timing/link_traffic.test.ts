@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 
 import { cut } from '../conformance/ring/support/buffers.ts';
 import { frame, packet, STRANGER } from '../conformance/ring/support/frames.ts';
-import { R } from '../conformance/ring/support/registers.ts';
+import { R } from '../support/registers.ts';
 import { adminCommand, bench, type Bench } from './support/bench.ts';
 
 interface Traffic {

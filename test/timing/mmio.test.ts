@@ -4,8 +4,8 @@
 // the root complex; 150 ns are 37.5, rounded to 38 cycles. The BARs lie above 4 GiB: 24 bytes without data.
 import { describe, expect, it } from 'vitest';
 
-import { RawCard } from '../conformance/ring/support/raw_card.ts';
-import { R } from '../conformance/ring/support/registers.ts';
+import { RawCard } from '../support/raw_card.ts';
+import { R } from '../support/registers.ts';
 import { bench } from './support/bench.ts';
 
 const VECTOR_AND_QUEUES = R.CONFIG_MSIX_VECTOR;

@@ -9,9 +9,9 @@ import type { ProfileOverrides } from '../../src/device/profile.ts';
 import { traceRecords } from '../../src/trace/records.ts';
 import { TX } from '../conformance/ring/support/buffers.ts';
 import { frame, macOf, packet, STRANGER } from '../conformance/ring/support/frames.ts';
-import { RawCard } from '../conformance/ring/support/raw_card.ts';
-import type { RawFunction } from '../conformance/ring/support/raw_function.ts';
-import { F } from '../conformance/ring/support/registers.ts';
+import { RawCard } from '../support/raw_card.ts';
+import type { RawFunction } from '../support/raw_function.ts';
+import { F } from '../support/registers.ts';
 
 const SLOW = { 'scheduler.pick_ns': 4000 }; // 1000 cycles
 

@@ -4,7 +4,7 @@
 import { describe, expect, it } from 'vitest';
 
 import * as TRACE from '../../assembly/abi/trace_kind.ts';
-import { F } from '../conformance/ring/support/registers.ts';
+import { F } from '../support/registers.ts';
 import { Scenario, type Step } from '../property/support/scenario.ts';
 
 const RING_BYTES = 65536;

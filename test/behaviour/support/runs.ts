@@ -20,7 +20,7 @@ import { guestMemory } from '../../../src/provisioning/guest_memory.ts';
 import { OnDemandFunctions } from '../../../src/provisioning/on_demand.ts';
 import { SriovLifecycle } from '../../../src/provisioning/sriov_lifecycle.ts';
 import { VfioPci } from '../../../src/vfio/vfio_pci.ts';
-import { F } from '../../conformance/ring/support/registers.ts';
+import { F } from '../../support/registers.ts';
 import { Scenario, steps } from '../../property/support/scenario.ts';
 import { PlainMemory } from '../../support/plain_memory.ts';
 import { TRACE_RING_BYTES, type Recorder } from './recorder.ts';

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { Port } from '../net/support/port.ts';
 import { requirement } from '../requirements.ts';
 import { frame, macOf, STRANGER } from '../ring/support/frames.ts';
-import { RawCard } from '../ring/support/raw_card.ts';
+import { RawCard } from '../../support/raw_card.ts';
 import { Card } from '../support/card.ts';
 import { CommonConfig, featureBits } from '../support/common_config.ts';
 import { eachMode } from '../support/modes.ts';

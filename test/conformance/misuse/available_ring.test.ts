@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest';
 
 import { readable, RX, submit, TX, writable } from '../ring/support/buffers.ts';
 import { frame, macOf, packet, STRANGER } from '../ring/support/frames.ts';
-import { MODES } from '../ring/support/raw_card.ts';
-import { F } from '../ring/support/registers.ts';
+import { MODES } from '../../support/raw_card.ts';
+import { F } from '../../support/registers.ts';
 import { BAD, Bench, UNHARMED } from './support/bench.ts';
 
 const SIZE = 16;

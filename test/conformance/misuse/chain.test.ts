@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 
 import { readable, RX, submit, TX, writable } from '../ring/support/buffers.ts';
 import { frame, macOf, packet, STRANGER } from '../ring/support/frames.ts';
-import { MODES } from '../ring/support/raw_card.ts';
+import { MODES } from '../../support/raw_card.ts';
 import { NEXT, WRITE } from '../../support/raw_ring.ts';
 import { BAD, Bench, stopped, type Cause, UNHARMED } from './support/bench.ts';
 

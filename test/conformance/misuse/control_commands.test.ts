@@ -5,9 +5,9 @@ import { describe, expect, it } from 'vitest';
 
 import { cut, readable, submit, writable } from '../ring/support/buffers.ts';
 import { frame, macOf, STRANGER } from '../ring/support/frames.ts';
-import { MODES } from '../ring/support/raw_card.ts';
+import { MODES } from '../../support/raw_card.ts';
 import { WRITE, type Descriptor } from '../../support/raw_ring.ts';
-import { F } from '../ring/support/registers.ts';
+import { F } from '../../support/registers.ts';
 import { BAD, Bench, stopped, UNHARMED } from './support/bench.ts';
 
 const CONTROL = 2;

@@ -5,9 +5,9 @@ import { describe, expect, it } from 'vitest';
 
 import { readable, RX, submit, TX } from '../ring/support/buffers.ts';
 import { frame, macOf, packet, STRANGER } from '../ring/support/frames.ts';
-import { MODES } from '../ring/support/raw_card.ts';
+import { MODES } from '../../support/raw_card.ts';
 import { RawRing, WRITE } from '../../support/raw_ring.ts';
-import { NEEDS_RESET } from '../ring/support/registers.ts';
+import { NEEDS_RESET } from '../../support/registers.ts';
 import { BAD, Bench } from './support/bench.ts';
 
 const NOWHERE = 0x7777_0000;

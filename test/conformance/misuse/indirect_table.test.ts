@@ -5,9 +5,9 @@ import { describe, expect, it } from 'vitest';
 
 import { indirect, readable, submit, TX } from '../ring/support/buffers.ts';
 import { frame, macOf, packet, STRANGER } from '../ring/support/frames.ts';
-import { MODES } from '../ring/support/raw_card.ts';
+import { MODES } from '../../support/raw_card.ts';
 import { INDIRECT, NEXT } from '../../support/raw_ring.ts';
-import { F } from '../ring/support/registers.ts';
+import { F } from '../../support/registers.ts';
 import { BAD, Bench, stopped, UNHARMED } from './support/bench.ts';
 
 describe.each(MODES)('%s', (mode) => {

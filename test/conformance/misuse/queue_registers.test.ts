@@ -5,10 +5,10 @@ import { describe, expect, it } from 'vitest';
 
 import { readable, RX, submit, TX } from '../ring/support/buffers.ts';
 import { frame, macOf, packet, STRANGER } from '../ring/support/frames.ts';
-import { MODES } from '../ring/support/raw_card.ts';
-import { NOTIFY, VIRTIO_BAR } from '../ring/support/raw_function.ts';
+import { MODES } from '../../support/raw_card.ts';
+import { NOTIFY, VIRTIO_BAR } from '../../support/raw_function.ts';
 import { RawRing } from '../../support/raw_ring.ts';
-import { ACKNOWLEDGE, DRIVER, DRIVER_OK, F, FEATURES_OK, R } from '../ring/support/registers.ts';
+import { ACKNOWLEDGE, DRIVER, DRIVER_OK, F, FEATURES_OK, R } from '../../support/registers.ts';
 import { BAD, Bench, stopped, UNHARMED } from './support/bench.ts';
 
 describe.each(MODES)('%s', (mode) => {

@@ -4,9 +4,9 @@ import { describe, expect, it } from 'vitest';
 
 import { RX, submit, writable } from '../ring/support/buffers.ts';
 import { frame, HEADER, macOf, STRANGER } from '../ring/support/frames.ts';
-import { MODES } from '../ring/support/raw_card.ts';
+import { MODES } from '../../support/raw_card.ts';
 import { WRITE } from '../../support/raw_ring.ts';
-import { F } from '../ring/support/registers.ts';
+import { F } from '../../support/registers.ts';
 import { BAD, Bench, UNHARMED } from './support/bench.ts';
 
 describe.each(MODES)('%s', (mode) => {

@@ -5,8 +5,8 @@ import { describe, expect, it } from 'vitest';
 
 import { requirement } from '../requirements.ts';
 import { macOf } from '../ring/support/frames.ts';
-import { RawCard } from '../ring/support/raw_card.ts';
-import { F, R } from '../ring/support/registers.ts';
+import { RawCard } from '../../support/raw_card.ts';
+import { F, R } from '../../support/registers.ts';
 
 describe('DESC-NET-03 fields behind mac exist by feature', () => {
   it('mac is the configured one for the PF; VF n has n added', () => {

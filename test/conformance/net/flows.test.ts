@@ -6,8 +6,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { concat, STRANGER } from '../ring/support/frames.ts';
-import { MODES, RawCard } from '../ring/support/raw_card.ts';
-import { F } from '../ring/support/registers.ts';
+import { MODES, RawCard } from '../../support/raw_card.ts';
+import { F } from '../../support/registers.ts';
 import { Port } from './support/port.ts';
 
 const PAIRS = 8;

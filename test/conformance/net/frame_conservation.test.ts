@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { BROADCAST, frame, macOf, STRANGER } from '../ring/support/frames.ts';
-import { MODES, RawCard } from '../ring/support/raw_card.ts';
+import { MODES, RawCard } from '../../support/raw_card.ts';
 import { Port } from './support/port.ts';
 
 const UNKNOWN = Uint8Array.of(0x02, 0x77, 0x77, 0x77, 0x77, 0x77);

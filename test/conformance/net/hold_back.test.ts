@@ -6,8 +6,8 @@ import { describe, expect, it } from 'vitest';
 
 import type { NicConfig } from '../../../src/device/config.ts';
 import { BROADCAST, frame, HEADER, STRANGER } from '../ring/support/frames.ts';
-import { MODES, RawCard, type RawCardOptions } from '../ring/support/raw_card.ts';
-import { F, R } from '../ring/support/registers.ts';
+import { MODES, RawCard, type RawCardOptions } from '../../support/raw_card.ts';
+import { F, R } from '../../support/registers.ts';
 import { Port, type PortOptions } from './support/port.ts';
 
 const COMMAND = 4;

@@ -5,10 +5,10 @@ import { describe, expect, it } from 'vitest';
 
 import { requirement } from '../requirements.ts';
 import { frame, macOf, packet, STRANGER } from '../ring/support/frames.ts';
-import { MODES } from '../ring/support/raw_card.ts';
+import { MODES } from '../../support/raw_card.ts';
 import { RawLegacy, type LegacyOptions } from '../ring/support/raw_legacy.ts';
 import { WRITE } from '../../support/raw_ring.ts';
-import { F } from '../ring/support/registers.ts';
+import { F } from '../../support/registers.ts';
 
 const DEVICE_CONFIG = 20; // MSI-X is off
 const OTHER = Uint8Array.of(0x02, 0x10, 0x20, 0x30, 0x40, 0x50);

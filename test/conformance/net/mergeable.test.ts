@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest';
 
 import { requirement } from '../requirements.ts';
 import { frame, HEADER, STRANGER } from '../ring/support/frames.ts';
-import { MODES, RawCard } from '../ring/support/raw_card.ts';
-import { F } from '../ring/support/registers.ts';
+import { MODES, RawCard } from '../../support/raw_card.ts';
+import { F } from '../../support/registers.ts';
 import { Port } from './support/port.ts';
 
 function started(mode: 'functional' | 'timed', features: readonly number[] = []) {

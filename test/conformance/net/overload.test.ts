@@ -4,10 +4,10 @@
 import { describe, expect, it } from 'vitest';
 
 import { BROADCAST, frame, HEADER, macOf, packet, STRANGER } from '../ring/support/frames.ts';
-import { MODES, RawCard } from '../ring/support/raw_card.ts';
-import type { RawFunction } from '../ring/support/raw_function.ts';
+import { MODES, RawCard } from '../../support/raw_card.ts';
+import type { RawFunction } from '../../support/raw_function.ts';
 import { WRITE } from '../../support/raw_ring.ts';
-import { F, R } from '../ring/support/registers.ts';
+import { F, R } from '../../support/registers.ts';
 
 const RX = 0;
 const TX = 1;

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 
 import { requirement } from '../requirements.ts';
 import { frame, HEADER, STRANGER } from '../ring/support/frames.ts';
-import { MODES, RawCard } from '../ring/support/raw_card.ts';
+import { MODES, RawCard } from '../../support/raw_card.ts';
 import { Port } from './support/port.ts';
 
 describe.each(MODES)('%s', (mode) => {

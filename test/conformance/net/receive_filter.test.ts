@@ -5,8 +5,8 @@ import { describe, expect, it } from 'vitest';
 
 import { requirement } from '../requirements.ts';
 import { BROADCAST, frame, macOf, STRANGER } from '../ring/support/frames.ts';
-import { MODES, RawCard } from '../ring/support/raw_card.ts';
-import { F } from '../ring/support/registers.ts';
+import { MODES, RawCard } from '../../support/raw_card.ts';
+import { F } from '../../support/registers.ts';
 import { Port } from './support/port.ts';
 
 const OK = 0;

@@ -5,8 +5,8 @@
 import { describe, expect, it } from 'vitest';
 
 import { BROADCAST, frame, STRANGER } from '../ring/support/frames.ts';
-import { MODES, RawCard } from '../ring/support/raw_card.ts';
-import { F } from '../ring/support/registers.ts';
+import { MODES, RawCard } from '../../support/raw_card.ts';
+import { F } from '../../support/registers.ts';
 import { Port } from './support/port.ts';
 
 const GROUP = Uint8Array.of(0x01, 0x00, 0x5e, 0x11, 0x22, 0x33);

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import * as TRACE from '../../../assembly/abi/trace_kind.ts';
 import { traceRecords } from '../../../src/trace/records.ts';
 import { frame, STRANGER } from '../ring/support/frames.ts';
-import { MODES, RawCard } from '../ring/support/raw_card.ts';
+import { MODES, RawCard } from '../../support/raw_card.ts';
 import { Port } from './support/port.ts';
 
 const FRAMES = 250;

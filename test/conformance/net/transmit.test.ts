@@ -5,8 +5,8 @@ import { describe, expect, it } from 'vitest';
 
 import { requirement } from '../requirements.ts';
 import { concat, frame, HEADER, STRANGER } from '../ring/support/frames.ts';
-import { MODES, RawCard } from '../ring/support/raw_card.ts';
-import { F } from '../ring/support/registers.ts';
+import { MODES, RawCard } from '../../support/raw_card.ts';
+import { F } from '../../support/registers.ts';
 import { Port, type PortOptions } from './support/port.ts';
 
 /** virtio_net_hdr: flags @0, gso_type @1, hdr_len @2, gso_size @4, csum_start @6, csum_offset @8, num_buffers @10. */

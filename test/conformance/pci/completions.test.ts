@@ -10,9 +10,9 @@ import * as CTL from '../../../assembly/abi/control.ts';
 import type { ProfileOverrides } from '../../../src/device/profile.ts';
 import { TX } from '../ring/support/buffers.ts';
 import { frame, macOf, packet, STRANGER } from '../ring/support/frames.ts';
-import { RawCard } from '../ring/support/raw_card.ts';
-import type { RawFunction } from '../ring/support/raw_function.ts';
-import { F } from '../ring/support/registers.ts';
+import { RawCard } from '../../support/raw_card.ts';
+import type { RawFunction } from '../../support/raw_function.ts';
+import { F } from '../../support/registers.ts';
 
 const COMMAND = 0x04;
 const STATUS = 0x06;

@@ -8,7 +8,7 @@ import type { NicConfig } from '../../../src/device/config.ts';
 import { createNic, type Nic } from '../../../src/device/nic.ts';
 import { TX } from '../ring/support/buffers.ts';
 import { frame, macOf, packet, STRANGER } from '../ring/support/frames.ts';
-import { RawCard } from '../ring/support/raw_card.ts';
+import { RawCard } from '../../support/raw_card.ts';
 import { generated, linkUse } from '../support/link_probe.ts';
 
 const DEVCTL = 0x5c;

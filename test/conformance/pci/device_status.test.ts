@@ -8,8 +8,8 @@ import { describe, expect, it } from 'vitest';
 
 import { TX } from '../ring/support/buffers.ts';
 import { frame, macOf, packet, STRANGER } from '../ring/support/frames.ts';
-import { RawCard } from '../ring/support/raw_card.ts';
-import type { RawFunction } from '../ring/support/raw_function.ts';
+import { RawCard } from '../../support/raw_card.ts';
+import type { RawFunction } from '../../support/raw_function.ts';
 import { eachMode } from '../support/modes.ts';
 
 const COMMAND = 0x04;

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 
 import { requirement } from '../requirements.ts';
 import { frame, macOf, packet, STRANGER } from './support/frames.ts';
-import { MODES } from './support/raw_card.ts';
+import { MODES } from '../../support/raw_card.ts';
 import { RawLegacy } from './support/raw_legacy.ts';
 import { WRITE } from '../../support/raw_ring.ts';
 

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { requirement } from '../requirements.ts';
 import { contents, readable, RX, submit, TX, writable } from './support/buffers.ts';
 import { frame, HEADER, packet, STRANGER } from './support/frames.ts';
-import { MODES, RawCard } from './support/raw_card.ts';
+import { MODES, RawCard } from '../../support/raw_card.ts';
 
 const FRAME = 60;
 

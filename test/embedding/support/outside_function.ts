@@ -4,15 +4,7 @@
 import { enumerate } from '../../../src/device/bus.ts';
 import type { NicConfig } from '../../../src/device/config.ts';
 import { createNic, type DmaRead, type MsiMessage, type Nic } from '../../../src/device/nic.ts';
-import {
-  ACKNOWLEDGE,
-  DRIVER,
-  DRIVER_OK,
-  F,
-  FEATURES_OK,
-  NEEDS_RESET,
-  R,
-} from '../../conformance/ring/support/registers.ts';
+import { ACKNOWLEDGE, DRIVER, DRIVER_OK, F, FEATURES_OK, NEEDS_RESET, R } from '../../support/registers.ts';
 import { PlainMemory } from '../../support/plain_memory.ts';
 
 export const TRANSMIT = 1;

@@ -8,7 +8,7 @@ import type { Nic } from '../../../src/device/nic.ts';
 import { IommufdContext } from '../../../src/iommufd/context.ts';
 import { FunctionPort, type DmaPort, type IommufdDevice } from '../../../src/iommufd/device.ts';
 import { VfioError } from '../../../src/util/errors.ts';
-import { RawCard } from '../../conformance/ring/support/raw_card.ts';
+import { RawCard } from '../../support/raw_card.ts';
 
 export const PAGE = 4096;
 const READ = 0;

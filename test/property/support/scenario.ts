@@ -4,10 +4,10 @@
 import fc from 'fast-check';
 
 import { frame, HEADER, macOf, NO_HEADER, BROADCAST, STRANGER } from '../../conformance/ring/support/frames.ts';
-import { RawCard, type RawCardOptions } from '../../conformance/ring/support/raw_card.ts';
-import type { RawFunction, StartOptions } from '../../conformance/ring/support/raw_function.ts';
+import { RawCard, type RawCardOptions } from '../../support/raw_card.ts';
+import type { RawFunction, StartOptions } from '../../support/raw_function.ts';
 import { WRITE } from '../../support/raw_ring.ts';
-import { F } from '../../conformance/ring/support/registers.ts';
+import { F } from '../../support/registers.ts';
 
 /** PF and two VFs. */
 export const FUNCTIONS = 3;

@@ -3,10 +3,10 @@
 import type { AdminRecord } from '../../../src/device/admin_record.ts';
 import type { ProfileOverrides } from '../../../src/device/profile.ts';
 import { frame, HEADER, macOf, packet, STRANGER } from '../../conformance/ring/support/frames.ts';
-import { RawCard } from '../../conformance/ring/support/raw_card.ts';
-import type { RawFunction } from '../../conformance/ring/support/raw_function.ts';
+import { RawCard } from '../../support/raw_card.ts';
+import type { RawFunction } from '../../support/raw_function.ts';
 import { WRITE, type RawRing } from '../../support/raw_ring.ts';
-import { F } from '../../conformance/ring/support/registers.ts';
+import { F } from '../../support/registers.ts';
 
 const ADMIN = 3;
 

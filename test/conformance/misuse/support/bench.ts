@@ -3,9 +3,9 @@
 // work ends, the cause is counted, the neighbours notice nothing, and a reset of VF 1 makes it a good function again.
 import { Port } from '../../net/support/port.ts';
 import { frame, HEADER, STRANGER } from '../../ring/support/frames.ts';
-import { RawCard, type RawCardOptions } from '../../ring/support/raw_card.ts';
-import type { RawFunction, StartOptions } from '../../ring/support/raw_function.ts';
-import { NEEDS_RESET } from '../../ring/support/registers.ts';
+import { RawCard, type RawCardOptions } from '../../../support/raw_card.ts';
+import type { RawFunction, StartOptions } from '../../../support/raw_function.ts';
+import { NEEDS_RESET } from '../../../support/registers.ts';
 
 /** Counters of functions that name a cause of DEVICE_NEEDS_RESET. */
 const CAUSES = [

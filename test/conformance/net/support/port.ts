@@ -2,10 +2,10 @@
 // A network function on raw rings: frames out, buffers in, packets as the used ring tells them, control commands.
 // virtio 1.4 §5.1.2 (queues), §5.1.6 (header), §5.1.6.5 (control queue).
 import { HEADER, NO_HEADER, packet } from '../../ring/support/frames.ts';
-import type { RawCard } from '../../ring/support/raw_card.ts';
-import type { RawFunction } from '../../ring/support/raw_function.ts';
+import type { RawCard } from '../../../support/raw_card.ts';
+import type { RawFunction } from '../../../support/raw_function.ts';
 import { WRITE, type RawRing } from '../../../support/raw_ring.ts';
-import { F } from '../../ring/support/registers.ts';
+import { F } from '../../../support/registers.ts';
 
 export interface PortOptions {
   readonly features?: readonly number[];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Descriptors with memory behind them, and the shortest way to send or receive one frame over a raw ring.
 import { chained, INDIRECT, WRITE, writeDescriptors, type Descriptor } from '../../../support/raw_ring.ts';
-import type { RawFunction } from './raw_function.ts';
+import type { RawFunction } from '../../../support/raw_function.ts';
 
 export const RX = 0;
 export const TX = 1;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A card as a test bench drives it: registers by number, no driver of src/guest in between. Offsets are those of virtio
 // 1.4 §4.1.4.3, of PCI 3.0 and of the SR-IOV capability.
-import type { NicConfig } from '../../../../src/device/config.ts';
-import type { CoreBuild } from '../../../../src/core/load.ts';
-import { createNic, type CreateOptions } from '../../../../src/device/nic.ts';
+import type { NicConfig } from '../../src/device/config.ts';
+import type { CoreBuild } from '../../src/core/load.ts';
+import { createNic, type CreateOptions } from '../../src/device/nic.ts';
 import { RawBench } from './raw_bench.ts';
 import { RawFunction } from './raw_function.ts';
 

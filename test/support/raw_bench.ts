@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a function under test stands on: a card whose outputs (frames, MSI-X messages) are kept in order.
-import { enumerate, type BusLayout } from '../../../../src/device/bus.ts';
-import type { MsiMessage, Nic } from '../../../../src/device/nic.ts';
+import { enumerate, type BusLayout } from '../../src/device/bus.ts';
+import type { MsiMessage, Nic } from '../../src/device/nic.ts';
 
 /** A frame that left on the wire. */
 export interface WireFrame {

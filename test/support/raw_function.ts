@@ -3,10 +3,10 @@
 //
 //   BAR2   0x0000 common configuration | 0x1000 ISR | 0x2000 device configuration | 0x3000 notifications, 4 bytes a queue
 //   BAR4   0x000 MSI-X table: le64 address, le32 data, le32 control an entry
-import { DEFAULT_IOVA_BASE, DmaBuffer } from '../../../../src/iommufd/dma_buffer.ts';
-import { Ioas } from '../../../../src/iommufd/ioas.ts';
+import { DEFAULT_IOVA_BASE, DmaBuffer } from '../../src/iommufd/dma_buffer.ts';
+import { Ioas } from '../../src/iommufd/ioas.ts';
 import type { RawBench } from './raw_bench.ts';
-import { RawRing } from '../../../support/raw_ring.ts';
+import { RawRing } from './raw_ring.ts';
 import { ACKNOWLEDGE, DRIVER, DRIVER_OK, F, FEATURES_OK, NEEDS_RESET, R } from './registers.ts';
 
 export const VIRTIO_BAR = 2;
