@@ -7,10 +7,10 @@ import { describe, expect, it } from 'vitest';
 import { GENERATOR, GENERATOR_BUFFER } from '../../assembly/abi/state_map.ts';
 import * as GEN from '../../assembly/abi/generator.ts';
 import { DEFAULT_IOVA_BASE } from '../../src/iommufd/dma_buffer.ts';
-import { RX, TX } from '../conformance/ring/support/buffers.ts';
 import { BROADCAST, frame, macOf, packet } from '../conformance/ring/support/frames.ts';
 import { WRITE } from '../support/raw_ring.ts';
 import { IommufdBench, PAGE } from './support/bench.ts';
+import { RX, TX } from '../support/registers.ts';
 
 const RUNS = Math.ceil(Number(process.env['VIRTFN_IOMMUFD_RUNS'] ?? 100) / 5);
 const RW = { read: true, write: true } as const;

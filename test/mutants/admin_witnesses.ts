@@ -15,11 +15,10 @@ import {
   type Answer,
 } from '../conformance/support/admin_queue.ts';
 import { Card } from '../conformance/support/card.ts';
-import { NOTIFY, VIRTIO_BAR } from '../conformance/support/common_config.ts';
 import { COMMON_READ, LegacyCommands, NOTIFY_INFO } from '../conformance/support/legacy_commands.ts';
 import { Port } from '../conformance/net/support/port.ts';
 import { frame, HEADER, macOf, STRANGER } from '../conformance/ring/support/frames.ts';
-import { F } from '../support/registers.ts';
+import { F, NOTIFY, VIRTIO_BAR } from '../support/registers.ts';
 import { cardOf, type Witness, type Witnesses } from './witness.ts';
 
 const CONTROL = 2;

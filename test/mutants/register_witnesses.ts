@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Witnesses of bugs in registers, configuration space, MSI-X and resets.
-import { RX, submit, TX, writable } from '../conformance/ring/support/buffers.ts';
+import { submit, writable } from '../conformance/ring/support/buffers.ts';
 import { frame, macOf, STRANGER } from '../conformance/ring/support/frames.ts';
 import type { RawCard } from '../support/raw_card.ts';
 import type { RawFunction } from '../support/raw_function.ts';
-import { F, R } from '../support/registers.ts';
+import { F, R, RX, TX } from '../support/registers.ts';
 import { cardOf, sendFrame, type Witnesses } from './witness.ts';
 
 const MSIX_BAR = 4;

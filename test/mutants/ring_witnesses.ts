@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Witnesses of bugs in descriptor chains, rings, memory access, and in what a reset gives back.
-import { indirect, readable, RX, submit, TX, writable } from '../conformance/ring/support/buffers.ts';
+import { indirect, readable, submit, writable } from '../conformance/ring/support/buffers.ts';
 import { frame, HEADER, macOf, packet, STRANGER } from '../conformance/ring/support/frames.ts';
 import type { RawFunction } from '../support/raw_function.ts';
 import { INDIRECT, NEXT, RawRing, WRITE } from '../support/raw_ring.ts';
-import { ACKNOWLEDGE, DRIVER, DRIVER_OK, F, FEATURES_OK, R } from '../support/registers.ts';
+import { ACKNOWLEDGE, DRIVER, DRIVER_OK, F, FEATURES_OK, R, RX, TX } from '../support/registers.ts';
 import { Port } from '../conformance/net/support/port.ts';
 import { cardOf, causes, foreignPage, offerFrame, sendFrame, type Witness, type Witnesses } from './witness.ts';
 

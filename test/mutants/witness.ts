@@ -2,10 +2,11 @@
 // A witness of a planted bug: a short program whose outcome is known from the specification, and differs on the mutant.
 import type { CreateOptions } from '../../src/device/nic.ts';
 import { DEFAULT_IOVA_BASE } from '../../src/iommufd/dma_buffer.ts';
-import { readable, TX } from '../conformance/ring/support/buffers.ts';
+import { readable } from '../conformance/ring/support/buffers.ts';
 import { frame, macOf, packet, STRANGER } from '../conformance/ring/support/frames.ts';
 import { RawCard, type RawCardOptions } from '../support/raw_card.ts';
 import type { RawFunction } from '../support/raw_function.ts';
+import { TX } from '../support/registers.ts';
 
 export interface Witness {
   /** What a right card shows. */

@@ -10,11 +10,10 @@ import * as CTL from '../../assembly/abi/control.ts';
 import { enumerate } from '../../src/device/bus.ts';
 import { generateTraffic, type GeneratorOperation, type GeneratorRun } from '../../src/device/generator.ts';
 import { createNic, type Nic } from '../../src/device/nic.ts';
-import { RX, TX } from '../conformance/ring/support/buffers.ts';
 import { frame, HEADER, macOf, STRANGER } from '../conformance/ring/support/frames.ts';
 import { RawCard } from '../support/raw_card.ts';
 import { WRITE } from '../support/raw_ring.ts';
-import { F } from '../support/registers.ts';
+import { F, RX, TX } from '../support/registers.ts';
 
 /** Gen3 x8: a byte takes 65/2048 of a cycle of 4 ns. */
 const BYTE = 65 / 2048;

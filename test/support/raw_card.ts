@@ -20,32 +20,22 @@ export interface RawCardOptions extends NicConfig {
   readonly outputLimit?: number;
 }
 
-const SRIOV_CONTROL = 0x148;
-const SRIOV_NUM_VFS = 0x150;
-const VF_ENABLE_AND_MEMORY = 0x9;
-
 /** One card with its memory decode on and its outputs recorded. The debug build of the core, unless told otherwise. */
 export class RawCard extends RawBench {
   private readonly functions = new Map<number, RawFunction>();
 
   constructor(options: RawCardOptions = {}) {
-    const { numVfs = 0, build = 'debug', core = { build }, outputLimit = 100_000, ...config } = options;
+    const { numVfs = 0, build = 'debug', core = { build }, outputLimit, ...config } = options;
     super(createNic({ totalVfs: Math.max(1, numVfs), windowBytes: 4 << 20, ...config }, core), outputLimit);
     if (numVfs > 0) this.enableVfs(numVfs);
-  }
-
-  /** NumVFs, then VF Enable and VF Memory Space Enable. */
-  enableVfs(count: number): void {
-    this.nic.configWrite(0, SRIOV_NUM_VFS, 2, count);
-    this.nic.configWrite(0, SRIOV_CONTROL, 2, VF_ENABLE_AND_MEMORY);
     this.settle();
   }
 
   /** A function with memory of its own, bus mastering and MSI-X on. */
-  fn(fn: number, memoryBytes?: number): RawFunction {
+  fn(fn: number, memoryBytes = 512 << 10): RawFunction {
     let found = this.functions.get(fn);
     if (found === undefined) {
-      found = new RawFunction(this, fn, memoryBytes);
+      found = new RawFunction(this, fn, memoryBytes).enableMsix();
       this.functions.set(fn, found);
     }
     return found;

@@ -1,26 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 // One function of a card, driven register by register. virtio 1.4 §3.1.1 and §4.1.4.3 for the modern registers.
 //
-//   BAR2   0x0000 common configuration | 0x1000 ISR | 0x2000 device configuration | 0x3000 notifications, 4 bytes a queue
-//   BAR4   0x000 MSI-X table: le64 address, le32 data, le32 control an entry
+// BAR 4 has the MSI-X table: le64 address, le32 data, le32 control an entry; pending bits from 0x800 on.
 import { DEFAULT_IOVA_BASE, DmaBuffer } from '../../src/iommufd/dma_buffer.ts';
 import { Ioas } from '../../src/iommufd/ioas.ts';
+import type { AccessSize } from '../../src/vfio/vfio_device.ts';
 import type { RawBench } from './raw_bench.ts';
 import { RawRing } from './raw_ring.ts';
-import { ACKNOWLEDGE, DRIVER, DRIVER_OK, F, FEATURES_OK, NEEDS_RESET, R } from './registers.ts';
+import { directPath, type RegisterPath } from './register_path.ts';
+import {
+  ACKNOWLEDGE,
+  DEVICE_CONFIG,
+  DRIVER,
+  DRIVER_OK,
+  F,
+  FEATURES_OK,
+  NEEDS_RESET,
+  NOTIFY,
+  R,
+  RX,
+  TX,
+  VIRTIO_BAR,
+} from './registers.ts';
 
-export const VIRTIO_BAR = 2;
 const MSIX_BAR = 4;
-const DEVICE_CONFIG = 0x2000;
-export const NOTIFY = 0x3000;
+const PENDING_BITS = 0x800;
 const PCI_COMMAND = 0x04;
 const MEMORY_AND_BUS_MASTER = 0x6;
 const MSIX_CONTROL = 0x4a;
 const MSIX_ENABLE = 0x8000;
+const NO_VECTOR = 0xffff;
 const DEVICE_CONTROL = 0x5c; // of the PCI Express capability at 0x54
 const INITIATE_FLR = 0x8000;
 
-/** Where a test puts MSI-X messages: an address below 4 GiB, the vector number as data. */
+/** Where MSI-X messages go. */
 const MSI_ADDRESS = 0xfee00000;
 
 export interface QueueOptions {
@@ -35,56 +48,75 @@ export interface QueueOptions {
 export interface StartOptions {
   /** Beside VERSION_1 and ACCESS_PLATFORM. */
   readonly features?: readonly number[];
-  /** Queues to enable; default 0 and 1. */
+  /** Queues to enable; default RX and TX. */
   readonly queues?: Readonly<Record<number, QueueOptions>>;
+  /** MSI-X vector, default 0; null for none. */
+  readonly configVector?: number | null;
 }
 
-/** One function under test. */
+/** One function under test, with memory in an address space of its own and bus mastering on. */
 export class RawFunction {
   readonly card: RawBench;
   readonly fn: number;
+  /** Its registers, those of PCI included. */
+  readonly path: RegisterPath;
   readonly memory: DmaBuffer;
   readonly ioas: Ioas;
   readonly rings = new Map<number, RawRing>();
 
-  constructor(card: RawBench, fn: number, memoryBytes = 512 << 10) {
+  constructor(card: RawBench, fn: number, memoryBytes = 64 << 10) {
     this.card = card;
     this.fn = fn;
+    this.path = directPath(card.nic, fn);
     this.ioas = new Ioas(card.nic);
     this.memory = new DmaBuffer(card.nic, this.ioas, memoryBytes);
     card.nic.attachIoas(fn, this.ioas.id);
-    card.nic.configWrite(fn, PCI_COMMAND, 2, MEMORY_AND_BUS_MASTER);
-    this.enableMsix();
+    this.enableBusMaster();
   }
 
-  /** Every vector unmasked, its number as data. */
-  enableMsix(): void {
-    const vectors = (this.card.nic.configRead(this.fn, MSIX_CONTROL, 2) & 0x7ff) + 1;
+  /** Bus Master Enable; the PF keeps Memory Space Enable, which VFs do not have. */
+  enableBusMaster(): void {
+    this.path.configWrite(PCI_COMMAND, 2, MEMORY_AND_BUS_MASTER);
+  }
+
+  // ---- MSI-X --------------------------------------------------------------------------------------------------------
+
+  /** Unmasks the first vectors, all unless told otherwise, and sets MSI-X Enable. Data of a message: `data` + vector. */
+  enableMsix(vectors = (this.path.configRead(MSIX_CONTROL, 2) & 0x7ff) + 1, data = 0): this {
     for (let vector = 0; vector < vectors; vector++) {
-      [MSI_ADDRESS, 0, vector, 0].forEach((word, i) =>
-        this.card.nic.write(this.fn, MSIX_BAR, 16 * vector + 4 * i, 4, word),
-      );
+      [MSI_ADDRESS, 0, data + vector, 0].forEach((word, i) => this.path.write(MSIX_BAR, 16 * vector + 4 * i, 4, word));
     }
-    this.card.nic.configWrite(this.fn, MSIX_CONTROL, 2, MSIX_ENABLE);
+    this.path.configWrite(MSIX_CONTROL, 2, MSIX_ENABLE);
+    return this;
+  }
+
+  maskVector(vector: number, isMasked: boolean): void {
+    this.path.write(MSIX_BAR, 16 * vector + 12, 4, isMasked ? 1 : 0);
+    this.card.settle();
+  }
+
+  /** Pending bits of vectors 0 to 31. */
+  pending(): number {
+    return this.path.read(MSIX_BAR, PENDING_BITS, 4);
   }
 
   // ---- registers ----------------------------------------------------------------------------------------------------
 
-  read(register: number, size = 2): number {
-    return this.card.nic.read(this.fn, VIRTIO_BAR, register, size);
+  read(register: number, size: AccessSize = 2): number {
+    return this.path.read(VIRTIO_BAR, register, size);
   }
 
-  write(register: number, value: number, size = 2): void {
-    this.card.nic.write(this.fn, VIRTIO_BAR, register, size, value);
+  write(register: number, value: number, size: AccessSize = 2): void {
+    this.path.write(VIRTIO_BAR, register, size, value);
   }
 
   /** Field of the selected queue. */
-  queue(index: number, register: number, size = 2): number {
+  queue(index: number, register: number, size: AccessSize = 2): number {
     this.write(R.QUEUE_SELECT, index);
     return this.read(register, size);
   }
 
-  setQueue(index: number, register: number, value: number, size = 2): void {
+  setQueue(index: number, register: number, value: number, size: AccessSize = 2): void {
     this.write(R.QUEUE_SELECT, index);
     this.write(register, value, size);
   }
@@ -108,8 +140,8 @@ export class RawFunction {
     return (this.status & NEEDS_RESET) !== 0;
   }
 
-  deviceConfig(offset: number, size: number): number {
-    return this.card.nic.read(this.fn, VIRTIO_BAR, DEVICE_CONFIG + offset, size);
+  deviceConfig(offset: number, size: AccessSize): number {
+    return this.path.read(VIRTIO_BAR, DEVICE_CONFIG + offset, size);
   }
 
   hasOffered(bit: number): boolean {
@@ -134,7 +166,7 @@ export class RawFunction {
   }
 
   functionLevelReset(): void {
-    this.card.nic.configWrite(this.fn, DEVICE_CONTROL, 2, INITIATE_FLR);
+    this.path.configWrite(DEVICE_CONTROL, 2, INITIATE_FLR);
     this.card.settle();
     this.rings.clear();
   }
@@ -161,21 +193,27 @@ export class RawFunction {
     this.setQueueAddress(index, R.QUEUE_DESC, ring.iovas.desc);
     this.setQueueAddress(index, R.QUEUE_DRIVER, ring.iovas.avail);
     this.setQueueAddress(index, R.QUEUE_DEVICE, ring.iovas.used);
-    this.setQueue(index, R.QUEUE_MSIX_VECTOR, vector ?? 0xffff);
+    this.setQueue(index, R.QUEUE_MSIX_VECTOR, vector ?? NO_VECTOR);
     this.setQueue(index, R.QUEUE_ENABLE, 1);
     this.rings.set(index, ring);
     return ring;
   }
 
   /** From reset to DRIVER_OK. */
-  start(options: StartOptions = {}): void {
-    this.reset();
-    const { features = [], queues = { 0: {}, 1: {} } } = options;
-    if (!this.negotiate([F.VERSION_1, F.ACCESS_PLATFORM, ...features])) throw new Error('FEATURES_OK was refused');
-    this.write(R.CONFIG_MSIX_VECTOR, 0);
-    for (const [index, queue] of Object.entries(queues)) this.addQueue(Number(index), queue);
+  start(options: StartOptions = {}): this {
+    this.prepare(options);
     this.status = ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK;
     this.card.settle();
+    return this;
+  }
+
+  /** The same without DRIVER_OK. */
+  prepare({ features = [], queues = { [RX]: {}, [TX]: {} }, configVector = 0 }: StartOptions = {}): this {
+    this.reset();
+    if (!this.negotiate([F.VERSION_1, F.ACCESS_PLATFORM, ...features])) throw new Error('FEATURES_OK was refused');
+    this.write(R.CONFIG_MSIX_VECTOR, configVector ?? NO_VECTOR);
+    for (const [index, queue] of Object.entries(queues)) this.addQueue(Number(index), queue);
+    return this;
   }
 
   ring(index: number): RawRing {
@@ -184,13 +222,36 @@ export class RawFunction {
 
   /** Available buffer notification, without waiting for what comes of it. */
   notify(index: number): void {
-    this.card.nic.write(this.fn, VIRTIO_BAR, NOTIFY + 4 * index, 2, index);
+    this.path.write(VIRTIO_BAR, NOTIFY + 4 * index, 2, index);
   }
 
   /** Available buffer notification, and all that comes of it. */
   kick(index: number): void {
     this.notify(index);
     this.card.settle();
+  }
+
+  // ---- frames -------------------------------------------------------------------------------------------------------
+
+  /** Makes a frame available to be sent: 12 bytes of header, then 60 bytes addressed to nobody here. */
+  addFrame(): number {
+    const at = this.memory.alloc(72, 8);
+    this.memory.u8.set([0x02, 0, 0, 0, 0, 0x99, 0x02, 0, 0, 0, 0, 0x01, 0x08, 0x00], at + 12);
+    return this.ring(TX).add([{ iova: this.memory.iova(at), length: 72 }]);
+  }
+
+  /** One frame on its way, and the card idle again. */
+  transmit(): number {
+    const head = this.addFrame();
+    this.kick(TX);
+    return head;
+  }
+
+  /** A mistake that the device cannot recover from: a head beyond the transmit queue. */
+  breakQueue(): void {
+    const ring = this.ring(TX);
+    ring.offer(ring.size);
+    this.kick(TX);
   }
 
   // ---- memory -------------------------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Numbers that raw tests share: feature bits, registers of the common configuration (virtio 1.4 §4.1.4.3, offsets in
+// Numbers that raw tests share: feature bits, queues, registers of the common configuration (virtio 1.4 §4.1.4.3, offsets in
 // BAR2), bits of device_status (§2.1). Typed from the specification.
 
 /** Feature bits by number. */
@@ -22,6 +22,17 @@ export const F = {
   RING_RESET: 40,
   ADMIN_VQ: 41,
 } as const;
+
+/** The queues of a function with one pair. */
+export const RX = 0;
+export const TX = 1;
+
+/** BAR that holds the virtio structures, and where they lie in it behind the common configuration. */
+export const VIRTIO_BAR = 2;
+export const ISR = 0x1000;
+export const DEVICE_CONFIG = 0x2000;
+/** 4 bytes a queue. */
+export const NOTIFY = 0x3000;
 
 /** Registers of the common configuration. */
 export const R = {

@@ -7,12 +7,12 @@ import { describe, expect, it } from 'vitest';
 import * as TRACE from '../../assembly/abi/trace_kind.ts';
 import type { ProfileOverrides } from '../../src/device/profile.ts';
 import { traceRecords } from '../../src/trace/records.ts';
-import { RX, TX, readable, writable } from '../conformance/ring/support/buffers.ts';
+import { readable, writable } from '../conformance/ring/support/buffers.ts';
 import { BROADCAST, frame, HEADER, macOf, packet, STRANGER } from '../conformance/ring/support/frames.ts';
 import { RawCard } from '../support/raw_card.ts';
 import type { RawFunction } from '../support/raw_function.ts';
 import type { Descriptor } from '../support/raw_ring.ts';
-import { F } from '../support/registers.ts';
+import { F, RX, TX } from '../support/registers.ts';
 import { adminCommand, bench } from './support/bench.ts';
 
 const CONTROL = 2;

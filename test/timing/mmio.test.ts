@@ -22,7 +22,7 @@ function cost(profile: Record<string, number>, access: (at: ReturnType<typeof be
 describe('a register read', () => {
   // host 29, request 24 bytes 0.76 (seen at 30), + 26, decode 38, register 38: 132; completion 20 + 4 bytes 0.76 (133),
   // + 26, host 29: 188
-  it.each([1, 2, 4])('of %i bytes takes 188 cycles, 752 ns', (size) => {
+  it.each([1, 2, 4] as const)('of %i bytes takes 188 cycles, 752 ns', (size) => {
     expect(cost({}, ({ fn }) => fn.read(VECTOR_AND_QUEUES, size))).toBe(188);
   });
 

@@ -7,11 +7,10 @@ import { describe, expect, it } from 'vitest';
 import * as TRACE from '../../assembly/abi/trace_kind.ts';
 import type { ProfileOverrides } from '../../src/device/profile.ts';
 import { traceRecords } from '../../src/trace/records.ts';
-import { TX } from '../conformance/ring/support/buffers.ts';
 import { frame, macOf, packet, STRANGER } from '../conformance/ring/support/frames.ts';
 import { RawCard } from '../support/raw_card.ts';
 import type { RawFunction } from '../support/raw_function.ts';
-import { F } from '../support/registers.ts';
+import { F, TX } from '../support/registers.ts';
 
 const SLOW = { 'scheduler.pick_ns': 4000 }; // 1000 cycles
 

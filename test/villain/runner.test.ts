@@ -6,11 +6,11 @@ import { describe, expect, it } from 'vitest';
 import type { Bench } from '../../src/villain/bench.ts';
 import { goodPacket } from '../../src/villain/frames.ts';
 import { directPath, socketPath, type PathDriver } from '../../src/villain/path.ts';
-import { TX } from '../../src/villain/raw_function.ts';
 import { runCase, runCases } from '../../src/villain/runner.ts';
 import type { RunOptions } from '../../src/villain/bench.ts';
 import type { Case, CaseResult } from '../../src/villain/case.ts';
 import { Skip, type Outcome } from '../../src/villain/verdict.ts';
+import { TX } from '../support/registers.ts';
 
 const MODE: RunOptions = { mode: 'functional', build: 'debug' };
 

@@ -34,7 +34,7 @@ eachMode((mode) => {
       admin.ring.add([{ iova: headerAt, length: 24 }]);
       admin.kick();
 
-      expect(admin.pf.common.status & NEEDS_RESET).toBe(NEEDS_RESET);
+      expect(admin.pf.status & NEEDS_RESET).toBe(NEEDS_RESET);
       expect(causes(admin)).toEqual(['bad_chain']);
     });
 
@@ -48,7 +48,7 @@ eachMode((mode) => {
       ]);
       admin.kick();
 
-      const isStopped = (admin.pf.common.status & NEEDS_RESET) !== 0;
+      const isStopped = (admin.pf.status & NEEDS_RESET) !== 0;
       const answer = [{ id: head, length }];
       expect(isStopped ? causes(admin) : admin.ring.takeUsed()).toEqual(isStopped ? ['bad_chain'] : answer);
     });
@@ -63,7 +63,7 @@ eachMode((mode) => {
       ]);
       admin.kick();
 
-      const isStopped = (admin.pf.common.status & NEEDS_RESET) !== 0;
+      const isStopped = (admin.pf.status & NEEDS_RESET) !== 0;
       expect(isStopped ? [] : admin.ring.takeUsed()).toEqual(isStopped ? [] : [{ id: head, length: 16 }]);
       expect(admin.card.nic.counters()['dma_faults']).toBeGreaterThanOrEqual(1);
     });
@@ -78,7 +78,7 @@ eachMode((mode) => {
       ]);
       admin.kick();
 
-      expect(admin.pf.common.status & NEEDS_RESET).toBe(NEEDS_RESET);
+      expect(admin.pf.status & NEEDS_RESET).toBe(NEEDS_RESET);
       expect(causes(admin)).toEqual(['bad_order']);
     });
   });
@@ -94,7 +94,7 @@ eachMode((mode) => {
       ]);
       admin.kick();
 
-      expect(admin.pf.common.status & NEEDS_RESET).toBe(NEEDS_RESET);
+      expect(admin.pf.status & NEEDS_RESET).toBe(NEEDS_RESET);
       expect(causes(admin)).toEqual(['bad_dma']);
     });
 
@@ -112,7 +112,7 @@ eachMode((mode) => {
       ]);
       admin.kick();
 
-      expect(admin.pf.common.status & NEEDS_RESET).toBe(NEEDS_RESET);
+      expect(admin.pf.status & NEEDS_RESET).toBe(NEEDS_RESET);
       expect(causes(admin)).toEqual(['bad_dma']);
       expect(new LegacyCommands(new AdminQueue(admin.card).useAll(), 1).get('driver_features')).toBe(0);
     });
@@ -126,7 +126,7 @@ eachMode((mode) => {
       admin.ring.offer(10);
       admin.kick();
 
-      expect(admin.pf.common.status & NEEDS_RESET).toBe(NEEDS_RESET);
+      expect(admin.pf.status & NEEDS_RESET).toBe(NEEDS_RESET);
       expect(causes(admin)).toEqual(['bad_loop']);
     });
 
@@ -138,7 +138,7 @@ eachMode((mode) => {
       admin.ring.offer(10);
       admin.kick();
 
-      expect(admin.pf.common.status & NEEDS_RESET).toBe(NEEDS_RESET);
+      expect(admin.pf.status & NEEDS_RESET).toBe(NEEDS_RESET);
       expect(causes(admin)).toEqual(['bad_next']);
     });
   });
@@ -170,7 +170,7 @@ eachMode((mode) => {
       ]);
       admin.kick();
 
-      const isStopped = (admin.pf.common.status & NEEDS_RESET) !== 0;
+      const isStopped = (admin.pf.status & NEEDS_RESET) !== 0;
       expect(isStopped ? [] : admin.ring.takeUsed()).toEqual(isStopped ? [] : [{ id: head, length: 16 }]);
     });
 
@@ -184,7 +184,7 @@ eachMode((mode) => {
       admin.ring.offer(0);
       admin.kick();
 
-      expect(admin.pf.common.status & NEEDS_RESET).toBe(NEEDS_RESET);
+      expect(admin.pf.status & NEEDS_RESET).toBe(NEEDS_RESET);
     });
   });
 
@@ -193,7 +193,7 @@ eachMode((mode) => {
       const admin = ready();
       admin.ring.offer(admin.ring.size);
       admin.kick();
-      expect(admin.pf.common.status & NEEDS_RESET).toBe(NEEDS_RESET);
+      expect(admin.pf.status & NEEDS_RESET).toBe(NEEDS_RESET);
 
       const again = new AdminQueue(admin.card).useAll();
 

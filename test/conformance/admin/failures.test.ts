@@ -81,7 +81,7 @@ eachMode((mode) => {
         admin.send([...header(opcode, group, member), ...data], 8 + bytes);
       }
 
-      expect(admin.pf.common.status).toBe(15);
+      expect(admin.pf.status).toBe(15);
       expect(legacy.commands.get('device_status')).toBe(7);
       legacy.addFrame();
       legacy.notifyByRegister(1);

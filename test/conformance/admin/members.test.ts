@@ -156,8 +156,8 @@ describe('a change of the members while commands are in flight', () => {
       const { admin } = submit();
       admin.card.nic.advance(admin.card.nic.now() + delay);
 
-      admin.pf.common.status = 0;
-      while (admin.pf.common.status !== 0);
+      admin.pf.status = 0;
+      while (admin.pf.status !== 0);
       const before = admin.card.trace(admin.pf.memory);
       admin.card.settle();
 

@@ -6,9 +6,9 @@ import { describe, expect, it } from 'vitest';
 import { requirement } from '../requirements.ts';
 import { AdminQueue, fromLe, header, LIST_QUERY, LIST_USE, OK, SELF, SRIOV_GROUP } from '../support/admin_queue.ts';
 import { Card } from '../support/card.ts';
-import { NOTIFY, VIRTIO_BAR } from '../support/common_config.ts';
 import { COMMON_READ, COMMON_WRITE, DEVICE_READ, NOTIFY_INFO } from '../support/legacy_commands.ts';
 import { eachMode } from '../support/modes.ts';
+import { NOTIFY, VIRTIO_BAR } from '../../support/registers.ts';
 
 const select = (member: number, queue: number): number[] =>
   [header(COMMON_WRITE, SRIOV_GROUP, member), [14, 0, 0, 0, 0, 0, 0, 0, queue, 0]].flat();
@@ -118,7 +118,7 @@ eachMode((mode) => {
       }
       admin.card.settle();
 
-      expect(admin.pf.common.status).toBe(15);
+      expect(admin.pf.status).toBe(15);
       expect(admin.ring.usedIdx).toBe((66_000 + 3) % 65_536);
     });
   });
@@ -127,14 +127,14 @@ eachMode((mode) => {
     it('comes before the first command is looked at', () => {
       const admin = new AdminQueue(new Card({ mode }));
       admin.pf.prepare({ features: [37, 41], queues: {} });
-      admin.pf.setupQueue(admin.index, admin.ring.size);
+      admin.pf.addQueue(admin.index, { size: admin.ring.size, vector: null });
       const { ring } = admin;
       const buffer = admin.pf.memory.iova(admin.pf.memory.alloc(32, 8));
       admin.pf.ring(admin.index).add([{ iova: buffer, length: 16, isWritable: true }]);
 
       admin.kick();
 
-      expect(admin.pf.common.status).toBe(11);
+      expect(admin.pf.status).toBe(11);
       expect(ring.usedIdx).toBe(0);
     });
   });
@@ -161,7 +161,7 @@ eachMode((mode) => {
       for (let i = 0; i < 5; i++) admin.kick();
 
       expect(admin.ring.takeUsed()).toHaveLength(1);
-      expect(admin.pf.common.status).toBe(15);
+      expect(admin.pf.status).toBe(15);
     });
   });
 });

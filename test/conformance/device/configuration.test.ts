@@ -4,10 +4,11 @@ import { describe, expect, it } from 'vitest';
 
 import { requirement } from '../requirements.ts';
 import { Card } from '../support/card.ts';
-import { CommonConfig, DEVICE_CONFIG, featureWords, VIRTIO_BAR } from '../support/common_config.ts';
+import { BASE_FEATURES, CommonConfig, featureWords } from '../support/common_config.ts';
 import { CONTROL, CONTROL_FEATURES, setMac } from '../support/control_queue.ts';
 import { eachFunction, eachMode, eachPath } from '../support/modes.ts';
-import { BASE_FEATURES, RawFunction } from '../support/raw_function.ts';
+import { RawFunction } from '../../support/raw_function.ts';
+import { DEVICE_CONFIG, R, VIRTIO_BAR } from '../../support/registers.ts';
 
 const MTU = DEVICE_CONFIG + 10;
 
@@ -72,7 +73,7 @@ eachMode((mode) => {
 
         const generations = [1, 2, 3].map(() => {
           lastByte(target);
-          return target.common.read('config_generation');
+          return target.read(R.CONFIG_GENERATION, 1);
         });
 
         expect(new Set(generations).size).toBe(1);
@@ -81,23 +82,23 @@ eachMode((mode) => {
       it('config_generation differs after a value that was read has changed', () => {
         const target = started();
         expect(lastByte(target)).toBe(fn);
-        const before = target.common.read('config_generation');
+        const before = target.read(R.CONFIG_GENERATION, 1);
 
         expect(setMac(target, [2, 0, 0, 0, 0, 0x55])).toBe(0);
 
         expect(lastByte(target)).toBe(0x55);
-        expect(target.common.read('config_generation')).not.toBe(before);
+        expect(target.read(R.CONFIG_GENERATION, 1)).not.toBe(before);
       });
 
       it('config_generation differs after 256 changes in a row without a read between', () => {
         const target = started();
         lastByte(target);
-        const before = target.common.read('config_generation');
+        const before = target.read(R.CONFIG_GENERATION, 1);
 
         for (let i = 0; i < 256; i++) setMac(target, [2, 0, 0, 0, 1, (i + 1) & 0xff]);
 
         expect(lastByte(target)).toBe(0);
-        expect(target.common.read('config_generation')).not.toBe(before);
+        expect(target.read(R.CONFIG_GENERATION, 1)).not.toBe(before);
       });
 
       it('config_generation differs between any two reads that see different values', () => {
@@ -105,10 +106,10 @@ eachMode((mode) => {
 
         for (let i = 1; i <= 20; i++) {
           lastByte(target);
-          const before = target.common.read('config_generation');
+          const before = target.read(R.CONFIG_GENERATION, 1);
           setMac(target, [2, 0, 0, 0, 2, i]);
           expect(lastByte(target)).toBe(i);
-          expect(target.common.read('config_generation')).not.toBe(before);
+          expect(target.read(R.CONFIG_GENERATION, 1)).not.toBe(before);
         }
       });
     });

@@ -4,9 +4,8 @@ import { describe, expect, it } from 'vitest';
 
 import { requirement } from '../requirements.ts';
 import { Card, EXPRESS } from '../support/card.ts';
-import { CommonConfig, featureBits, featureWords } from '../support/common_config.ts';
+import { BASE_FEATURES, CommonConfig, featureBits, featureWords } from '../support/common_config.ts';
 import { eachFunction } from '../support/modes.ts';
-import { BASE_FEATURES } from '../support/raw_function.ts';
 
 const VERSION_1 = 32;
 const ACCESS_PLATFORM = 33;

@@ -4,9 +4,9 @@ import { describe, expect, it } from 'vitest';
 
 import { requirement } from '../requirements.ts';
 import { Card } from '../support/card.ts';
-import { NOTIFY, VIRTIO_BAR } from '../support/common_config.ts';
 import { eachFunction, eachMode } from '../support/modes.ts';
-import { RawFunction, RX, TX } from '../support/raw_function.ts';
+import { R, RX, TX } from '../../support/registers.ts';
+import { RawFunction } from '../../support/raw_function.ts';
 
 const RING_RESET = 40;
 
@@ -19,9 +19,9 @@ eachMode((mode) => {
     /** Writes 1 and polls as a driver does; returns what queue_reset read meanwhile. */
     const resetQueue = (target: RawFunction, queue: number): number[] => {
       const seen: number[] = [];
-      target.common.writeQueue(queue, 'queue_reset', 1);
+      target.setQueue(queue, R.QUEUE_RESET, 1);
       do {
-        seen.push(target.common.read('queue_reset'));
+        seen.push(target.read(R.QUEUE_RESET));
       } while (seen.at(-1) !== 0 && seen.length < 1000);
       return seen;
     };
@@ -29,11 +29,11 @@ eachMode((mode) => {
     describe(requirement('PCI-COMMON-09'), () => {
       it('queue_reset of every queue is 0 after a device reset', () => {
         const target = running();
-        target.common.writeQueue(TX, 'queue_reset', 1);
+        target.setQueue(TX, R.QUEUE_RESET, 1);
 
-        target.common.status = 0;
+        target.status = 0;
 
-        expect([0, 1, 2].map((queue) => target.common.readQueue(queue, 'queue_reset'))).toEqual([0, 0, 0]);
+        expect([0, 1, 2].map((queue) => target.queue(queue, R.QUEUE_RESET))).toEqual([0, 0, 0]);
       });
     });
 
@@ -41,11 +41,11 @@ eachMode((mode) => {
       it('queue_reset is 0 once the queue has been enabled, and once it has been enabled again', () => {
         const target = running();
 
-        expect(target.common.readQueue(TX, 'queue_reset')).toBe(0);
+        expect(target.queue(TX, R.QUEUE_RESET)).toBe(0);
         resetQueue(target, TX);
-        target.setupQueue(TX);
-        expect(target.common.readQueue(TX, 'queue_reset')).toBe(0);
-        expect(target.common.read('queue_enable')).toBe(1);
+        target.addQueue(TX);
+        expect(target.queue(TX, R.QUEUE_RESET)).toBe(0);
+        expect(target.read(R.QUEUE_ENABLE)).toBe(1);
       });
     });
 
@@ -55,18 +55,18 @@ eachMode((mode) => {
 
         resetQueue(target, TX);
 
-        expect(target.common.readQueue(TX, 'queue_enable')).toBe(0);
-        expect(target.common.readQueue(RX, 'queue_enable')).toBe(1);
-        expect(target.common.status).toBe(15);
+        expect(target.queue(TX, R.QUEUE_ENABLE)).toBe(0);
+        expect(target.queue(RX, R.QUEUE_ENABLE)).toBe(1);
+        expect(target.status).toBe(15);
       });
 
       it('writing 0 does nothing', () => {
         const target = running();
 
-        target.common.writeQueue(TX, 'queue_reset', 0);
+        target.setQueue(TX, R.QUEUE_RESET, 0);
         target.transmit();
 
-        expect(target.common.readQueue(TX, 'queue_enable')).toBe(1);
+        expect(target.queue(TX, R.QUEUE_ENABLE)).toBe(1);
         expect(target.ring(TX).takeUsed()).toHaveLength(1);
       });
 
@@ -75,7 +75,7 @@ eachMode((mode) => {
         resetQueue(target, TX);
 
         expect(resetQueue(target, TX).at(-1)).toBe(0);
-        target.setupQueue(TX);
+        target.addQueue(TX);
         target.transmit();
         expect(target.ring(TX).takeUsed()).toHaveLength(1);
       });
@@ -83,10 +83,10 @@ eachMode((mode) => {
       it('without RING_RESET negotiated the queue goes on', () => {
         const target = running([]);
 
-        target.common.writeQueue(TX, 'queue_reset', 1);
+        target.setQueue(TX, R.QUEUE_RESET, 1);
         target.transmit();
 
-        expect(target.common.readQueue(TX, 'queue_enable')).toBe(1);
+        expect(target.queue(TX, R.QUEUE_ENABLE)).toBe(1);
         expect(target.ring(TX).takeUsed()).toHaveLength(1);
       });
     });
@@ -95,10 +95,10 @@ eachMode((mode) => {
       it('once queue_reset reads 0 queue_enable does too', () => {
         const target = running();
         target.addFrame();
-        target.path.write(VIRTIO_BAR, NOTIFY + 4 * TX, 2, TX);
+        target.notify(TX);
 
         expect(resetQueue(target, TX).at(-1)).toBe(0);
-        expect(target.common.read('queue_enable')).toBe(0);
+        expect(target.read(R.QUEUE_ENABLE)).toBe(0);
       });
     });
 
@@ -136,8 +136,9 @@ eachMode((mode) => {
 
         resetQueue(target, TX);
 
-        const fields = ['queue_size', 'queue_msix_vector', 'queue_desc', 'queue_driver', 'queue_device'] as const;
-        expect(fields.map((field) => target.common.readQueue(TX, field))).toEqual([256, 0xffff, 0, 0, 0]);
+        expect([target.queue(TX, R.QUEUE_SIZE), target.queue(TX, R.QUEUE_MSIX_VECTOR)]).toEqual([256, 0xffff]);
+        const addresses = [R.QUEUE_DESC, R.QUEUE_DRIVER, R.QUEUE_DEVICE];
+        expect(addresses.map((register) => target.queue(TX, register, 4))).toEqual([0, 0, 0]);
       });
 
       it('available and used positions start at 0 again', () => {
@@ -145,7 +146,7 @@ eachMode((mode) => {
         for (let i = 0; i < 5; i++) target.transmit();
         resetQueue(target, TX);
 
-        target.setupQueue(TX);
+        target.addQueue(TX);
         const head = target.transmit();
 
         expect(target.ring(TX).usedIdx).toBe(1);
@@ -160,10 +161,10 @@ eachMode((mode) => {
         target.card.messages.length = 0;
         resetQueue(target, TX);
 
-        const ring = target.setupQueue(TX, 4, 3);
+        const ring = target.addQueue(TX, { size: 4, vector: 3 });
         for (let i = 0; i < 6; i++) target.transmit();
 
-        expect(target.common.readQueue(TX, 'queue_size')).toBe(4);
+        expect(target.queue(TX, R.QUEUE_SIZE)).toBe(4);
         expect(ring.usedIdx).toBe(6);
         expect(target.card.messages.map(({ vector }) => vector)).toEqual([3, 3, 3, 3, 3, 3]);
       });
@@ -180,11 +181,11 @@ eachFunction((fn) => {
           .enableMsix(2)
           .start({ features: [RING_RESET], queues: { [TX]: { vector: 1 } } });
         for (let i = 0; i < 3; i++) target.addFrame();
-        target.path.write(VIRTIO_BAR, NOTIFY + 4 * TX, 2, TX);
+        target.notify(TX);
         card.nic.advance(card.nic.now() + delay);
 
-        target.common.writeQueue(TX, 'queue_reset', 1);
-        while (target.common.read('queue_reset') !== 0);
+        target.setQueue(TX, R.QUEUE_RESET, 1);
+        while (target.read(R.QUEUE_RESET) !== 0);
         const before = card.trace(target.memory);
         card.settle();
 

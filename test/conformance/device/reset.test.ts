@@ -4,9 +4,9 @@ import { describe, expect, it } from 'vitest';
 
 import { requirement } from '../requirements.ts';
 import { Card, EXPRESS } from '../support/card.ts';
-import { NOTIFY, VIRTIO_BAR } from '../support/common_config.ts';
 import { eachFunction, eachMode } from '../support/modes.ts';
-import { RawFunction, RX, TX } from '../support/raw_function.ts';
+import { R, RX, TX, VIRTIO_BAR } from '../../support/registers.ts';
+import { RawFunction } from '../../support/raw_function.ts';
 
 /** Cycles after the doorbell or the frame at which the reset is written; three frames are through after 750. */
 const DELAYS = Array.from({ length: 27 }, (_, i) => 31 * i);
@@ -14,7 +14,7 @@ const DELAYS = Array.from({ length: 27 }, (_, i) => 31 * i);
 eachFunction((fn) => {
   const running = (mode: 'timed' | 'functional' = 'timed'): RawFunction =>
     new RawFunction(new Card({ mode }).enableVfs(2), fn, 32 << 10)
-      .enableMsix(3)
+      .enableMsix(3, 0x4000)
       .start({ queues: { [RX]: { vector: 2 }, [TX]: { vector: 1 } }, configVector: 0 });
   const advance = (target: RawFunction, cycles: number): void => {
     const { nic } = target.card;
@@ -22,27 +22,27 @@ eachFunction((fn) => {
   };
   const seen = (target: RawFunction): string => target.card.trace(target.memory);
   const reset = (target: RawFunction): void => {
-    target.common.status = 0;
-    while (target.common.status !== 0) advance(target, 100);
+    target.status = 0;
+    while (target.status !== 0) advance(target, 100);
   };
 
   eachMode((mode) => {
     describe(requirement('GEN-RESET-01'), () => {
       it.each([1, 3, 11, 15, 0x8f])('status %i reads 0 after a reset', (status) => {
         const target = running(mode);
-        target.common.status = status;
+        target.status = status;
 
-        target.common.status = 0;
+        target.status = 0;
 
-        expect(target.common.status).toBe(0);
+        expect(target.status).toBe(0);
       });
 
       it('a reset of a device that was never started is one as well', () => {
-        const { common } = new RawFunction(new Card({ mode }).enableVfs(2), fn);
+        const target = new RawFunction(new Card({ mode }).enableVfs(2), fn);
 
-        common.status = 0;
+        target.status = 0;
 
-        expect(common.status).toBe(0);
+        expect(target.status).toBe(0);
       });
     });
 
@@ -53,10 +53,10 @@ eachFunction((fn) => {
 
         reset(target);
 
-        target.common.write('queue_select', 1);
+        target.write(R.QUEUE_SELECT, 1);
         fresh.write(VIRTIO_BAR, 22, 2, 1);
-        target.common.write('device_feature_select', 0);
-        target.common.write('driver_feature_select', 0);
+        target.write(R.DEVICE_FEATURE_SELECT, 0, 4);
+        target.write(R.DRIVER_FEATURE_SELECT, 0, 4);
         const offsets = Array.from({ length: 16 }, (_, i) => 4 * i);
         const read = (at: number): number => target.path.read(VIRTIO_BAR, at, 4);
         expect(offsets.map(read)).toEqual(offsets.map((at) => fresh.read(VIRTIO_BAR, at, 4)));
@@ -106,7 +106,7 @@ eachFunction((fn) => {
       for (const delay of DELAYS) {
         const target = running();
         for (let i = 0; i < 3; i++) target.addFrame();
-        target.path.write(VIRTIO_BAR, NOTIFY + 4 * TX, 2, TX);
+        target.notify(TX);
         advance(target, delay);
 
         reset(target);
@@ -138,18 +138,14 @@ eachFunction((fn) => {
       for (const delay of DELAYS) {
         const target = running();
         for (let i = 0; i < 3; i++) target.addFrame();
-        target.path.write(VIRTIO_BAR, NOTIFY + 4 * TX, 2, TX);
+        target.notify(TX);
         advance(target, delay);
 
-        target.start({ queues: { [TX]: { vector: 1 } } });
+        target.start({ queues: { [TX]: { vector: 1 } }, configVector: null });
         target.card.messages.length = 0;
         const head = target.transmit();
 
-        expect([delay, target.common.status, target.ring(TX).takeUsed()]).toEqual([
-          delay,
-          15,
-          [{ id: head, length: 0 }],
-        ]);
+        expect([delay, target.status, target.ring(TX).takeUsed()]).toEqual([delay, 15, [{ id: head, length: 0 }]]);
         expect(target.card.messages).toHaveLength(1);
       }
     });
@@ -160,7 +156,7 @@ eachFunction((fn) => {
       for (const delay of DELAYS) {
         const target = running();
         for (let i = 0; i < 3; i++) target.addFrame();
-        target.path.write(VIRTIO_BAR, NOTIFY + 4 * TX, 2, TX);
+        target.notify(TX);
         advance(target, delay);
 
         target.path.configWrite(EXPRESS + 8, 2, 0x8000);
@@ -179,11 +175,11 @@ describe('reset of the PF', () => {
     const pf = new RawFunction(card, 0).start();
     const vf = new RawFunction(card, 2).start();
 
-    pf.common.status = 0;
+    pf.status = 0;
     vf.transmit();
 
     expect(card.nic.isPresent(2)).toBe(true);
-    expect(vf.common.status).toBe(15);
+    expect(vf.status).toBe(15);
     expect(vf.ring(TX).takeUsed()).toHaveLength(1);
   });
 });
@@ -192,9 +188,11 @@ describe('VF Enable cleared under way', () => {
   it('at no stage of a transmission does anything follow', () => {
     for (const delay of DELAYS) {
       const card = new Card({ mode: 'timed' }).enableVfs(2);
-      const target = new RawFunction(card, 2, 32 << 10).enableMsix(2).start({ queues: { [TX]: { vector: 1 } } });
+      const target = new RawFunction(card, 2, 32 << 10)
+        .enableMsix(2)
+        .start({ queues: { [TX]: { vector: 1 } }, configVector: null });
       for (let i = 0; i < 3; i++) target.addFrame();
-      target.path.write(VIRTIO_BAR, NOTIFY + 4 * TX, 2, TX);
+      target.notify(TX);
       card.nic.advance(card.nic.now() + delay);
 
       card.disableVfs();

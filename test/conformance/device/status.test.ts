@@ -4,9 +4,10 @@ import { describe, expect, it } from 'vitest';
 
 import { requirement } from '../requirements.ts';
 import { Card } from '../support/card.ts';
-import { CommonConfig, featureWords } from '../support/common_config.ts';
+import { BASE_FEATURES, CommonConfig, featureWords } from '../support/common_config.ts';
 import { eachFunction, eachMode, eachPath } from '../support/modes.ts';
-import { BASE_FEATURES, RawFunction, RX, TX } from '../support/raw_function.ts';
+import { RX, TX } from '../../support/registers.ts';
+import { RawFunction } from '../../support/raw_function.ts';
 
 const NEEDS_RESET = 0x40;
 
@@ -18,7 +19,7 @@ eachMode((mode) => {
         .prepare({ queues: { [RX]: { vector: 2 }, [TX]: { vector: 1 } }, configVector: 0 });
     const running = (): RawFunction => {
       const target = prepared();
-      target.common.status = 15;
+      target.status = 15;
       return target;
     };
 
@@ -49,7 +50,7 @@ eachMode((mode) => {
         const target = prepared();
         target.transmit();
 
-        target.common.status = 15;
+        target.status = 15;
         target.transmit();
 
         expect(target.ring(TX).takeUsed()).toHaveLength(2);
@@ -71,17 +72,17 @@ eachMode((mode) => {
 
         target.breakQueue();
 
-        expect(target.common.status).toBe(15 | NEEDS_RESET);
+        expect(target.status).toBe(15 | NEEDS_RESET);
       });
 
       it('the driver cannot clear DEVICE_NEEDS_RESET but by a reset', () => {
         const target = running();
         target.breakQueue();
 
-        target.common.status = 15;
-        expect(target.common.status & NEEDS_RESET).toBe(NEEDS_RESET);
-        target.common.status = 0;
-        expect(target.common.status).toBe(0);
+        target.status = 15;
+        expect(target.status & NEEDS_RESET).toBe(NEEDS_RESET);
+        target.status = 0;
+        expect(target.status).toBe(0);
       });
 
       it('the function works again after the reset', () => {
@@ -91,7 +92,7 @@ eachMode((mode) => {
         target.start();
         target.transmit();
 
-        expect(target.common.status).toBe(15);
+        expect(target.status).toBe(15);
         expect(target.ring(TX).takeUsed()).toHaveLength(1);
       });
 
@@ -102,7 +103,7 @@ eachMode((mode) => {
         target.breakQueue();
         other.transmit();
 
-        expect(other.common.status).toBe(15);
+        expect(other.status).toBe(15);
         expect(other.ring(TX).takeUsed()).toHaveLength(1);
       });
     });

@@ -6,10 +6,10 @@ import { describe, expect, it } from 'vitest';
 import { requirement } from '../requirements.ts';
 import { AdminQueue, fromLe, header, INVALID_FIELD, le, OK, SRIOV_GROUP } from '../support/admin_queue.ts';
 import { Card, MSIX } from '../support/card.ts';
-import { DEVICE_CONFIG, VIRTIO_BAR } from '../support/common_config.ts';
 import { functionImage } from '../support/function_image.ts';
 import { DEVICE_READ, LegacyCommands } from '../support/legacy_commands.ts';
 import { eachMode } from '../support/modes.ts';
+import { DEVICE_CONFIG, VIRTIO_BAR } from '../../support/registers.ts';
 
 const MAC_OF_VF_1 = [0x02, 0x76, 0x66, 0x00, 0x00, 0x01];
 /** The whole of struct virtio_net_config: mac, status, max_virtqueue_pairs, mtu, then fields of features not offered here. */

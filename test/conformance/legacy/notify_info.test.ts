@@ -5,10 +5,11 @@ import { describe, expect, it } from 'vitest';
 
 import { requirement } from '../requirements.ts';
 import { AdminQueue, fromLe, LIST_QUERY, SRIOV_GROUP } from '../support/admin_queue.ts';
-import { Card, SRIOV } from '../support/card.ts';
-import { NOTIFY, VIRTIO_BAR } from '../support/common_config.ts';
+import { Card } from '../support/card.ts';
 import { LegacyFunction, NOTIFY_INFO } from '../support/legacy_commands.ts';
 import { eachMode } from '../support/modes.ts';
+import { SRIOV } from '../../support/raw_bench.ts';
+import { NOTIFY, VIRTIO_BAR } from '../../support/registers.ts';
 
 const MEMBER = 2;
 

@@ -2,10 +2,10 @@
 // An available ring that lies: heads beyond the queue, an index that jumps, the same head twice.
 import { describe, expect, it } from 'vitest';
 
-import { readable, RX, submit, TX, writable } from '../ring/support/buffers.ts';
+import { readable, submit, writable } from '../ring/support/buffers.ts';
 import { frame, macOf, packet, STRANGER } from '../ring/support/frames.ts';
 import { MODES } from '../../support/raw_card.ts';
-import { F } from '../../support/registers.ts';
+import { F, RX, TX } from '../../support/registers.ts';
 import { BAD, Bench, UNHARMED } from './support/bench.ts';
 
 const SIZE = 16;

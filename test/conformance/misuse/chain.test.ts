@@ -3,11 +3,12 @@
 // with DEVICE_NEEDS_RESET (virtio 1.4 §2.1.2) under its own cause, and nothing else.
 import { describe, expect, it } from 'vitest';
 
-import { readable, RX, submit, TX, writable } from '../ring/support/buffers.ts';
+import { readable, submit, writable } from '../ring/support/buffers.ts';
 import { frame, macOf, packet, STRANGER } from '../ring/support/frames.ts';
 import { MODES } from '../../support/raw_card.ts';
 import { NEXT, WRITE } from '../../support/raw_ring.ts';
 import { BAD, Bench, stopped, type Cause, UNHARMED } from './support/bench.ts';
+import { RX, TX } from '../../support/registers.ts';
 
 const SIZE = 16;
 

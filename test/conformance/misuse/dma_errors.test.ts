@@ -3,11 +3,11 @@
 // own address space; a refused one stops the function (DEVICE_NEEDS_RESET), and a late one changes nothing.
 import { describe, expect, it } from 'vitest';
 
-import { readable, RX, submit, TX } from '../ring/support/buffers.ts';
+import { readable, submit } from '../ring/support/buffers.ts';
 import { frame, macOf, packet, STRANGER } from '../ring/support/frames.ts';
 import { MODES } from '../../support/raw_card.ts';
 import { RawRing, WRITE } from '../../support/raw_ring.ts';
-import { NEEDS_RESET } from '../../support/registers.ts';
+import { NEEDS_RESET, RX, TX } from '../../support/registers.ts';
 import { BAD, Bench } from './support/bench.ts';
 
 const NOWHERE = 0x7777_0000;

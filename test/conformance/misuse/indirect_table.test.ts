@@ -3,11 +3,11 @@
 // INDIRECT, and not to use them unless negotiated.
 import { describe, expect, it } from 'vitest';
 
-import { indirect, readable, submit, TX } from '../ring/support/buffers.ts';
+import { indirect, readable, submit } from '../ring/support/buffers.ts';
 import { frame, macOf, packet, STRANGER } from '../ring/support/frames.ts';
 import { MODES } from '../../support/raw_card.ts';
 import { INDIRECT, NEXT } from '../../support/raw_ring.ts';
-import { F } from '../../support/registers.ts';
+import { F, TX } from '../../support/registers.ts';
 import { BAD, Bench, stopped, UNHARMED } from './support/bench.ts';
 
 describe.each(MODES)('%s', (mode) => {

@@ -3,12 +3,23 @@
 // the reaction open (AMB-39); this card ignores such writes, and addresses that lead nowhere are DMA errors.
 import { describe, expect, it } from 'vitest';
 
-import { readable, RX, submit, TX } from '../ring/support/buffers.ts';
+import type { AccessSize } from '../../../src/vfio/vfio_device.ts';
+import { readable, submit } from '../ring/support/buffers.ts';
 import { frame, macOf, packet, STRANGER } from '../ring/support/frames.ts';
 import { MODES } from '../../support/raw_card.ts';
-import { NOTIFY, VIRTIO_BAR } from '../../support/raw_function.ts';
 import { RawRing } from '../../support/raw_ring.ts';
-import { ACKNOWLEDGE, DRIVER, DRIVER_OK, F, FEATURES_OK, R } from '../../support/registers.ts';
+import {
+  ACKNOWLEDGE,
+  DRIVER,
+  DRIVER_OK,
+  F,
+  FEATURES_OK,
+  NOTIFY,
+  R,
+  RX,
+  TX,
+  VIRTIO_BAR,
+} from '../../support/registers.ts';
 import { BAD, Bench, stopped, UNHARMED } from './support/bench.ts';
 
 describe.each(MODES)('%s', (mode) => {
@@ -43,7 +54,7 @@ describe.each(MODES)('%s', (mode) => {
     expect(at.verdict()).toBe(UNHARMED);
   });
 
-  const FIELDS: [string, number, number, number][] = [
+  const FIELDS: [string, number, AccessSize, number][] = [
     ['queue_size', R.QUEUE_SIZE, 2, 4],
     ['queue_enable', R.QUEUE_ENABLE, 2, 0],
     ['queue_desc', R.QUEUE_DESC, 4, 0x1234_5670],
@@ -201,7 +212,7 @@ describe.each(MODES)('%s', (mode) => {
     expect(at.verdict()).toBe(UNHARMED);
   });
 
-  it.each([
+  it.each<[string, number, AccessSize, number]>([
     ['a queue that is not there', 4, 2, 0x1234],
     ['one byte', 4, 1, 1],
     ['four bytes', 4, 4, 0xdead_0001],

@@ -2,11 +2,11 @@
 // Receive buffers no packet fits into, and frames from the wire at their limits.
 import { describe, expect, it } from 'vitest';
 
-import { RX, submit, writable } from '../ring/support/buffers.ts';
+import { submit, writable } from '../ring/support/buffers.ts';
 import { frame, HEADER, macOf, STRANGER } from '../ring/support/frames.ts';
 import { MODES } from '../../support/raw_card.ts';
 import { WRITE } from '../../support/raw_ring.ts';
-import { F } from '../../support/registers.ts';
+import { F, RX } from '../../support/registers.ts';
 import { BAD, Bench, UNHARMED } from './support/bench.ts';
 
 describe.each(MODES)('%s', (mode) => {

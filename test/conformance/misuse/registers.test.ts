@@ -4,10 +4,10 @@
 import { describe, expect, it } from 'vitest';
 
 import { VfioPci } from '../../../src/vfio/vfio_pci.ts';
-import { readable, submit, TX } from '../ring/support/buffers.ts';
+import { readable, submit } from '../ring/support/buffers.ts';
 import { frame, macOf, packet, STRANGER } from '../ring/support/frames.ts';
 import { MODES } from '../../support/raw_card.ts';
-import { R } from '../../support/registers.ts';
+import { R, TX } from '../../support/registers.ts';
 import { BAD, Bench, UNHARMED } from './support/bench.ts';
 
 const BARS = [

@@ -5,7 +5,8 @@ import { expect, it } from 'vitest';
 
 import { Card } from '../support/card.ts';
 import { eachFunction, eachMode } from '../support/modes.ts';
-import { RawFunction, RX, TX } from '../support/raw_function.ts';
+import { RX, TX } from '../../support/registers.ts';
+import { RawFunction } from '../../support/raw_function.ts';
 
 const PAGE = 4096;
 const IOVA = 0x5000_0000;
@@ -29,7 +30,7 @@ eachMode((mode) => {
       const { target, window, pages } = started();
       const frames: number[][] = [];
       target.card.nic.onFrame((frame) => frames.push([...frame]));
-      const ioas = target.card.spaces.get(fn)!;
+      const ioas = target.ioas;
       ioas.map(IOVA, PAGE, window);
       ioas.map(IOVA + PAGE, PAGE, window + 2 * PAGE);
       pages.set(FRAME.slice(0, 6), PAGE - 6);
@@ -44,7 +45,7 @@ eachMode((mode) => {
 
     it('a frame is received over the border of two mappings', () => {
       const { target, window, pages } = started();
-      const ioas = target.card.spaces.get(fn)!;
+      const ioas = target.ioas;
       ioas.map(IOVA, PAGE, window);
       ioas.map(IOVA + PAGE, PAGE, window + 2 * PAGE);
       target.ring(RX).add([{ iova: IOVA + PAGE - HEADER - 4, length: 1600, isWritable: true }]);
@@ -60,18 +61,18 @@ eachMode((mode) => {
 
     it('memory that may not be read makes a transmission fail: DEVICE_NEEDS_RESET, bad_dma', () => {
       const { target, window } = started();
-      target.card.spaces.get(fn)!.map(IOVA, PAGE, window, { read: false });
+      target.ioas.map(IOVA, PAGE, window, { read: false });
 
       target.ring(TX).add([{ iova: IOVA, length: 72 }]);
       target.kick(TX);
 
-      expect(target.common.status & 0x40).toBe(0x40);
+      expect(target.status & 0x40).toBe(0x40);
       expect(counter(target, 'bad_dma')).toBe(1);
     });
 
     it('memory that may not be written stays as it is, and the fault is counted', () => {
       const { target, window, pages } = started();
-      target.card.spaces.get(fn)!.map(IOVA, PAGE, window, { write: false });
+      target.ioas.map(IOVA, PAGE, window, { write: false });
       target.ring(RX).add([{ iova: IOVA, length: 1600, isWritable: true }]);
       target.kick(RX);
 
@@ -84,7 +85,7 @@ eachMode((mode) => {
 
     it('a buffer that only begins in mapped memory fails as a whole', () => {
       const { target, window } = started();
-      target.card.spaces.get(fn)!.map(IOVA, PAGE, window);
+      target.ioas.map(IOVA, PAGE, window);
 
       target.ring(TX).add([{ iova: IOVA + PAGE - 20, length: 72 }]);
       target.kick(TX);
@@ -104,7 +105,7 @@ eachMode((mode) => {
 
     it('memory that was unmapped is out of reach', () => {
       const { target, window } = started();
-      const ioas = target.card.spaces.get(fn)!;
+      const ioas = target.ioas;
       ioas.map(IOVA, PAGE, window);
       target.ring(TX).add([{ iova: IOVA, length: 72 }]);
       target.kick(TX);

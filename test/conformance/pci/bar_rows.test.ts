@@ -6,8 +6,9 @@ import { describe, expect, it } from 'vitest';
 import { findRegisterBlock } from '../../../src/registers/blocks.ts';
 import type { RegisterDescriptor } from '../../../src/registers/describe.ts';
 import type { AccessSize } from '../../../src/vfio/vfio_device.ts';
-import { Card, type RegisterPath } from '../support/card.ts';
+import { Card } from '../support/card.ts';
 import { eachFunction, eachPath } from '../support/modes.ts';
+import type { RegisterPath } from '../../support/register_path.ts';
 
 const VIRTIO_BAR = 2;
 const MSIX_BAR = 4;

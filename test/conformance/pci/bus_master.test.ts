@@ -4,12 +4,15 @@ import { describe, expect, it } from 'vitest';
 
 import { Card } from '../support/card.ts';
 import { eachFunction, eachMode } from '../support/modes.ts';
-import { RawFunction, TX } from '../support/raw_function.ts';
+import { R, TX } from '../../support/registers.ts';
+import { RawFunction } from '../../support/raw_function.ts';
 
 eachMode((mode) => {
   eachFunction((fn) => {
     const started = (): RawFunction =>
-      new RawFunction(new Card({ mode }).enableVfs(2), fn).enableMsix(2).start({ queues: { [TX]: { vector: 1 } } });
+      new RawFunction(new Card({ mode }).enableVfs(2), fn)
+        .enableMsix(2)
+        .start({ queues: { [TX]: { vector: 1 } }, configVector: null });
     const busMaster = (target: RawFunction, isOn: boolean): void => {
       const memory = fn === 0 ? 0x0002 : 0;
       target.path.configWrite(0x04, 2, memory | (isOn ? 0x0004 : 0));
@@ -35,7 +38,7 @@ eachMode((mode) => {
 
         target.transmit();
 
-        expect(target.common.status).toBe(15);
+        expect(target.status).toBe(15);
       });
 
       it('the doorbell is remembered until bus mastering comes on', () => {
@@ -68,7 +71,7 @@ eachMode((mode) => {
 
         busMaster(target, false);
 
-        expect(target.common.read('num_queues')).toBe(3);
+        expect(target.read(R.NUM_QUEUES)).toBe(3);
       });
     });
 
@@ -79,7 +82,7 @@ eachMode((mode) => {
 
         target.transmit();
 
-        expect(target.common.status & 0x40).toBe(0x40);
+        expect(target.status & 0x40).toBe(0x40);
         expect(target.card.nic.functionCounters(fn)['bad_dma']).toBe(1);
         expect(target.card.nic.counters()['dma_faults']).toBeGreaterThanOrEqual(1);
       });
@@ -90,7 +93,7 @@ eachMode((mode) => {
         target.ring(TX).add([{ iova: 0x7777_0000_0000, length: 72 }]);
         target.kick(TX);
 
-        expect(target.common.status & 0x40).toBe(0x40);
+        expect(target.status & 0x40).toBe(0x40);
         expect(target.card.nic.functionCounters(fn)['bad_dma']).toBe(1);
       });
     });
@@ -117,6 +120,6 @@ eachMode((mode) => {
 
     expect(card.nic.functionCounters(2)['bad_dma']).toBe(1);
     expect(card.nic.functionCounters(2)['tx_frames']).toBe(0);
-    expect(victim.common.status).toBe(15);
+    expect(victim.status).toBe(15);
   });
 });

@@ -4,9 +4,8 @@ import { describe, expect, it } from 'vitest';
 
 import { requirement } from '../requirements.ts';
 import { Card } from '../support/card.ts';
-import { CommonConfig, featureWords } from '../support/common_config.ts';
+import { BASE_FEATURES, CommonConfig, featureWords } from '../support/common_config.ts';
 import { eachFunction, eachPath } from '../support/modes.ts';
-import { BASE_FEATURES } from '../support/raw_function.ts';
 
 eachPath((kind) => {
   eachFunction((fn) => {

@@ -8,11 +8,10 @@ import { describe, expect, it } from 'vitest';
 
 import * as CTL from '../../../assembly/abi/control.ts';
 import type { ProfileOverrides } from '../../../src/device/profile.ts';
-import { TX } from '../ring/support/buffers.ts';
 import { frame, macOf, packet, STRANGER } from '../ring/support/frames.ts';
 import { RawCard } from '../../support/raw_card.ts';
 import type { RawFunction } from '../../support/raw_function.ts';
-import { F } from '../../support/registers.ts';
+import { F, TX } from '../../support/registers.ts';
 
 const COMMAND = 0x04;
 const STATUS = 0x06;

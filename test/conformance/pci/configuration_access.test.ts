@@ -5,10 +5,12 @@ import { describe, expect, it } from 'vitest';
 import type { AccessSize } from '../../../src/vfio/vfio_device.ts';
 import { requirement } from '../requirements.ts';
 import { virtioStructure } from '../support/capability_walk.ts';
-import { Card, type RegisterPath } from '../support/card.ts';
-import { CommonConfig, DEVICE_CONFIG, ISR, NOTIFY, VIRTIO_BAR } from '../support/common_config.ts';
+import { Card } from '../support/card.ts';
+import { CommonConfig } from '../support/common_config.ts';
 import { eachFunction, eachMode, eachPath } from '../support/modes.ts';
-import { RawFunction, TX } from '../support/raw_function.ts';
+import { DEVICE_CONFIG, ISR, NOTIFY, TX, VIRTIO_BAR } from '../../support/registers.ts';
+import { RawFunction } from '../../support/raw_function.ts';
+import type { RegisterPath } from '../../support/register_path.ts';
 
 const PCI_CFG = 5;
 

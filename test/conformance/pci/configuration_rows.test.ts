@@ -6,7 +6,8 @@ import { describe, expect, it } from 'vitest';
 import { findRegisterBlock } from '../../../src/registers/blocks.ts';
 import type { RegisterDescriptor } from '../../../src/registers/describe.ts';
 import type { AccessSize } from '../../../src/vfio/vfio_device.ts';
-import { Card, type RegisterPath } from '../support/card.ts';
+import { Card } from '../support/card.ts';
+import type { RegisterPath } from '../../support/register_path.ts';
 
 /** Blocks by name: function, place, instance values by register. */
 const BLOCKS: readonly (readonly [string, number, number, Readonly<Record<string, number>>])[] = [

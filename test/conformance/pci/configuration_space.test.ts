@@ -4,8 +4,9 @@ import { describe, expect, it } from 'vitest';
 
 import { requirement } from '../requirements.ts';
 import { capabilities, extendedCapabilities } from '../support/capability_walk.ts';
-import { Card, EXPRESS, MSIX, PM, SRIOV } from '../support/card.ts';
+import { Card, EXPRESS, MSIX, PM } from '../support/card.ts';
 import { eachFunction, eachPath } from '../support/modes.ts';
+import { SRIOV } from '../../support/raw_bench.ts';
 
 describe(requirement('PCI-BUS-01'), () => {
   eachPath((kind) => {

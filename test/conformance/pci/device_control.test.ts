@@ -6,10 +6,10 @@ import { describe, expect, it } from 'vitest';
 import { enumerate } from '../../../src/device/bus.ts';
 import type { NicConfig } from '../../../src/device/config.ts';
 import { createNic, type Nic } from '../../../src/device/nic.ts';
-import { TX } from '../ring/support/buffers.ts';
 import { frame, macOf, packet, STRANGER } from '../ring/support/frames.ts';
 import { RawCard } from '../../support/raw_card.ts';
 import { generated, linkUse } from '../support/link_probe.ts';
+import { TX } from '../../support/registers.ts';
 
 const DEVCTL = 0x5c;
 const DEVCTL2 = 0x7c;

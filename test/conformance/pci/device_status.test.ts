@@ -6,11 +6,11 @@
 // Device Status: 0 correctable, 1 non-fatal error detected, 3 Unsupported Request detected, 5 Transactions Pending.
 import { describe, expect, it } from 'vitest';
 
-import { TX } from '../ring/support/buffers.ts';
 import { frame, macOf, packet, STRANGER } from '../ring/support/frames.ts';
 import { RawCard } from '../../support/raw_card.ts';
 import type { RawFunction } from '../../support/raw_function.ts';
 import { eachMode } from '../support/modes.ts';
+import { TX } from '../../support/registers.ts';
 
 const COMMAND = 0x04;
 const STATUS = 0x06;

@@ -4,9 +4,9 @@
 import { describe, expect, it } from 'vitest';
 
 import { Card } from '../support/card.ts';
-import { NOTIFY, VIRTIO_BAR } from '../support/common_config.ts';
 import { eachFunction, eachMode } from '../support/modes.ts';
-import { RawFunction, TX } from '../support/raw_function.ts';
+import { NOTIFY, R, TX, VIRTIO_BAR } from '../../support/registers.ts';
+import { RawFunction } from '../../support/raw_function.ts';
 
 eachMode((mode) => {
   eachFunction((fn) => {
@@ -22,7 +22,7 @@ eachMode((mode) => {
         const target = started();
         target.addFrame();
 
-        expect(ring(target, 4 * target.common.readQueue(TX, 'queue_notify_off'), TX)).toBe(1);
+        expect(ring(target, 4 * target.queue(TX, R.QUEUE_NOTIFY_OFF), TX)).toBe(1);
       });
 
       it('at the place of queue 0 with another index starts that queue, as a legacy driver does', () => {
@@ -39,7 +39,7 @@ eachMode((mode) => {
 
         expect(ring(target, 0, queue)).toBe(0);
         expect(target.card.nic.functionCounters(fn)['doorbells_ignored']).toBe(before + 1);
-        expect(target.common.status).toBe(15);
+        expect(target.status).toBe(15);
       });
 
       it('of 32 bits with zeros above the index starts the queue or nothing', () => {

@@ -5,10 +5,12 @@ import { describe, expect, it } from 'vitest';
 import { enumerate } from '../../../src/device/bus.ts';
 import { createNic } from '../../../src/device/nic.ts';
 import { VfioPci } from '../../../src/vfio/vfio_pci.ts';
-import { Card, EXPRESS, MSIX, SRIOV } from '../support/card.ts';
-import { CommonConfig, ISR, VIRTIO_BAR } from '../support/common_config.ts';
+import { Card, EXPRESS, MSIX } from '../support/card.ts';
+import { CommonConfig } from '../support/common_config.ts';
 import { eachFunction, eachMode, eachPath } from '../support/modes.ts';
-import { RawFunction, RX, TX } from '../support/raw_function.ts';
+import { ISR, RX, TX, VIRTIO_BAR } from '../../support/registers.ts';
+import { RawFunction } from '../../support/raw_function.ts';
+import { SRIOV } from '../../support/raw_bench.ts';
 
 const DEVCTL = EXPRESS + 0x08;
 const FLR = 0x8000;
@@ -18,7 +20,7 @@ eachMode((mode) => {
     const running = (): RawFunction =>
       new RawFunction(new Card({ mode }).enableVfs(2), fn)
         .enableMsix(3)
-        .start({ queues: { [RX]: {}, [TX]: { vector: 1 } }, configVector: 0 });
+        .start({ queues: { [RX]: { vector: null }, [TX]: { vector: 1 } }, configVector: 0 });
     const flr = (target: RawFunction): void => {
       target.path.configWrite(DEVCTL, 2, target.path.configRead(DEVCTL, 2) | FLR);
       target.card.settle();
@@ -31,7 +33,7 @@ eachMode((mode) => {
 
         flr(target);
 
-        const { common } = target;
+        const common = new CommonConfig(target.path);
         expect(common.status).toBe(0);
         expect(common.accepted()).toEqual([0, 0, 0, 0]);
         expect(common.read('config_msix_vector')).toBe(0xffff);
@@ -96,7 +98,7 @@ eachMode((mode) => {
         const target = running();
         target.transmit();
         flr(target);
-        target.card.enableBusMaster(fn);
+        target.enableBusMaster();
 
         target.start();
         target.transmit();
@@ -125,7 +127,7 @@ eachMode((mode) => {
 
       for (const other of [pf!, one!, three!]) {
         other.transmit();
-        expect(other.common.status).toBe(15);
+        expect(other.status).toBe(15);
         expect(other.ring(TX).takeUsed()).toHaveLength(1);
       }
     });

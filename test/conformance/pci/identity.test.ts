@@ -4,8 +4,9 @@
 import { describe, expect, it } from 'vitest';
 
 import { requirement } from '../requirements.ts';
-import { Card, SRIOV } from '../support/card.ts';
+import { Card } from '../support/card.ts';
 import { eachPath } from '../support/modes.ts';
+import { SRIOV } from '../../support/raw_bench.ts';
 
 describe(requirement('PCI-DISC-01'), () => {
   eachPath((kind) => {

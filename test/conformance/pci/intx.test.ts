@@ -4,9 +4,9 @@ import { describe, expect, it } from 'vitest';
 
 import { requirement } from '../requirements.ts';
 import { Card, EXPRESS, MSIX } from '../support/card.ts';
-import { ISR, VIRTIO_BAR } from '../support/common_config.ts';
 import { eachFunction, eachMode } from '../support/modes.ts';
-import { RawFunction, RX, TX } from '../support/raw_function.ts';
+import { ISR, RX, TX, VIRTIO_BAR } from '../../support/registers.ts';
+import { RawFunction } from '../../support/raw_function.ts';
 
 const BUS_MASTER_AND_MEMORY = 0x0006;
 const INTERRUPT_DISABLE = 0x0400;
@@ -168,7 +168,7 @@ eachMode((mode) => {
 
     it('the line stays down while MSI-X is enabled', () => {
       const target = new RawFunction(new Card({ mode }), 0).enableMsix(2);
-      target.start({ queues: { [RX]: {}, [TX]: { vector: 1 } } });
+      target.start({ queues: { [RX]: { vector: null }, [TX]: { vector: 1 } }, configVector: null });
 
       target.transmit();
 
@@ -190,7 +190,7 @@ eachMode((mode) => {
       const target = pf();
       target.transmit();
 
-      target.common.status = 0;
+      target.status = 0;
       target.card.settle();
 
       expect(target.card.intx).toEqual([1, 0]);

@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 
 import { Card, MSIX } from '../support/card.ts';
 import { eachFunction, eachMode } from '../support/modes.ts';
-import { RawFunction, RX, TX } from '../support/raw_function.ts';
+import { RX, TX } from '../../support/registers.ts';
+import { RawFunction } from '../../support/raw_function.ts';
 
 const MSIX_BAR = 4;
 
@@ -12,8 +13,8 @@ eachMode((mode) => {
   eachFunction((fn) => {
     const started = (): RawFunction =>
       new RawFunction(new Card({ mode }).enableVfs(2), fn)
-        .enableMsix(3)
-        .start({ queues: { [RX]: {}, [TX]: { vector: 1 } }, configVector: 0 });
+        .enableMsix(3, 0x4000)
+        .start({ queues: { [RX]: { vector: null }, [TX]: { vector: 1 } }, configVector: 0 });
     const control = (target: RawFunction, value: number): void => {
       target.path.configWrite(MSIX + 2, 2, value);
       target.card.settle();
@@ -144,7 +145,7 @@ eachMode((mode) => {
         target.path.write(MSIX_BAR, 16 + 4, 4, 0x12);
         target.transmit();
 
-        expect(target.card.messages).toMatchObject([{ address: 0x12_fee0_1000 }]);
+        expect(target.card.messages).toMatchObject([{ address: 0x12_fee0_0000 }]);
       });
 
       it('is not sent while Bus Master Enable is clear', () => {

@@ -2,10 +2,11 @@
 // Power states: PCI Express Base §5.3, §7.5.2; bad-driver case R15.
 import { describe, expect, it } from 'vitest';
 
-import { Card, EXPRESS, MSIX, PM, SRIOV } from '../support/card.ts';
-import { DEVICE_CONFIG, VIRTIO_BAR } from '../support/common_config.ts';
+import { Card, EXPRESS, MSIX, PM } from '../support/card.ts';
 import { eachMode } from '../support/modes.ts';
-import { RawFunction, TX } from '../support/raw_function.ts';
+import { DEVICE_CONFIG, R, TX, VIRTIO_BAR } from '../../support/registers.ts';
+import { RawFunction } from '../../support/raw_function.ts';
+import { SRIOV } from '../../support/raw_bench.ts';
 
 eachMode((mode) => {
   describe('power state D3hot', () => {
@@ -14,7 +15,9 @@ eachMode((mode) => {
       target.card.settle();
     };
     const vf = (): RawFunction =>
-      new RawFunction(new Card({ mode }).enableVfs(2), 2).enableMsix(2).start({ queues: { [TX]: { vector: 1 } } });
+      new RawFunction(new Card({ mode }).enableVfs(2), 2)
+        .enableMsix(2)
+        .start({ queues: { [TX]: { vector: 1 } }, configVector: null });
 
     it('memory accesses are Unsupported Requests, configuration accesses work', () => {
       const target = vf();
@@ -40,8 +43,8 @@ eachMode((mode) => {
       expect(target.path.configRead(MSIX + 2, 2) & 0xc000).toBe(0); // MSI-X Enable, Function Mask
       expect(target.path.read(4, 12, 4)).toBe(1); // vector 0: masked
       expect(target.path.read(4, 0, 4)).toBe(0); // its address
-      expect(target.common.status).toBe(0);
-      expect(target.common.readQueue(TX, 'queue_enable')).toBe(0);
+      expect(target.status).toBe(0);
+      expect(target.queue(TX, R.QUEUE_ENABLE)).toBe(0);
     });
 
     it('what was made available before the sleep is not touched after it', () => {
@@ -63,7 +66,7 @@ eachMode((mode) => {
       off(target, 0);
 
       target.path.configWrite(4, 2, 4);
-      target.enableMsix(2).start({ queues: { [TX]: { vector: 1 } } });
+      target.enableMsix(2).start({ queues: { [TX]: { vector: 1 } }, configVector: null });
       target.transmit();
 
       expect(target.ring(TX).takeUsed()).toHaveLength(1);
@@ -86,7 +89,7 @@ eachMode((mode) => {
     it('a write of the state that it is in resets nothing', () => {
       const target = vf();
       off(target, 0);
-      expect(target.common.status).toBe(15);
+      expect(target.status).toBe(15);
 
       off(target, 3);
       off(target, 3);

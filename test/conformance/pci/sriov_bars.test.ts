@@ -2,7 +2,8 @@
 // VF BARs and the addresses of VFs: PCI Express Base §9.3.3.14 "VF BAR0 ... VF BAR5", §9.3.3.3.4 "VF MSE", §9.3.3.13.
 import { describe, expect, it } from 'vitest';
 
-import { Card, SRIOV } from '../support/card.ts';
+import { Card } from '../support/card.ts';
+import { SRIOV } from '../../support/raw_bench.ts';
 
 const CTRL = SRIOV + 0x08;
 const SYSTEM_PAGE_SIZE = SRIOV + 0x20;

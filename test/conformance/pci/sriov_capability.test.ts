@@ -2,7 +2,8 @@
 // The SR-IOV extended capability of the PF: PCI Express Base §9.3.3; what Linux expects of it at enumeration.
 import { describe, expect, it } from 'vitest';
 
-import { Card, SRIOV } from '../support/card.ts';
+import { Card } from '../support/card.ts';
+import { SRIOV } from '../../support/raw_bench.ts';
 
 const CTRL = SRIOV + 0x08;
 const NUM_VFS = SRIOV + 0x10;

@@ -7,7 +7,8 @@ import { VfioPci } from '../../../src/vfio/vfio_pci.ts';
 import { Card } from '../support/card.ts';
 import { CommonConfig } from '../support/common_config.ts';
 import { eachMode } from '../support/modes.ts';
-import { RawFunction, TX } from '../support/raw_function.ts';
+import { TX } from '../../support/registers.ts';
+import { RawFunction } from '../../support/raw_function.ts';
 
 describe('routing ids', () => {
   it.each([
@@ -117,14 +118,14 @@ eachMode((mode) => {
       card.disableVfs();
       pf.transmit();
 
-      expect(pf.common.status).toBe(15);
+      expect(pf.status).toBe(15);
       expect(pf.ring(TX).takeUsed()).toHaveLength(1);
     });
 
     it('ends the work of a VF: nothing is written to memory and no interrupt comes afterwards', () => {
       const card = new Card({ mode }).enableVfs(2);
       const vf = new RawFunction(card, 2).enableMsix(2);
-      vf.start({ queues: { [TX]: { vector: 1 } } });
+      vf.start({ queues: { [TX]: { vector: 1 } }, configVector: null });
       vf.card.disableVfs();
       vf.card.enableVfs(2);
 

@@ -5,8 +5,9 @@ import { describe, expect, it } from 'vitest';
 import { requirement } from '../requirements.ts';
 import { virtioCapabilities, virtioStructure } from '../support/capability_walk.ts';
 import { Card } from '../support/card.ts';
-import { CommonConfig, DEVICE_CONFIG, ISR, NOTIFY, VIRTIO_BAR } from '../support/common_config.ts';
+import { CommonConfig } from '../support/common_config.ts';
 import { eachFunction, eachPath } from '../support/modes.ts';
+import { DEVICE_CONFIG, ISR, NOTIFY, VIRTIO_BAR } from '../../support/registers.ts';
 
 const COMMON_CFG = 1;
 const NOTIFY_CFG = 2;

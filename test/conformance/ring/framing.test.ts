@@ -3,9 +3,10 @@
 import { describe, expect, it } from 'vitest';
 
 import { requirement } from '../requirements.ts';
-import { contents, cut, readable, RX, submit, TX, writable } from './support/buffers.ts';
+import { contents, cut, readable, submit, writable } from './support/buffers.ts';
 import { frame, HEADER, packet, STRANGER } from './support/frames.ts';
 import { MODES, RawCard } from '../../support/raw_card.ts';
+import { RX, TX } from '../../support/registers.ts';
 
 const FRAME = 64;
 

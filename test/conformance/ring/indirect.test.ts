@@ -3,10 +3,10 @@
 import { describe, expect, it } from 'vitest';
 
 import { requirement } from '../requirements.ts';
-import { contents, cut, indirect, readable, RX, submit, TX, writable } from './support/buffers.ts';
+import { contents, cut, indirect, readable, submit, writable } from './support/buffers.ts';
 import { frame, HEADER, packet, STRANGER } from './support/frames.ts';
 import { MODES, RawCard } from '../../support/raw_card.ts';
-import { F } from '../../support/registers.ts';
+import { F, RX, TX } from '../../support/registers.ts';
 import { NEXT, WRITE, type Descriptor } from '../../support/raw_ring.ts';
 
 describe.each(MODES)('%s', (mode) => {

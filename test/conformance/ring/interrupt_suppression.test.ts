@@ -4,10 +4,10 @@
 import { describe, expect, it } from 'vitest';
 
 import { requirement } from '../requirements.ts';
-import { readable, RX, submit, TX, writable } from './support/buffers.ts';
+import { readable, submit, writable } from './support/buffers.ts';
 import { frame, packet, STRANGER } from './support/frames.ts';
 import { MODES, RawCard } from '../../support/raw_card.ts';
-import { F } from '../../support/registers.ts';
+import { F, RX, TX } from '../../support/registers.ts';
 import { NO_INTERRUPT } from '../../support/raw_ring.ts';
 
 const TX_VECTOR = 2;

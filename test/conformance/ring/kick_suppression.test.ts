@@ -4,11 +4,11 @@
 import { describe, expect, it } from 'vitest';
 
 import { requirement } from '../requirements.ts';
-import { readable, RX, submit, TX, writable } from './support/buffers.ts';
+import { readable, submit, writable } from './support/buffers.ts';
 import { frame, packet, STRANGER } from './support/frames.ts';
 import { MODES, RawCard } from '../../support/raw_card.ts';
 import type { RawFunction } from '../../support/raw_function.ts';
-import { F } from '../../support/registers.ts';
+import { F, RX, TX } from '../../support/registers.ts';
 
 /** The rule by which a driver with EVENT_IDX decides: has the index passed `event` on its way from `old` to `now`? */
 function needsEvent(event: number, now: number, old: number): boolean {

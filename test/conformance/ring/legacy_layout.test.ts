@@ -46,7 +46,7 @@ describe.each(MODES)('%s', (mode) => {
       vf.write(14, 2, 1);
       vf.write(12, 2, 4);
 
-      expect(vf.read(8, 4)).toBe(vf.queues.get(1)!.pfn);
+      expect(vf.read(8, 4)).toBe(vf.ring(1).iovas.desc / 4096);
       expect(vf.read(12, 2)).toBe(16);
     });
 

@@ -4,9 +4,10 @@
 import { describe, expect, it } from 'vitest';
 
 import { concat, frame, HEADER, macOf, packet, STRANGER } from './support/frames.ts';
-import { cut, readable, RX, TX, writable } from './support/buffers.ts';
+import { cut, readable, writable } from './support/buffers.ts';
 import { MODES, RawCard } from '../../support/raw_card.ts';
 import type { RawFunction } from '../../support/raw_function.ts';
+import { RX, TX } from '../../support/registers.ts';
 
 const VFS = [1, 2, 3];
 const JOBS = 32;

@@ -4,11 +4,11 @@
 import { describe, expect, it } from 'vitest';
 
 import { requirement } from '../requirements.ts';
-import { readable, RX, submit, TX } from './support/buffers.ts';
+import { readable, submit } from './support/buffers.ts';
 import { frame, HEADER, packet, STRANGER } from './support/frames.ts';
 import { MODES, RawCard } from '../../support/raw_card.ts';
 import { RawRing, WRITE } from '../../support/raw_ring.ts';
-import { F } from '../../support/registers.ts';
+import { F, RX, TX } from '../../support/registers.ts';
 
 describe.each(MODES)('%s', (mode) => {
   function started(features: readonly number[] = []) {

@@ -4,11 +4,11 @@
 import { describe, expect, it } from 'vitest';
 
 import { requirement } from '../requirements.ts';
-import { contents, readable, RX, submit, TX, writable } from './support/buffers.ts';
+import { contents, readable, submit, writable } from './support/buffers.ts';
 import { frame, HEADER, packet, STRANGER } from './support/frames.ts';
 import { MODES, RawCard } from '../../support/raw_card.ts';
 import type { RawFunction } from '../../support/raw_function.ts';
-import { F, R } from '../../support/registers.ts';
+import { F, R, RX, TX } from '../../support/registers.ts';
 
 function resetQueue(fn: RawFunction, queue: number): void {
   fn.setQueue(queue, R.QUEUE_RESET, 1);

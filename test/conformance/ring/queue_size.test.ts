@@ -2,11 +2,11 @@
 // Rings of every size, as the device offers them and as the driver cuts them down. virtio 1.4 §2.7 "Split Virtqueues".
 import { describe, expect, it } from 'vitest';
 
-import { contents, readable, RX, TX, writable } from './support/buffers.ts';
+import { contents, readable, writable } from './support/buffers.ts';
 import { frame, HEADER, packet, STRANGER } from './support/frames.ts';
 import { MODES, RawCard } from '../../support/raw_card.ts';
 import type { RawFunction } from '../../support/raw_function.ts';
-import { R } from '../../support/registers.ts';
+import { R, RX, TX } from '../../support/registers.ts';
 
 const SIZES = [2, 4, 8, 16, 32, 64, 128, 256];
 

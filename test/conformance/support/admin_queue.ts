@@ -5,8 +5,9 @@
 //   device-readable  | opcode 2 | group_type 2 | reserved 12 | group_member_id 8 | data ...
 //   device-writable  | status 2 | qualifier 2 | reserved 4 | result ...
 import type { Card } from './card.ts';
-import { RawFunction } from './raw_function.ts';
 import type { RawBuffer, RawRing, UsedEntry } from '../../support/raw_ring.ts';
+import { RawFunction } from '../../support/raw_function.ts';
+import { R } from '../../support/registers.ts';
 
 export const PATTERN = 0xa5;
 export const SELF = 0;
@@ -60,10 +61,10 @@ export class AdminQueue {
   constructor(card: Card, { size = 64, features = [] }: { size?: number; features?: readonly number[] } = {}) {
     this.card = card;
     this.pf = new RawFunction(card, 0);
-    this.pf.prepare({ features: [...ADMIN_FEATURES, ...features], queues: {} });
-    this.index = this.pf.common.read('admin_queue_index');
-    this.ring = this.pf.setupQueue(this.index, size);
-    this.pf.common.status = 15;
+    this.pf.prepare({ features: [...ADMIN_FEATURES, ...features], queues: {}, configVector: null });
+    this.index = this.pf.read(R.ADMIN_QUEUE_INDEX);
+    this.ring = this.pf.addQueue(this.index, { size, vector: null });
+    this.pf.status = 15;
   }
 
   /** Allows every command of the SR-IOV group that the device lists. */

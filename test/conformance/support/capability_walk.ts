@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Capability lists as software walks them (PCI Express Base §7.5.1.1.11, §7.6.3; virtio 1.4 §4.1.4).
-import type { RegisterPath } from './card.ts';
+import type { RegisterPath } from '../../support/register_path.ts';
 
 export interface Capability {
   readonly id: number;

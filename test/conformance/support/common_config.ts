@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // struct virtio_pci_common_cfg by field name, offsets and widths typed from virtio 1.4 §4.1.4.3, on BAR 2 of this card.
 import type { AccessSize } from '../../../src/vfio/vfio_device.ts';
-import type { RegisterPath } from './card.ts';
+import type { RegisterPath } from '../../support/register_path.ts';
+import { VIRTIO_BAR } from '../../support/registers.ts';
 
 const FIELDS = {
   device_feature_select: [0, 4],
@@ -29,13 +30,10 @@ const FIELDS = {
   admin_queue_num: [62, 2],
 } as const;
 
-export type CommonField = keyof typeof FIELDS;
+/** VERSION_1, ACCESS_PLATFORM and ORDER_PLATFORM: what a driver of this card at least accepts. */
+export const BASE_FEATURES: readonly number[] = [32, 33, 36];
 
-/** BAR that holds the virtio structures, and where they lie in it. */
-export const VIRTIO_BAR = 2;
-export const ISR = 0x1000;
-export const DEVICE_CONFIG = 0x2000;
-export const NOTIFY = 0x3000;
+export type CommonField = keyof typeof FIELDS;
 
 /** Common configuration of one function. */
 export class CommonConfig {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The control queue by hand (virtio 1.4 §5.1.6.5): what changes a function's own configuration, a new MAC address.
-import type { RawFunction } from './raw_function.ts';
+import type { RawFunction } from '../../support/raw_function.ts';
 
 /** Features that the control queue of a function with one pair needs: MAC, CTRL_VQ, CTRL_MAC_ADDR. */
 export const CONTROL_FEATURES: readonly number[] = [5, 17, 23];

@@ -2,7 +2,8 @@
 // Everything that software can read of a function without changing it, as one string to compare: configuration space, common
 // configuration of every queue, device configuration, MSI-X table and pending bits. ISR is left out, reading clears it.
 import type { Card } from './card.ts';
-import { CommonConfig, DEVICE_CONFIG, VIRTIO_BAR } from './common_config.ts';
+import { CommonConfig } from './common_config.ts';
+import { DEVICE_CONFIG, VIRTIO_BAR } from '../../support/registers.ts';
 
 const CONFIG_BYTES = 0x200;
 const QUEUES = 5;

@@ -3,8 +3,9 @@
 // legacy driver's few steps over them. Register offsets are those of virtio 1.4 §4.1.4.10.
 import type { DmaBuffer } from '../../../src/iommufd/dma_buffer.ts';
 import { fromLe, le, SRIOV_GROUP, type AdminQueue, type Answer } from './admin_queue.ts';
-import { NOTIFY, VIRTIO_BAR } from './common_config.ts';
+import { RawFunction } from '../../support/raw_function.ts';
 import { RawRing } from '../../support/raw_ring.ts';
+import { NOTIFY, VIRTIO_BAR } from '../../support/registers.ts';
 
 export const COMMON_WRITE = 2;
 export const COMMON_READ = 3;
@@ -76,8 +77,7 @@ export class LegacyFunction {
 
   constructor(admin: AdminQueue, member: number) {
     this.commands = new LegacyCommands(admin, member);
-    this.memory = admin.card.memoryFor(member, 128 << 10);
-    admin.card.enableBusMaster(member);
+    this.memory = new RawFunction(admin.card, member, 128 << 10).memory;
   }
 
   /** ACKNOWLEDGE, DRIVER, features, both queues, DRIVER_OK. */

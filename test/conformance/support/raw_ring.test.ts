@@ -6,11 +6,12 @@ import { requirement, REQUIREMENTS } from '../requirements.ts';
 import { fromLe, header, le } from './admin_queue.ts';
 import { Card } from './card.ts';
 import { featureBits, featureWords } from './common_config.ts';
+import { RawFunction } from '../../support/raw_function.ts';
 import { RawRing } from '../../support/raw_ring.ts';
 
 describe('RawRing', () => {
   it('writes a chain of two descriptors and makes its head available', () => {
-    const memory = new Card().memoryFor(0, 8192);
+    const memory = new RawFunction(new Card(), 0, 8192).memory;
     const ring = new RawRing(memory, 4);
 
     ring.add([
@@ -26,7 +27,7 @@ describe('RawRing', () => {
   });
 
   it('takes used entries once, in order', () => {
-    const memory = new Card().memoryFor(0, 8192);
+    const memory = new RawFunction(new Card(), 0, 8192).memory;
     const ring = new RawRing(memory, 4);
     memory.u8.set([0, 0, 2, 0, 3, 0, 0, 0, 9, 0, 0, 0, 1, 0, 0, 0, 8, 0, 0, 0], ring.places.used);
 
@@ -38,7 +39,7 @@ describe('RawRing', () => {
   });
 
   it('puts the used ring of a legacy queue at the next multiple of 4096', () => {
-    const ring = new RawRing(new Card().memoryFor(0, 32 << 10), 256, 'legacy');
+    const ring = new RawRing(new RawFunction(new Card(), 0, 32 << 10).memory, 256, 'legacy');
 
     expect([ring.places.avail - ring.places.desc, ring.places.used - ring.places.desc]).toEqual([4096, 8192]);
   });

@@ -3,9 +3,6 @@
 import { chained, INDIRECT, WRITE, writeDescriptors, type Descriptor } from '../../../support/raw_ring.ts';
 import type { RawFunction } from '../../../support/raw_function.ts';
 
-export const RX = 0;
-export const TX = 1;
-
 /** Device-readable descriptors, one for each part. */
 export function readable(fn: RawFunction, ...parts: readonly Uint8Array[]): Descriptor[] {
   return parts.map((part) => ({ addr: fn.place(part), len: part.length }));

@@ -13,14 +13,6 @@ const CONFIG_REGION = 7;
 const PAGE = 4096;
 const COMMAND_ALL = 0x7; // I/O, memory, bus master
 
-/** The legacy layout, by hand: table 16 n, then 6 + 2 n of available ring, used ring at the next page. */
-export function legacyRing(memory: DmaBuffer, size: number): { ring: RawRing; pfn: number } {
-  const used = Math.ceil((16 * size + 6 + 2 * size) / PAGE) * PAGE;
-  const at = memory.alloc(used + 6 + 8 * size, PAGE);
-  const places = { desc: at, avail: at + 16 * size, used: at + used };
-  return { ring: new RawRing(memory, size, places), pfn: memory.iova(at) / PAGE };
-}
-
 export interface LegacyOptions extends MachineOptions {
   /** Bits 0 to 31. */
   readonly features?: readonly number[];
@@ -34,7 +26,7 @@ export class RawLegacy {
   readonly device: VirtioVfioPci;
   readonly memory: DmaBuffer;
   readonly wire: Uint8Array[] = [];
-  readonly queues = new Map<number, { ring: RawRing; pfn: number }>();
+  readonly rings = new Map<number, RawRing>();
 
   constructor(options: LegacyOptions = {}) {
     const { features = [], queues = [0, 1], ...machine } = options;
@@ -67,13 +59,13 @@ export class RawLegacy {
   }
 
   addQueue(queue: number): void {
-    const made = legacyRing(this.memory, this.queueSize(queue));
-    this.write(8, 4, made.pfn);
-    this.queues.set(queue, made);
+    const ring = new RawRing(this.memory, this.queueSize(queue), 'legacy');
+    this.write(8, 4, ring.iovas.desc / PAGE);
+    this.rings.set(queue, ring);
   }
 
   ring(queue: number): RawRing {
-    return this.queues.get(queue)!.ring;
+    return this.rings.get(queue)!;
   }
 
   kick(queue: number): void {
