@@ -13,7 +13,7 @@ import {
   PATTERN,
   SRIOV_GROUP,
   type Answer,
-} from '../conformance/support/admin_queue.ts';
+} from '../support/admin_queue.ts';
 import { Card } from '../conformance/support/card.ts';
 import { COMMON_READ, LegacyCommands, NOTIFY_INFO } from '../conformance/support/legacy_commands.ts';
 import { Port } from '../conformance/net/support/port.ts';

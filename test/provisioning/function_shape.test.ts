@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import type { FunctionProfile } from '../../src/device/function_profile.ts';
 import { MODES, RawCard } from '../support/raw_card.ts';
 import { F, R } from '../support/registers.ts';
-import { AdminQueue, fromLe, INVALID_MEMBER, LIST_QUERY, OK, SRIOV_GROUP } from '../conformance/support/admin_queue.ts';
+import { AdminQueue, fromLe, INVALID_MEMBER, LIST_QUERY, OK, SRIOV_GROUP } from '../support/admin_queue.ts';
 import { Card } from '../conformance/support/card.ts';
 import { LegacyFunction, NOTIFY_INFO } from '../conformance/support/legacy_commands.ts';
 

@@ -9,7 +9,7 @@ import { Port } from '../conformance/net/support/port.ts';
 import { BROADCAST, concat, frame, macOf, STRANGER } from '../conformance/ring/support/frames.ts';
 import { MODES, RawCard } from '../support/raw_card.ts';
 import { F } from '../support/registers.ts';
-import { AdminQueue, OK } from '../conformance/support/admin_queue.ts';
+import { AdminQueue, OK } from '../support/admin_queue.ts';
 import { Card } from '../conformance/support/card.ts';
 import { LegacyCommands } from '../conformance/support/legacy_commands.ts';
 

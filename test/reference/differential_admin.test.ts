@@ -12,12 +12,16 @@ import {
   type AdminState,
 } from '../../src/reference/admin.ts';
 import { makeAvailable, usedFault, type OutstandingChains } from '../../src/reference/used_ring.ts';
-import { RawAdmin } from './support/raw_admin.ts';
+import { AdminQueue, type Places } from '../support/admin_queue.ts';
+import { RawCard, type RawCardOptions } from '../support/raw_card.ts';
+import { F, R } from '../support/registers.ts';
 
 const RUNS = process.env.VIRTFN_REFERENCE_RUNS;
 const BUDGET = RUNS === undefined ? { numRuns: 20, seed: 31 } : { numRuns: Number(RUNS) };
 const TOTAL_VFS = 3;
-const NEEDS_RESET = 0x40;
+/** Room for an answer, and bytes behind it that nobody may touch. */
+const ROOM = 0x400;
+const GUARD = 0xa5;
 
 type Step =
   | { readonly kind: 'command'; readonly bytes: Uint8Array; readonly writable: number; readonly cut: number }
@@ -95,14 +99,23 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ kind: 'restart' as const }) },
 );
 
+/** An admin queue of 8 descriptors, its vector 1. */
+function adminQueue(options: RawCardOptions): AdminQueue {
+  const card = new RawCard({ totalVfs: TOTAL_VFS, build: 'release', ...options });
+  return new AdminQueue(card, { size: 8, features: [F.RING_RESET], vector: 1 });
+}
+
 class Pair {
-  private readonly card: RawAdmin;
+  private readonly admin: AdminQueue;
+  private readonly places: Places;
   private readonly state: AdminState;
   private readonly msix = new Set<number>();
   private readonly chains: OutstandingChains = new Map();
 
   constructor(mode: 'timed' | 'functional', lenientSriovLists: boolean) {
-    this.card = new RawAdmin(mode, TOTAL_VFS, lenientSriovLists);
+    this.admin = adminQueue({ mode, lenientSriovLists });
+    const { memory } = this.admin.pf;
+    this.places = { readable: memory.alloc(64, 8), writable: memory.alloc(ROOM, 8) };
     this.state = {
       self: { supported: 0b11, used: null },
       sriov: { supported: 0b111_1111, used: null },
@@ -121,7 +134,7 @@ class Pair {
     else if (one.kind === 'warm') this.warmUp();
     else if (one.kind === 'vfs') this.setVfs(one.count);
     else if (one.vf <= this.state.numVfs) {
-      this.card.setMsix(one.vf, one.isOn);
+      this.admin.card.nic.configWrite(one.vf, 0x4a, 2, one.isOn ? 0x8000 : 0); // MSI-X Enable
       if (one.isOn) this.msix.add(one.vf);
       else this.msix.delete(one.vf);
     }
@@ -137,35 +150,43 @@ class Pair {
   }
 
   private setVfs(count: number): void {
-    this.card.setVfs(count);
+    const { card } = this.admin;
+    card.disableVfs();
+    if (count > 0) card.enableVfs(count);
     this.state.isVfEnabled = count > 0;
     this.state.numVfs = count;
     this.msix.clear();
   }
 
   private restart(): void {
-    this.card.start();
+    this.admin.start();
     resetAdmin(this.state);
     this.chains.clear();
   }
 
   private run(bytes: Uint8Array, writableBytes: number, cut: number): string | null {
+    const { admin, places } = this;
     const answer = expectedAdminAnswer(bytes, writableBytes, this.state);
-    makeAvailable(this.chains, 0, writableBytes);
-    const seen = this.card.exec(bytes, writableBytes, cut);
+    admin.pf.memory.u8.fill(GUARD, places.writable, places.writable + ROOM);
+    const cuts = { readable: [Math.min(cut, bytes.length)], writable: [Math.min(cut, writableBytes)] };
+    const pending = admin.add(bytes, writableBytes, cuts, places);
+    makeAvailable(this.chains, pending.head, writableBytes);
+    admin.kick();
+    const [used] = admin.ring.takeUsed();
     const mustStop = answer.outcomes.length === 0;
-    if (mustStop !== ((this.card.status & NEEDS_RESET) !== 0))
-      return `device_status 0x${this.card.status.toString(16)}`;
+    if (mustStop !== admin.pf.needsReset) return `device_status 0x${admin.pf.status.toString(16)}`;
     if (mustStop) {
       this.restart();
-      return seen === null ? null : 'a used element, although the device stopped';
+      return used === undefined ? null : 'a used element, although the device stopped';
     }
-    if (seen === null) return 'no answer';
-    const fault = usedFault(this.chains, seen.usedId, seen.usedLength);
+    if (used === undefined) return 'no answer';
+    const fault = usedFault(this.chains, used.id, used.length);
     if (fault !== null) return fault;
-    if (!this.card.isGuardIntact(seen.usedLength)) return 'bytes behind the answer were written';
-    noteAdminAnswer(this.state, bytes, seen.writable[0]! | (seen.writable[1]! << 8));
-    return adminAnswerFault(answer, seen.writable, seen.usedLength);
+    const behind = admin.pf.memory.u8.subarray(places.writable + used.length, places.writable + ROOM);
+    if (!behind.every((value) => value === GUARD)) return 'bytes behind the answer were written';
+    const seen = admin.answer(pending, used);
+    noteAdminAnswer(this.state, bytes, seen.status[0]!);
+    return adminAnswerFault(answer, seen.bytes, seen.length);
   }
 }
 
@@ -186,13 +207,13 @@ describe.each([
 });
 
 it('a notification that was pending before queue_reset does not come after it (CARD-06)', () => {
-  const card = new RawAdmin('functional', TOTAL_VFS, true);
-  let messages = 0;
-  card.nic.onMessage(() => messages++);
-  card.start();
-  card.nic.configWrite(0, 0x4a, 2, 0x8000);
-  card.exec(Uint8Array.of(0), 16);
-  card.nic.write(0, 2, 0x3a, 2, 1); // queue_reset
-  card.nic.write(0, 4, 16 + 12, 4, 0); // unmask vector 1
-  expect(messages).toBe(0);
+  const admin = adminQueue({ mode: 'functional' });
+  admin.pf.path.configWrite(0x4a, 2, 0x8000); // MSI-X Enable
+  admin.send([0], 16);
+  expect(admin.pf.pending()).toBe(0b10);
+
+  admin.pf.setQueue(admin.index, R.QUEUE_RESET, 1);
+  admin.pf.maskVector(1, false);
+
+  expect(admin.card.messages).toEqual([]);
 });

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { enumerate, type BusLayout } from '../../src/device/bus.ts';
 import type { MsiMessage, Nic } from '../../src/device/nic.ts';
 import type { DmaBuffer } from '../../src/iommufd/dma_buffer.ts';
+import { directPath, type RegisterPath } from './register_path.ts';
 
 /** Where this card has the SR-IOV extended capability. */
 export const SRIOV = 0x140;
@@ -56,6 +57,11 @@ export class RawBench {
   /** Clears VF Enable and VF MSE. */
   disableVfs(): void {
     this.nic.configWrite(0, SRIOV_CONTROL, 2, 0);
+  }
+
+  /** Registers of a function, straight to the card. */
+  direct(fn: number): RegisterPath {
+    return directPath(this.nic, fn);
   }
 
   /** A frame arrives at the wire port and is dealt with. */

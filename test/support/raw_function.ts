@@ -7,7 +7,7 @@ import { Ioas } from '../../src/iommufd/ioas.ts';
 import type { AccessSize } from '../../src/vfio/vfio_device.ts';
 import type { RawBench } from './raw_bench.ts';
 import { RawRing } from './raw_ring.ts';
-import { directPath, type RegisterPath } from './register_path.ts';
+import type { RegisterPath } from './register_path.ts';
 import {
   ACKNOWLEDGE,
   DEVICE_CONFIG,
@@ -67,7 +67,7 @@ export class RawFunction {
   constructor(card: RawBench, fn: number, memoryBytes = 64 << 10) {
     this.card = card;
     this.fn = fn;
-    this.path = directPath(card.nic, fn);
+    this.path = card.direct(fn);
     this.ioas = new Ioas(card.nic);
     this.memory = new DmaBuffer(card.nic, this.ioas, memoryBytes);
     card.nic.attachIoas(fn, this.ioas.id);

@@ -3,7 +3,7 @@
 // Bad-driver cases A07, A08, A13; oracles O1, O2.
 import { describe, expect, it } from 'vitest';
 
-import { AdminQueue, header, LIST_QUERY, OK, SELF, SRIOV_GROUP } from '../support/admin_queue.ts';
+import { AdminQueue, header, LIST_QUERY, OK, SELF, SRIOV_GROUP } from '../../support/admin_queue.ts';
 import { Card } from '../support/card.ts';
 import { COMMON_WRITE, LegacyCommands } from '../support/legacy_commands.ts';
 import { eachMode } from '../support/modes.ts';

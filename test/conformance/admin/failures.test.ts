@@ -4,7 +4,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { requirement } from '../requirements.ts';
-import { AdminQueue, header, LIST_USE, SELF, SRIOV_GROUP } from '../support/admin_queue.ts';
+import { AdminQueue, header, LIST_USE, SELF, SRIOV_GROUP } from '../../support/admin_queue.ts';
 import { Card } from '../support/card.ts';
 import { functionImage } from '../support/function_image.ts';
 import { COMMON_READ, COMMON_WRITE, DEVICE_READ, DEVICE_WRITE, LegacyFunction } from '../support/legacy_commands.ts';

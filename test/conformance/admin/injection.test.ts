@@ -3,7 +3,7 @@
 // give? The command is not executed, the next ones are as before.
 import { describe, expect, it } from 'vitest';
 
-import { AdminQueue, INVALID_OPCODE, LIST_QUERY, OK, SRIOV_GROUP } from '../support/admin_queue.ts';
+import { AdminQueue, INVALID_OPCODE, LIST_QUERY, OK, SRIOV_GROUP } from '../../support/admin_queue.ts';
 import { Card } from '../support/card.ts';
 import { COMMON_READ, COMMON_WRITE, LegacyCommands } from '../support/legacy_commands.ts';
 import { eachMode } from '../support/modes.ts';

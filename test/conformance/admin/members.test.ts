@@ -15,7 +15,7 @@ import {
   OK,
   SELF,
   SRIOV_GROUP,
-} from '../support/admin_queue.ts';
+} from '../../support/admin_queue.ts';
 import { Card, EXPRESS } from '../support/card.ts';
 import { COMMON_READ, COMMON_WRITE, DEVICE_READ, DEVICE_WRITE, NOTIFY_INFO } from '../support/legacy_commands.ts';
 import { eachMode } from '../support/modes.ts';

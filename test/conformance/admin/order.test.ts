@@ -4,7 +4,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { requirement } from '../requirements.ts';
-import { AdminQueue, fromLe, header, LIST_QUERY, LIST_USE, OK, SELF, SRIOV_GROUP } from '../support/admin_queue.ts';
+import { AdminQueue, fromLe, header, LIST_QUERY, LIST_USE, OK, SELF, SRIOV_GROUP } from '../../support/admin_queue.ts';
 import { Card } from '../support/card.ts';
 import { COMMON_READ, COMMON_WRITE, DEVICE_READ, NOTIFY_INFO } from '../support/legacy_commands.ts';
 import { eachMode } from '../support/modes.ts';

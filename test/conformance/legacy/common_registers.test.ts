@@ -4,7 +4,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { requirement } from '../requirements.ts';
-import { AdminQueue, le, OK } from '../support/admin_queue.ts';
+import { AdminQueue, le, OK } from '../../support/admin_queue.ts';
 import { Card, MSIX } from '../support/card.ts';
 import { CommonConfig } from '../support/common_config.ts';
 import { functionImage } from '../support/function_image.ts';

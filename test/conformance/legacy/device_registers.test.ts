@@ -4,7 +4,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { requirement } from '../requirements.ts';
-import { AdminQueue, fromLe, header, INVALID_FIELD, le, OK, SRIOV_GROUP } from '../support/admin_queue.ts';
+import { AdminQueue, fromLe, header, INVALID_FIELD, le, OK, SRIOV_GROUP } from '../../support/admin_queue.ts';
 import { Card, MSIX } from '../support/card.ts';
 import { functionImage } from '../support/function_image.ts';
 import { DEVICE_READ, LegacyCommands } from '../support/legacy_commands.ts';

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { requirement } from '../requirements.ts';
-import { AdminQueue, fromLe, INVALID_OPCODE, LIST_QUERY, SRIOV_GROUP } from '../support/admin_queue.ts';
+import { AdminQueue, fromLe, INVALID_OPCODE, LIST_QUERY, SRIOV_GROUP } from '../../support/admin_queue.ts';
 import { Card, EXPRESS } from '../support/card.ts';
 import { CommonConfig } from '../support/common_config.ts';
 import { COMMON_READ, LegacyCommands, LegacyFunction } from '../support/legacy_commands.ts';

@@ -4,7 +4,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { requirement } from '../requirements.ts';
-import { AdminQueue, fromLe, LIST_QUERY, SRIOV_GROUP } from '../support/admin_queue.ts';
+import { AdminQueue, fromLe, LIST_QUERY, SRIOV_GROUP } from '../../support/admin_queue.ts';
 import { Card } from '../support/card.ts';
 import { LegacyFunction, NOTIFY_INFO } from '../support/legacy_commands.ts';
 import { eachMode } from '../support/modes.ts';

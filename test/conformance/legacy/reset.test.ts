@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { requirement } from '../requirements.ts';
-import { AdminQueue, header, OK, SRIOV_GROUP } from '../support/admin_queue.ts';
+import { AdminQueue, header, OK, SRIOV_GROUP } from '../../support/admin_queue.ts';
 import { Card } from '../support/card.ts';
 import { COMMON_WRITE, LegacyFunction } from '../support/legacy_commands.ts';
 import { NOTIFY, VIRTIO_BAR } from '../../support/registers.ts';

@@ -5,7 +5,7 @@ import type { NicConfig } from '../../../src/device/config.ts';
 import { createNic, type CreateOptions } from '../../../src/device/nic.ts';
 import { VfioPci, type ConfigViewKind } from '../../../src/vfio/vfio_pci.ts';
 import { RawBench } from '../../support/raw_bench.ts';
-import { directPath, type RegisterPath } from '../../support/register_path.ts';
+import type { RegisterPath } from '../../support/register_path.ts';
 
 /** How registers are reached. */
 export type PathKind = 'direct' | 'vfio';
@@ -28,10 +28,6 @@ export class Card extends RawBench {
 
   path(kind: PathKind, fn: number): RegisterPath {
     return kind === 'direct' ? this.direct(fn) : this.vfio(fn);
-  }
-
-  direct(fn: number): RegisterPath {
-    return directPath(this.nic, fn);
   }
 
   vfio(fn: number, view: ConfigViewKind = 'vfio'): RegisterPath {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Everything that software can read of a function without changing it, as one string to compare: configuration space, common
 // configuration of every queue, device configuration, MSI-X table and pending bits. ISR is left out, reading clears it.
-import type { Card } from './card.ts';
+import type { RawBench } from '../../support/raw_bench.ts';
 import { CommonConfig } from './common_config.ts';
 import { DEVICE_CONFIG, VIRTIO_BAR } from '../../support/registers.ts';
 
@@ -9,7 +9,7 @@ const CONFIG_BYTES = 0x200;
 const QUEUES = 5;
 const MSIX_BAR = 4;
 
-export function functionImage(card: Card, fn: number): string {
+export function functionImage(card: RawBench, fn: number): string {
   const path = card.direct(fn);
   const common = new CommonConfig(path);
   const words: number[] = [];

@@ -2,7 +2,7 @@
 // The legacy access commands (virtio 1.4 "Legacy Interfaces: Group administration commands") for one member, by hand, and a
 // legacy driver's few steps over them. Register offsets are those of virtio 1.4 §4.1.4.10.
 import type { DmaBuffer } from '../../../src/iommufd/dma_buffer.ts';
-import { fromLe, le, SRIOV_GROUP, type AdminQueue, type Answer } from './admin_queue.ts';
+import { fromLe, le, SRIOV_GROUP, type AdminQueue, type Answer } from '../../support/admin_queue.ts';
 import { RawFunction } from '../../support/raw_function.ts';
 import { RawRing } from '../../support/raw_ring.ts';
 import { NOTIFY, VIRTIO_BAR } from '../../support/registers.ts';

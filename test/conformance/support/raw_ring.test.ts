@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { requirement, REQUIREMENTS } from '../requirements.ts';
-import { fromLe, header, le } from './admin_queue.ts';
+import { fromLe, header, le } from '../../support/admin_queue.ts';
 import { Card } from './card.ts';
 import { featureBits, featureWords } from './common_config.ts';
 import { RawFunction } from '../../support/raw_function.ts';

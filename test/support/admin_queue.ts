@@ -4,10 +4,10 @@
 //
 //   device-readable  | opcode 2 | group_type 2 | reserved 12 | group_member_id 8 | data ...
 //   device-writable  | status 2 | qualifier 2 | reserved 4 | result ...
-import type { Card } from './card.ts';
-import type { RawBuffer, RawRing, UsedEntry } from '../../support/raw_ring.ts';
-import { RawFunction } from '../../support/raw_function.ts';
-import { R } from '../../support/registers.ts';
+import type { RawBench } from './raw_bench.ts';
+import { RawFunction } from './raw_function.ts';
+import { RawRing, type RawBuffer, type UsedEntry } from './raw_ring.ts';
+import { ACKNOWLEDGE, DRIVER, DRIVER_OK, F, FEATURES_OK, R } from './registers.ts';
 
 export const PATTERN = 0xa5;
 export const SELF = 0;
@@ -22,9 +22,6 @@ export const INVALID_MEMBER = [22, 5];
 
 export const LIST_QUERY = 0;
 export const LIST_USE = 1;
-
-/** VIRTIO_F_SR_IOV and VIRTIO_F_ADMIN_VQ. */
-const ADMIN_FEATURES = [37, 41];
 
 /** What came back of one command. */
 export interface Answer {
@@ -51,20 +48,46 @@ export interface Cuts {
   readonly writable?: readonly number[];
 }
 
+/** Where the two parts lie, as offsets of the PF's memory. */
+export interface Places {
+  readonly readable: number;
+  readonly writable: number;
+}
+
+export interface AdminQueueOptions {
+  readonly size?: number;
+  /** Beside SR_IOV and ADMIN_VQ. */
+  readonly features?: readonly number[];
+  /** MSI-X vector, default none. */
+  readonly vector?: number;
+}
+
 /** The PF, set up by hand with nothing but its admin queue. */
 export class AdminQueue {
-  readonly card: Card;
+  readonly card: RawBench;
   readonly pf: RawFunction;
-  readonly index: number;
   readonly ring: RawRing;
+  /** admin_queue_index. */
+  index = 0;
+  private readonly options: AdminQueueOptions;
 
-  constructor(card: Card, { size = 64, features = [] }: { size?: number; features?: readonly number[] } = {}) {
+  constructor(card: RawBench, options: AdminQueueOptions = {}) {
     this.card = card;
+    this.options = options;
     this.pf = new RawFunction(card, 0);
-    this.pf.prepare({ features: [...ADMIN_FEATURES, ...features], queues: {}, configVector: null });
-    this.index = this.pf.read(R.ADMIN_QUEUE_INDEX);
-    this.ring = this.pf.addQueue(this.index, { size, vector: null });
-    this.pf.status = 15;
+    this.ring = new RawRing(this.pf.memory, options.size ?? 64);
+    this.start();
+  }
+
+  /** From reset to DRIVER_OK, the ring empty. */
+  start(): void {
+    const { pf, ring } = this;
+    const { features = [], vector = null } = this.options;
+    pf.prepare({ features: [F.SR_IOV, F.ADMIN_VQ, ...features], queues: {}, configVector: null });
+    this.index = pf.read(R.ADMIN_QUEUE_INDEX);
+    ring.clear();
+    pf.addQueue(this.index, { ring, vector });
+    pf.status = ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK;
   }
 
   /** Allows every command of the SR-IOV group that the device lists. */
@@ -88,15 +111,15 @@ export class AdminQueue {
     return this.answer(pending, used);
   }
 
-  /** Makes a command available without the doorbell. */
-  add(readable: readonly number[], writableBytes: number, cuts: Cuts = {}): Pending {
+  /** Makes a command available without the doorbell; in memory of its own, unless told otherwise. */
+  add(readable: ArrayLike<number>, writableBytes: number, cuts: Cuts = {}, places?: Places): Pending {
     const { memory } = this.pf;
-    const readableAt = memory.alloc(readable.length, 8);
-    const at = memory.alloc(writableBytes, 8);
-    memory.u8.set(readable, readableAt);
+    const from = places?.readable ?? memory.alloc(readable.length, 8);
+    const at = places?.writable ?? memory.alloc(writableBytes, 8);
+    memory.u8.set(readable, from);
     memory.u8.fill(PATTERN, at, at + writableBytes);
     const head = this.ring.add([
-      ...this.pieces(readableAt, readable.length, cuts.readable, false),
+      ...this.pieces(from, readable.length, cuts.readable, false),
       ...this.pieces(at, writableBytes, cuts.writable, true),
     ]);
     return { head, at, bytes: writableBytes };
