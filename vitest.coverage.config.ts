@@ -19,6 +19,7 @@ export default defineConfig({
   test: {
     include: [
       'test/conformance/**/*.test.ts',
+      'test/embedding/*.test.ts',
       'test/property/*.test.ts',
       'test/timing/*.test.ts',
       'test/provisioning/*.test.ts',
