@@ -40,6 +40,24 @@ describe('a terminal', () => {
   });
 });
 
+describe('a name that is wider than its column', () => {
+  const NAME = 'VFIO_DEVICE_ATTACH_IOMMUFD_PT';
+  // 20 columns: two borders of 2, one of 3, 3 for `key`, 10 for the name
+  const table = tableText([{ key: 'one', why: `as ${NAME}` }], 2, 20);
+
+  it('goes on in the next line behind an underscore', () => {
+    const cells = table.split('\n').map((line) => line.split('│')[2]?.trim());
+
+    expect(widest(table)).toBe(20);
+    expect(cells.filter((cell) => cell !== undefined)).toEqual(['why', 'as VFIO_', 'DEVICE_', 'ATTACH_', 'IOMMUFD_PT']);
+  });
+
+  it('stays whole where words are enough', () => {
+    expect(tableText([{ key: 'one', why: `as ${NAME}` }], 2, 45)).toContain(`│ as ${NAME} `);
+    expect(tableText([{ key: 'one', why: `as ${NAME} says` }], 2, 45)).toContain(NAME);
+  });
+});
+
 describe('a file or a pipe', () => {
   it('has sentences in one piece, to be searched', () => {
     const table = tableText([{ name: 'one', why: SENTENCE }], 2, Number.POSITIVE_INFINITY);

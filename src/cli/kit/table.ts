@@ -11,6 +11,9 @@ const TEXT_WIDTH = 24;
 const FRAME = 3;
 const LAST_FRAME = 1;
 
+/** Where a text may be broken: between words; and where that is not enough, behind the underscores of a name, too. */
+const BREAKS = [/ /, / |(?<=_)/] as const;
+
 type Row = Readonly<Record<string, string>>;
 
 /** How many columns a line may take. */
@@ -46,7 +49,11 @@ export function tableText(rows: readonly Row[], textColumns = 1, width = textWid
   const values = names.slice(textColumns);
   const widths = new Map(names.map((name) => [name, widest(rows, name, (text) => text)]));
   if (total(names, widths) > width) {
-    for (const name of values) widths.set(name, widest(rows, name, longestWord));
+    for (const name of values)
+      widths.set(
+        name,
+        widest(rows, name, (text) => longestWord(text)),
+      );
     const least = values.length === 0 ? 0 : TEXT_WIDTH; // values can go on in further tables
     shrink(texts, rows, widths, width - total(values, widths) + LAST_FRAME, least);
   }
@@ -60,8 +67,8 @@ function widest(rows: readonly Row[], name: string, part: (name: string) => stri
   return Math.max(part(name).length, ...rows.map((row) => row[name]!.length));
 }
 
-function longestWord(text: string): string {
-  return text.split(' ').reduce((longest, word) => (word.length > longest.length ? word : longest), '');
+function longestWord(text: string, breaks: RegExp = BREAKS[0]): string {
+  return text.split(breaks).reduce((longest, word) => (word.length > longest.length ? word : longest), '');
 }
 
 function total(names: readonly string[], widths: ReadonlyMap<string, number>): number {
@@ -76,18 +83,39 @@ function shrink(
   room: number,
   least: number,
 ): void {
-  const leasts = new Map(
-    texts.map((name) => {
-      const word = Math.max(...[name, ...rows.map((row) => row[name]!)].map((text) => longestWord(text).length));
-      return [name, Math.max(word, Math.min(least, widths.get(name)!))];
-    }),
-  );
-  while (total(texts, widths) > room) {
-    const wide = texts.filter((name) => widths.get(name)! > leasts.get(name)!);
-    if (wide.length === 0) return;
-    const name = wide.reduce((one, other) => (widths.get(other)! > widths.get(one)! ? other : one));
-    widths.set(name, widths.get(name)! - 1);
+  for (const breaks of BREAKS) {
+    const leasts = new Map(
+      texts.map((name) => {
+        const cells = rows.map((row) => longestWord(row[name]!, breaks));
+        const word = Math.max(...[longestWord(name), ...cells].map(({ length }) => length));
+        return [name, Math.max(word, Math.min(least, widths.get(name)!))];
+      }),
+    );
+    for (let wide = texts; total(texts, widths) > room;) {
+      wide = wide.filter((name) => widths.get(name)! > leasts.get(name)!);
+      if (wide.length === 0) break;
+      const name = wide.reduce((one, other) => (widths.get(other)! > widths.get(one)! ? other : one));
+      widths.set(name, widths.get(name)! - 1);
+    }
   }
+}
+
+/** A text whose words all have room, cut behind underscores where they have not. */
+function cut(text: string, width: number): string {
+  return text
+    .split(' ')
+    .map((word) => (word.length <= width ? word : cutName(word, width)))
+    .join(' ');
+}
+
+function cutName(name: string, width: number): string {
+  const pieces = [''];
+  for (const part of name.split(BREAKS[1])) {
+    const last = pieces.at(-1)!;
+    if (last === '' || last.length + part.length <= width) pieces[pieces.length - 1] = last + part;
+    else pieces.push(part);
+  }
+  return pieces.join(' ');
 }
 
 /** Columns of values by table, as many in each as have room beside the texts. */
@@ -125,6 +153,6 @@ function rendered(
       maxLen: widths.get(name)!,
     })),
   });
-  table.addRows(rows.map((row) => Object.fromEntries(names.map((name) => [name, row[name]!]))));
+  table.addRows(rows.map((row) => Object.fromEntries(names.map((name) => [name, cut(row[name]!, widths.get(name)!)]))));
   return table.render();
 }
