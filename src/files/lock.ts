@@ -3,7 +3,7 @@
 // is gone without its file, killed say, FILE.lock.1 may be made, and so on: a dead holder's file is never taken away while
 // somebody could still judge by it, only by the next holder when its work is done. So two that find the same dead holder
 // cannot both go on: a file of one name is made once.
-import { linkSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 
@@ -16,20 +16,25 @@ import { makeFolder } from './output_file.ts';
 const RETRY_MS = 20;
 /** How long one holder is waited for. */
 const PATIENCE_MS = 30_000;
+/** What is shorter is not worth a word. */
+const SILENCE_MS = 500;
 
 interface Holder {
   readonly pid: number;
   readonly host: string;
 }
 
-/** Does `work` while nobody else who asks so can. Throws NicError LOCKED where one holder does not let go. */
-export function withLock<T>(path: string, work: () => T): T {
+/**
+ * Does `work` while nobody else who asks so can. `onWait` is told once who is waited for, where that takes long. Throws NicError
+ * LOCKED where one holder does not let go.
+ */
+export function withLock<T>(path: string, work: () => T, onWait: (text: string) => void = () => {}): T {
   const base = withFile(path, () => {
     const place = realPlace(path);
     makeFolder(dirname(place));
     return `${place}.lock`;
   });
-  const number = withFile(path, () => acquire(path, base));
+  const number = withFile(path, () => acquire(path, base, onWait));
   try {
     return work();
   } finally {
@@ -44,7 +49,7 @@ export function isLockFile(path: string, locked: string): boolean {
   return !isStream && realPlace(path).startsWith(`${realPlace(locked)}.lock.`);
 }
 
-/** Removes what processes left that were killed while they waited. */
+/** Removes what processes left that were killed between two steps of make(). */
 function clearAway(base: string): void {
   const folder = dirname(base);
   for (const name of readdirSync(folder)) {
@@ -58,26 +63,28 @@ function nameOf(base: string, number: number): string {
 }
 
 /** Waits for its turn; the number of the file that is ours now. */
-function acquire(path: string, base: string): number {
+function acquire(path: string, base: string, onWait: (text: string) => void): number {
   const own = `${base}.of.${process.pid}`;
-  try {
-    writeFileSync(own, JSON.stringify({ pid: process.pid, host: hostname() } satisfies Holder));
-    let waitingFor = '';
-    let since = Date.now();
-    for (;;) {
-      const taken = attempt(base, own);
-      if (typeof taken === 'number') return taken;
-      const holder = JSON.stringify(taken);
-      if (holder !== waitingFor) since = Date.now();
-      waitingFor = holder;
-      if (Date.now() - since > PATIENCE_MS) {
-        const who = taken === null ? 'another process' : `process ${taken.pid} of ${taken.host}`;
-        throw new NicError('LOCKED', `${path}: ${who} works on it; wait for it, or remove ${base}.* if it is gone`);
-      }
-      pause(RETRY_MS);
+  const start = Date.now();
+  let isSilent = true;
+  let waitingFor = '';
+  let since = start;
+  for (;;) {
+    const taken = attempt(base, own);
+    if (typeof taken === 'number') return taken;
+    const holder = JSON.stringify(taken);
+    const now = Date.now();
+    if (holder !== waitingFor) since = now;
+    waitingFor = holder;
+    const who = taken === null ? 'another process' : `process ${taken.pid} of ${taken.host}`;
+    if (now - since > PATIENCE_MS) {
+      throw new NicError('LOCKED', `${path}: ${who} works on it; wait for it, or remove ${base}.* if it is gone`);
     }
-  } finally {
-    rmSync(own, { force: true });
+    if (isSilent && now - start > SILENCE_MS) {
+      isSilent = false;
+      onWait(`${path}: ${who} works on it; waiting`);
+    }
+    pause(RETRY_MS);
   }
 }
 
@@ -98,14 +105,18 @@ function attempt(base: string, own: string): number | Holder | null {
   }
 }
 
-/** A file with its content at once, where there is none of this name. */
-function make(path: string, content: string): boolean {
+/** A file that names us, its content there at once, where there is none of this name. Who waits has no file: it may be killed. */
+function make(path: string, own: string): boolean {
+  if (existsSync(path)) return false;
   try {
-    linkSync(content, path);
+    writeFileSync(own, JSON.stringify({ pid: process.pid, host: hostname() } satisfies Holder));
+    linkSync(own, path);
     return true;
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
     throw error;
+  } finally {
+    rmSync(own, { force: true });
   }
 }
 

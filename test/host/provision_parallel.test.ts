@@ -26,6 +26,15 @@ beforeEach(() => {
 
 const modify = (vf: number): ChildProcess =>
   program.start('provision', 'modify', `vf${vf}`, '--vlan', `${vf}`, '--card', 'card.json');
+/** Resolves when it says that it waits. */
+const waiting = async (child: ChildProcess): Promise<string> => {
+  let said = '';
+  for await (const chunk of child.stderr!) {
+    said += String(chunk);
+    if (said.includes('\n')) return said;
+  }
+  return said;
+};
 const ended = async (child: ChildProcess): Promise<number | null> =>
   ((await once(child, 'exit')) as [number | null])[0];
 const vlans = (): number[] => {
@@ -126,6 +135,21 @@ describe('a lock', () => {
     expect(readdirSync(program.folder).toSorted()).toEqual(['card.json', 'plan.json']);
   });
 
+  it.each(['SIGTERM', 'SIGKILL'] as const)(
+    'is left nothing of by who waits and gets %s',
+    async (signal) => {
+      lockFile(0, process.ppid);
+      const child = modify(1);
+      await waiting(child);
+
+      child.kill(signal);
+
+      expect(await ended(child)).toBe(null);
+      expect(readdirSync(program.folder).toSorted()).toEqual(['card.json', 'card.json.lock.0', 'plan.json']);
+    },
+    60_000,
+  );
+
   it('is one for all names of a file', () => {
     symlinkSync('card.json', at('link.json'));
 
@@ -147,13 +171,11 @@ describe('a lock', () => {
   ])(
     'of %s is respected',
     async (_who, holder) => {
-      lockFile(0, ...holder());
+      const [pid, host] = holder();
+      lockFile(0, pid, host);
       const child = modify(1);
 
-      // it waits: its own file is there, not yet linked to the name of the lock
-      await expect
-        .poll(() => readdirSync(program.folder).filter((one) => one.includes('.lock.of.')), { timeout: 30_000 })
-        .toHaveLength(1);
+      expect(await waiting(child)).toBe(`virtfn: card.json: process ${pid} of ${host} works on it; waiting\n`);
       expect(vlans()).toEqual([]);
       rmSync(at('card.json.lock.0'));
 

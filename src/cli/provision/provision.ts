@@ -327,7 +327,7 @@ function inFile<T>(path: string, files: CommandFiles, work: () => T): T {
 /** Does what changes a card while no other process does: from before the card is read until it is described again. */
 function inTurn({ card, dryRun }: CardArguments & { dryRun?: true }, work: () => void): void {
   if (dryRun || isStandardOutput(card)) work();
-  else withLock(card, work);
+  else withLock(card, work, warn);
 }
 
 /** Shows the plan, executes it, and describes the card. */
