@@ -4,7 +4,7 @@
 import { VfioError } from '../util/errors.ts';
 import type { VfioDevice } from '../vfio/vfio_device.ts';
 import { ClientSession, type SessionOptions } from './client_session.ts';
-import type { MessageSocket } from './connection.ts';
+import type { MessageSocket } from '../peer/message_input.ts';
 
 /** Connections that have not said VERSION, or wait for their refusal to be read; the oldest makes room for one more. */
 const WAITING_MAX = 16;

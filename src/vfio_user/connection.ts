@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// One vfio-user connection: cuts what the socket delivers into messages, with the file descriptors that belong to each,
-// and sends messages whole, keeping back what the peer does not take yet. Both ends of the protocol use it.
+// One vfio-user connection: the messages that the socket delivers, and those that are sent whole, keeping back what the
+// peer does not take yet. Both ends of the protocol use it.
 import type { FileCalls, NativeBytes } from '../native/libc.ts';
-import { CLOSED, type UnixSocket } from '../native/unix_socket.ts';
+import { CLOSED } from '../native/unix_socket.ts';
+import { MessageInput, type Framing, type MessageSocket } from '../peer/message_input.ts';
 import {
   FLAG_ERROR,
   FLAG_TYPE_REPLY,
@@ -19,8 +20,11 @@ const FIRST_BYTES = 1 << 16;
 /** A peer that leaves more than this unread is given up. */
 const BACKLOG_MAX = 4 * MAX_MESSAGE_BYTES;
 
-/** The end of a stream that carries file descriptors, as a connection uses it. */
-export type MessageSocket = Pick<UnixSocket, 'fd' | 'received' | 'hasLostFds' | 'receive' | 'send' | 'wait' | 'close'>;
+const FRAMING: Framing = {
+  headerBytes: HEADER_BYTES,
+  maxMessageBytes: MAX_MESSAGE_BYTES,
+  messageBytes: (view, at) => view.getUint32(at + HEADER_SIZE, true),
+};
 
 /** A message. `payload` is valid until the next receive(). */
 export interface Message {
@@ -37,26 +41,12 @@ export interface Message {
   readonly hasLostFds: boolean;
 }
 
-/** File descriptors that came with the bytes before `end`, a position in the stream. */
-interface Ancillary {
-  readonly end: number;
-  readonly fds: number[];
-  readonly hasLost: boolean;
-}
-
 export class Connection {
   /** The peer is gone, or was given up. */
   isClosed = false;
   private readonly libc: Pick<FileCalls, 'bytes' | 'close'>;
   private readonly socket: MessageSocket;
-  private input: NativeBytes;
-  private from = 0;
-  private to = 0;
-  /** A message of an impossible size came. */
-  private isMeaningless = false;
-  /** Position in the stream of input byte 0. */
-  private base = 0;
-  private ancillaries: Ancillary[] = [];
+  private readonly input: MessageInput;
   private output: NativeBytes;
   private waitFrom = 0;
   private waitTo = 0;
@@ -66,7 +56,7 @@ export class Connection {
   constructor(libc: Pick<FileCalls, 'bytes' | 'close'>, socket: MessageSocket) {
     this.libc = libc;
     this.socket = socket;
-    this.input = libc.bytes(FIRST_BYTES);
+    this.input = new MessageInput(libc, socket, FRAMING);
     this.output = libc.bytes(FIRST_BYTES);
   }
 
@@ -82,17 +72,9 @@ export class Connection {
   /** Takes in what the socket has; false if that is nothing, or the peer is gone. */
   receive(): boolean {
     if (this.isClosed) return false;
-    this.makeRoom();
-    const count = this.socket.receive(this.input, this.to, this.input.u8.length - this.to);
-    if (count === CLOSED) this.isClosed = true;
-    if (count <= 0) return false;
-    this.to += count;
-    const { received, hasLostFds } = this.socket;
-    if (received.length > 0 || hasLostFds) {
-      // the kernel ends a read behind bytes that came with descriptors: they belong to the last of the messages read
-      this.ancillaries.push({ end: this.base + this.to, fds: received, hasLost: hasLostFds });
-    }
-    return true;
+    const hasCome = this.input.receive();
+    if (this.input.isClosed) this.isClosed = true;
+    return hasCome;
   }
 
   /** Waits until receive() finds something, `timeoutMs` at most; false if it will not. */
@@ -102,30 +84,16 @@ export class Connection {
 
   /** The next message that is here as a whole; null if there is none. */
   next(): Message | null {
-    const available = this.to - this.from;
-    if (available < HEADER_BYTES || this.isMeaningless) return null;
-    const { view, u8 } = this.input;
-    const size = view.getUint32(this.from + HEADER_SIZE, true);
-    const isPossible = size >= HEADER_BYTES && size <= MAX_MESSAGE_BYTES;
-    if (isPossible && available < size) return null;
-    this.isMeaningless = !isPossible;
-    const at = this.from;
-    const end = at + (isPossible ? size : HEADER_BYTES);
-    this.from = end;
-    const fds: number[] = [];
-    let hasLostFds = false;
-    while (this.ancillaries.length > 0 && this.ancillaries[0]!.end <= this.base + end) {
-      const { fds: more, hasLost } = this.ancillaries.shift()!;
-      fds.push(...more);
-      hasLostFds ||= hasLost;
-    }
+    const message = this.input.next();
+    if (message === null) return null;
+    const { header, payload, isPossible, fds, hasLostFds } = message;
     return {
-      id: view.getUint16(at + HEADER_ID, true),
-      command: view.getUint16(at + HEADER_COMMAND, true),
-      flags: view.getUint32(at + HEADER_FLAGS, true),
+      id: header.getUint16(HEADER_ID, true),
+      command: header.getUint16(HEADER_COMMAND, true),
+      flags: header.getUint32(HEADER_FLAGS, true),
       isPossible,
-      error: view.getUint32(at + HEADER_ERROR, true),
-      payload: new DataView(u8.buffer, at + HEADER_BYTES, end - at - HEADER_BYTES),
+      error: header.getUint32(HEADER_ERROR, true),
+      payload,
       fds,
       hasLostFds,
     };
@@ -185,32 +153,12 @@ export class Connection {
   /** Closes the socket and every file descriptor that nobody has taken. */
   close(): void {
     this.isClosed = true;
-    for (const { fds } of this.ancillaries) for (const fd of fds) this.libc.close(fd);
-    this.ancillaries = [];
+    this.input.close();
     this.socket.close();
   }
 
   private giveUp(): void {
     this.isClosed = true;
-  }
-
-  /** Moves what is left to the front, and grows for a message that is larger than the buffer. */
-  private makeRoom(): void {
-    if (this.from === this.to) {
-      this.base += this.to;
-      this.from = 0;
-      this.to = 0;
-      return;
-    }
-    const left = this.to - this.from;
-    const size = left < HEADER_BYTES ? 0 : this.input.view.getUint32(this.from + HEADER_SIZE, true);
-    if (this.from + Math.max(size, FIRST_BYTES / 2) <= this.input.u8.length) return;
-    const old = this.input.u8.subarray(this.from, this.to);
-    if (size > this.input.u8.length) this.input = this.libc.bytes(size);
-    this.input.u8.set(old, 0);
-    this.base += this.from;
-    this.from = 0;
-    this.to = left;
   }
 
   private reserve(bytes: number): void {

@@ -27,7 +27,7 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['util', 'reference', 'layout'],
     ['core', 'registers', 'native', 'files'],
     ['device'],
-    ['iommufd', 'vfio', 'trace'],
+    ['iommufd', 'vfio', 'trace', 'peer'],
     ['variant', 'guest', 'vfio_user', 'wire'],
     ['machine'],
     ['provisioning', 'fuzz', 'villain', 'measure'],

@@ -10,6 +10,7 @@ import {
 } from '../../../assembly/abi/pci_sriov.ts';
 import { enumerate, type BusLayout } from '../../device/bus.ts';
 import { createNic, type Nic } from '../../device/nic.ts';
+import { WallClock } from '../../device/wall_clock.ts';
 import { Machine } from '../../machine/machine.ts';
 import { withPfDriverOnly } from '../../machine/machine_config.ts';
 import type { Attachment, Say } from '../../native/attachment.ts';
@@ -36,7 +37,6 @@ export interface ServedFunction extends PlannedFunction {
 const IDLE_MS = 200;
 /** How often attachments are looked after. */
 const TEND_MS = 100;
-const PS_PER_MS = 1e9;
 
 export class ServedCard {
   readonly nic: Nic;
@@ -51,8 +51,7 @@ export class ServedCard {
   /** Of the PF, before anybody enumerated it. */
   private readonly atPowerOn: SavedState = [];
   private readonly admin: PfAdmin | null;
-  private readonly startMs: number;
-  private readonly startCycles: number;
+  private readonly clock: WallClock;
 
   /** `say` takes lines about what happens. Throws NicError CONFIG, SOCKET, WIRE; what was opened until then is closed again. */
   constructor(libc: Libc, config: ServeConfig, say: Say) {
@@ -73,8 +72,7 @@ export class ServedCard {
       if (config.functions.some(({ kind }) => kind === 'raw')) restoreState(this.nic, 0, this.atPowerOn);
       else this.enableVfs();
     }
-    this.startMs = performance.now();
-    this.startCycles = this.nic.now();
+    this.clock = new WallClock(this.nic);
     let wire: Wire | null = null;
     try {
       if (config.wire !== null) {
@@ -93,7 +91,7 @@ export class ServedCard {
     }
     this.wire = wire;
     this.poller.onFault = onFault;
-    this.poller.onWake = () => this.keepTime();
+    this.poller.onWake = () => this.clock.keep();
   }
 
   /** Serves until stop(). */
@@ -141,7 +139,7 @@ export class ServedCard {
   work(): number {
     this.tend(performance.now());
     const isMore = this.wire?.bringIn() === true;
-    const waitMs = this.keepTime(); // also while a frame waits: only time makes room for it
+    const waitMs = this.clock.keep(); // also while a frame waits: only time makes room for it
     return isMore ? 0 : Math.min(waitMs, Math.ceil(this.wire?.dueMs() ?? IDLE_MS));
   }
 
@@ -150,15 +148,5 @@ export class ServedCard {
     this.tendAtMs = nowMs + TEND_MS;
     this.wire?.tend(nowMs);
     for (const { server } of this.functions) server.tend(nowMs);
-  }
-
-  /** Simulated time follows the clock on the wall; it may be ahead by what a register access took. */
-  private keepTime(): number {
-    if (this.config.card.mode === 'functional') return IDLE_MS;
-    const cyclesPerMs = PS_PER_MS / this.nic.profile.clockPs;
-    const due = this.startCycles + Math.floor((performance.now() - this.startMs) * cyclesPerMs);
-    if (due > this.nic.now()) this.nic.advance(due);
-    const waitMs = (this.nic.nextEventTime() - due) / cyclesPerMs;
-    return Math.max(0, Math.min(IDLE_MS, Math.floor(waitMs)));
   }
 }

@@ -5,7 +5,7 @@
 import { F_GET_SEALS, F_SEAL_SHRINK, PROT_WRITE, type FileCalls, type NativeBytes } from '../../native/libc.ts';
 import { EPOLLIN, EPOLLOUT, type DescriptorSet, type ReadyHandler } from '../../native/poller.ts';
 import { CLOSED, MAX_MESSAGE_FDS, WOULD_BLOCK } from '../../native/unix_socket.ts';
-import type { MessageSocket } from '../../vfio_user/connection.ts';
+import type { MessageSocket } from '../../peer/message_input.ts';
 import { Breach } from './breach.ts';
 
 /** What a descriptor of a client leads to. */
