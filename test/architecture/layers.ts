@@ -28,7 +28,7 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['core', 'registers', 'native', 'files'],
     ['device'],
     ['iommufd', 'vfio', 'trace', 'peer'],
-    ['variant', 'guest', 'vfio_user', 'wire'],
+    ['variant', 'guest', 'vfio_user', 'uml', 'wire'],
     ['machine'],
     ['provisioning', 'fuzz', 'villain', 'measure'],
     ['cli'],

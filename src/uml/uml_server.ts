@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+// Serves the functions of a card to a User Mode Linux kernel: one socket for each, in the order of the slots that the
+// kernel gives them. The functions are what the hardware shows after power-on; the kernel does all the rest.
+import { join, resolve } from 'node:path';
+
+import { CAP_EXP, CAP_PM } from '../../assembly/abi/config_layout.ts';
+import { PCI_EXP_DEVCTL, PCI_EXP_DEVCTL_BCR_FLR } from '../../assembly/abi/pci_express.ts';
+import { PCI_PM_CTRL, PCI_PM_CTRL_STATE_MASK } from '../../assembly/abi/pci_pm.ts';
+import type { Nic } from '../device/nic.ts';
+import type { Attachment, Say } from '../native/attachment.ts';
+import type { Libc } from '../native/libc.ts';
+import type { Poller } from '../native/poller.ts';
+import { ServedPath } from '../native/served_path.ts';
+import { UnixSocket } from '../native/unix_socket.ts';
+import { NicError } from '../util/errors.ts';
+import { runAll } from '../util/run_all.ts';
+import { restoreState, saveState, type SavedState } from '../vfio/saved_state.ts';
+import { FunctionSlot, type SlotEvent } from './function_slot.ts';
+import { SLOT_STRIDE, SLOTS, VIRTIO_DEVICE_ID } from './protocol.ts';
+
+/** VFs that a kernel has slots for, beside the PF's. */
+export const UML_VFS_MAX: number = SLOTS - 1;
+
+/** What a card needs so that its functions lie where the kernel looks for them: each is function 0 of a slot of bus 0. */
+export const UML_ROUTING = { routingId: 0, firstVfOffset: SLOT_STRIDE, vfStride: SLOT_STRIDE } as const;
+
+/** What became of a kernel, and at which function. */
+export type UmlEvent = SlotEvent & { readonly name: string; readonly fn: number };
+
+export interface UmlServerOptions {
+  readonly libc: Libc;
+  /** Waits for the sockets: nothing is served but in its run() or poll(). */
+  readonly poller: Poller;
+  /** A card of which nobody has used anything; its onMessage() and onIntx() are the server's from now on. */
+  readonly nic: Nic;
+  /** Folder of the sockets: pf.sock, vf1.sock, ... */
+  readonly folder: string;
+  /** Sockets that are to be elsewhere, by name of the function. */
+  readonly sockets?: Readonly<Record<string, string>>;
+  readonly onEvent?: (event: UmlEvent) => void;
+  /** Told when a socket is taken away from its path, and when it is there again. */
+  readonly say?: Say;
+}
+
+/** A function as it is served. */
+export class UmlFunction {
+  /** 'pf', 'vf1', ... */
+  readonly name: string;
+  readonly fn: number;
+  readonly path: string;
+  readonly slot: FunctionSlot;
+  private readonly served: ServedPath;
+
+  constructor(options: UmlServerOptions, name: string, fn: number, path: string, reset: () => void) {
+    const { libc, poller, nic, onEvent = () => {}, say = () => {} } = options;
+    this.name = name;
+    this.fn = fn;
+    this.path = path;
+    const openSocket = (fd: number): UnixSocket => new UnixSocket(libc, fd);
+    this.slot = new FunctionSlot({ libc, poller, nic, fn, openSocket, reset }, (event) =>
+      onEvent({ ...event, name, fn }),
+    );
+    this.served = new ServedPath({ libc, poller, path, say }, (socket) => this.slot.take(socket));
+  }
+
+  get isConnected(): boolean {
+    return this.slot.present !== null;
+  }
+
+  /** Kernels that came so far. */
+  get clients(): number {
+    return this.slot.kernels;
+  }
+
+  /** Messages of the present kernel. */
+  get messages(): number {
+    return this.slot.present?.messages ?? 0;
+  }
+
+  /** How the socket at its path fares. */
+  get attachment(): Attachment {
+    return this.served.attachment;
+  }
+
+  /** Looks after the socket; called a few times a second. */
+  tend(nowMs: number): void {
+    this.served.tend(nowMs);
+  }
+
+  /** Lets the kernel go and takes the path away. */
+  close(): void {
+    this.slot.end();
+    this.served.close();
+  }
+}
+
+export class UmlServer {
+  /** The PF, then the VFs. */
+  readonly functions: readonly UmlFunction[];
+  private readonly nic: Nic;
+  /** Of the PF, before anybody enumerated it. */
+  private readonly atPowerOn: SavedState;
+
+  /** Throws NicError CONFIG for a card that no kernel can use, SOCKET where a path is taken or impossible. */
+  constructor(options: UmlServerOptions) {
+    const { nic } = options;
+    this.nic = nic;
+    checkCard(nic);
+    this.atPowerOn = saveState(nic, 0, false);
+    const functions: UmlFunction[] = [];
+    try {
+      for (const [fn, { name, path }] of socketsOf(options).entries()) {
+        functions.push(new UmlFunction(options, name, fn, path, () => this.reset(fn)));
+      }
+    } catch (error) {
+      for (const one of functions) one.close();
+      throw error;
+    }
+    this.functions = functions;
+    nic.onMessage((message) => functions[message.fn]?.slot.present?.msi(message));
+    nic.onIntx((level) => level !== 0 && functions[0]!.slot.present?.intx());
+  }
+
+  /** Arguments for the kernel's command line, in the order that it needs. */
+  get commandLine(): readonly string[] {
+    return this.functions.map(({ path }) => `virtio_uml.device=${path}:${VIRTIO_DEVICE_ID}`);
+  }
+
+  /** Looks after the sockets; called a few times a second. */
+  tend(nowMs: number): void {
+    for (const one of this.functions) one.tend(nowMs);
+  }
+
+  /** Lets the kernel go; the sockets are gone when it returns. */
+  close(): void {
+    this.nic.onMessage(null);
+    this.nic.onIntx(null);
+    // VFs first: the reset of the PF takes them away
+    runAll(...this.functions.toReversed().map((one) => () => one.close()));
+  }
+
+  /** A function as after power-on. A VF that is not there has nothing to reset. */
+  private reset(fn: number): void {
+    const { nic } = this;
+    if (!nic.isPresent(fn)) return;
+    const power = nic.configRead(fn, CAP_PM + PCI_PM_CTRL, 2);
+    if ((power & PCI_PM_CTRL_STATE_MASK) !== 0) {
+      nic.configWrite(fn, CAP_PM + PCI_PM_CTRL, 2, power & ~PCI_PM_CTRL_STATE_MASK);
+    }
+    const control = nic.configRead(fn, CAP_EXP + PCI_EXP_DEVCTL, 2);
+    nic.configWrite(fn, CAP_EXP + PCI_EXP_DEVCTL, 2, control | PCI_EXP_DEVCTL_BCR_FLR);
+    if (fn === 0) restoreState(nic, fn, this.atPowerOn);
+  }
+}
+
+function checkCard(nic: Nic): void {
+  const { totalVfs } = nic.config;
+  if (totalVfs > UML_VFS_MAX) {
+    throw new NicError(
+      'CONFIG',
+      `totalVfs: ${totalVfs}: User Mode Linux has ${SLOTS} slots, one of them for the PF; take ${UML_VFS_MAX} or fewer`,
+    );
+  }
+  const wrong = Object.entries(UML_ROUTING).filter(
+    ([name, value]) => nic.config[name as keyof typeof UML_ROUTING] !== value,
+  );
+  if (wrong.length === 0) return;
+  const given = wrong.map(([name]) => `${name} ${nic.config[name as keyof typeof UML_ROUTING]}`).join(', ');
+  throw new NicError(
+    'CONFIG',
+    `${given}: User Mode Linux finds functions in the slots of bus 0; create the card with ...UML_ROUTING`,
+  );
+}
+
+/** Sockets in the order of functions. Throws NicError SOCKET for one that the kernel's command line cannot carry. */
+function socketsOf({ nic, folder, sockets = {} }: UmlServerOptions): { name: string; path: string }[] {
+  return Array.from({ length: 1 + nic.config.totalVfs }, (_, fn) => {
+    const name = fn === 0 ? 'pf' : `vf${fn}`;
+    const path = resolve(sockets[name] ?? join(folder, `${name}.sock`));
+    if (/[\s:"']/.test(path)) {
+      throw new NicError(
+        'SOCKET',
+        `${path}: the kernel's command line carries no path with a colon, a quote or a space; choose another folder`,
+      );
+    }
+    return { name, path };
+  });
+}
