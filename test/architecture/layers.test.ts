@@ -132,6 +132,7 @@ describe('src/', () => {
       'files',
       'trace',
       'vfio_user',
+      'uml',
       'wire',
       'provisioning',
       'fuzz',

@@ -56,6 +56,7 @@ const SKIPPED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'qemu-system-x86_64': GUEST,
     'virtfn serve --transitional --mode timed --wire tap:tap0 --socket-dir /tmp': ROOT,
     'virtfn serve --pf --vfs 2 --wire tap:tap0 --socket-dir /tmp': ROOT,
+    'virtfn serve --uml --vfs 7 --socket-dir /tmp': GUEST,
   },
   'docs/villain.md': {
     'virtfn villain': LONG,

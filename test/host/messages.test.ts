@@ -115,6 +115,8 @@ describe('a text of the program', () => {
   });
 });
 
+const UML_SLOTS = '--uml: the kernel finds PF and VFs as the hardware shows them, in slots';
+
 describe('a mistake in an option of serve', () => {
   const serve = verbs(program).find(({ name }) => name === 'serve')!.command;
 
@@ -141,6 +143,12 @@ describe('a mistake in an option of serve', () => {
     [{ legacyOnly: ['vf1', ''] }, '--legacy-only: vf1,: names as vf1,vf3 are needed, or none for all VFs'],
     [{ legacyOnly: ['vf2'] }, '--legacy-only: vf2 does not exist; --vfs is 1'],
     [{ raw: true, legacyOnly: true }, "--raw: the hardware's own view is of all functions; leave --legacy-only out"],
+    [{ uml: true, raw: true }, `${UML_SLOTS}; leave --raw out`],
+    [{ uml: true, pf: true }, `${UML_SLOTS}; leave --pf out`],
+    [{ uml: true, transitional: true }, `${UML_SLOTS}; leave --transitional out`],
+    [{ uml: true, legacyOnly: true }, `${UML_SLOTS}; leave --legacy-only out`],
+    [{ uml: true, vfStride: 8 }, `${UML_SLOTS}; leave --vf-stride out`],
+    [{ uml: true, vfs: 8 }, '--vfs: 8: User Mode Linux has 8 slots, one of them for the PF; take 7 or fewer'],
     [{ sockets: { vf1: '' } }, '--socket vf1: "": a path is needed, say vf1=vf1.sock'],
     [{ wire: 'foo' }, '--wire: foo: none, loopback, '],
     [{ mode: 'fast' }, '--mode: fast: functional or timed is needed'],

@@ -23,14 +23,18 @@ import { restoreState, saveState, type SavedState } from '../../vfio/saved_state
 import type { VfioDevice } from '../../vfio/vfio_device.ts';
 import { VfioPci } from '../../vfio/vfio_pci.ts';
 import { runAll } from '../../util/run_all.ts';
+import { UmlServer, type UmlEvent } from '../../uml/uml_server.ts';
 import { FunctionServer } from '../../vfio_user/function_server.ts';
 import { openWirePort } from './wire.ts';
 import { Wire } from '../../wire/wire_port.ts';
 import type { FunctionKind, PlannedFunction, ServeConfig } from './config.ts';
 import { Faults } from './faults.ts';
 
+/** A function at its socket, whatever its client speaks. */
+type ServedSocket = Pick<FunctionServer, 'attachment' | 'clients' | 'close' | 'isConnected' | 'messages' | 'tend'>;
+
 export interface ServedFunction extends PlannedFunction {
-  readonly server: FunctionServer;
+  readonly server: ServedSocket;
 }
 
 /** Longest that the card goes without a look at the clock. */
@@ -42,12 +46,15 @@ export class ServedCard {
   readonly nic: Nic;
   readonly poller: Poller;
   readonly functions: ServedFunction[] = [];
+  /** What a User Mode Linux kernel needs on its command line; null where none is served. */
+  readonly commandLine: readonly string[] | null;
   readonly wire: Wire | null;
   /** Errors of ours that were contained. */
   readonly faults: Faults;
   private tendAtMs = 0;
   private readonly config: ServeConfig;
-  private readonly bus: BusLayout;
+  /** Null: the client enumerates a card that nobody has touched. */
+  private readonly bus: BusLayout | null;
   /** Of the PF, before anybody enumerated it. */
   private readonly atPowerOn: SavedState = [];
   private readonly admin: PfAdmin | null;
@@ -67,10 +74,8 @@ export class ServedCard {
     } else {
       this.nic = createNic(config.card);
       this.atPowerOn = saveState(this.nic, 0, false);
-      this.bus = enumerate(this.nic);
+      this.bus = config.isUml ? null : this.enumerate();
       this.admin = null;
-      if (config.functions.some(({ kind }) => kind === 'raw')) restoreState(this.nic, 0, this.atPowerOn);
-      else this.enableVfs();
     }
     this.clock = new WallClock(this.nic);
     let wire: Wire | null = null;
@@ -78,12 +83,8 @@ export class ServedCard {
       if (config.wire !== null) {
         wire = new Wire(this.nic, openWirePort(libc, this.poller, config.wire, say), onFault);
       }
-      for (const planned of config.functions) {
-        const { fn, kind, path } = planned;
-        const openDevice = (): VfioDevice => this.device(fn, kind);
-        const server = new FunctionServer({ libc, poller: this.poller, nic: this.nic, path, openDevice, say });
-        this.functions.push({ ...planned, server });
-      }
+      this.commandLine = config.isUml ? this.serveUml(libc, say) : null;
+      if (!config.isUml) this.serveVfioUser(libc, say);
     } catch (error) {
       for (const { server } of this.functions) server.close();
       wire?.close();
@@ -122,11 +123,41 @@ export class ServedCard {
     );
   }
 
+  private serveVfioUser(libc: Libc, say: Say): void {
+    const { nic, poller } = this;
+    for (const planned of this.config.functions) {
+      const { fn, kind, path } = planned;
+      const openDevice = (): VfioDevice => this.device(fn, kind);
+      this.functions.push({ ...planned, server: new FunctionServer({ libc, poller, nic, path, openDevice, say }) });
+    }
+  }
+
+  /** What the kernel needs on its command line. */
+  private serveUml(libc: Libc, say: Say): readonly string[] {
+    const { nic, poller } = this;
+    const { functions } = this.config;
+    const sockets = Object.fromEntries(functions.map(({ name, path }) => [name, path]));
+    const onEvent = (event: UmlEvent): void => {
+      if (event.kind === 'dropped') say(`${event.name}: the kernel is dropped: ${event.reason}`);
+    };
+    const server = new UmlServer({ libc, poller, nic, folder: '.', sockets, onEvent, say });
+    server.functions.forEach((one, i) => this.functions.push({ ...functions[i]!, server: one }));
+    return server.commandLine;
+  }
+
   private device(fn: number, kind: FunctionKind): VfioDevice {
-    if (kind === 'raw') return new BareFunction(this.nic, fn, this.bus, fn === 0 ? this.atPowerOn : []);
-    const device = new VfioPci(this.nic, fn, this.bus);
+    if (kind === 'raw') return new BareFunction(this.nic, fn, this.bus!, fn === 0 ? this.atPowerOn : []);
+    const device = new VfioPci(this.nic, fn, this.bus!);
     if (kind === 'modern' || kind === 'pf') return device;
     return new VirtioVfioPci(device, this.admin, fn - 1, kind === 'legacy' ? 'legacy' : undefined);
+  }
+
+  /** What the host does before anybody comes; nothing of it stays for a client that does it by itself. */
+  private enumerate(): BusLayout {
+    const bus = enumerate(this.nic);
+    if (this.config.functions.some(({ kind }) => kind === 'raw')) restoreState(this.nic, 0, this.atPowerOn);
+    else this.enableVfs();
+    return bus;
   }
 
   /** What the host does when somebody writes sriov_numvfs of a PF whose driver is elsewhere. */

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { ConfigError, resolveConfig, type NicConfig } from '../../device/config.ts';
 import { resolveProfile } from '../../device/profile.ts';
 import { resolveMachine } from '../../machine/machine_config.ts';
+import { UML_ROUTING, UML_VFS_MAX } from '../../uml/uml_server.ts';
 import { NicError, UsageError } from '../../util/errors.ts';
 import { unknownName, valueText } from '../../util/names.ts';
 
@@ -17,9 +18,11 @@ export type WireChoice =
   | { readonly kind: 'peer'; readonly path: string }
   | { readonly kind: 'dgram'; readonly local: string; readonly remote: string };
 
-/** How a function is shown. */
-/** 'legacy': transitional, without the capabilities of the modern interface. */
-export type FunctionKind = 'pf' | 'modern' | 'transitional' | 'legacy' | 'raw';
+/**
+ * How a function is shown. 'legacy': transitional, without the capabilities of the modern interface; 'uml': as 'raw', to
+ * User Mode Linux.
+ */
+export type FunctionKind = 'pf' | 'modern' | 'transitional' | 'legacy' | 'raw' | 'uml';
 
 export interface PlannedFunction {
   /** 'pf', 'vf1', ... */
@@ -35,6 +38,8 @@ export interface ServeConfig {
   readonly functions: readonly PlannedFunction[];
   /** The PF's driver runs in this process: no client gets the PF. */
   readonly hasPfDriver: boolean;
+  /** The client is a User Mode Linux kernel. */
+  readonly isUml: boolean;
   /** Null: frames that leave are counted. */
   readonly wire: WireChoice | null;
 }
@@ -95,6 +100,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   sockets: record('an object of paths by function is needed'),
   pf: flag,
   raw: flag,
+  uml: flag,
   transitional: allOrVfs,
   legacyOnly: allOrVfs,
 };
@@ -139,6 +145,7 @@ export function resolveServeConfig(options: Settings, file: string | null, fileS
   const vfs = (settings['vfs'] as number | undefined) ?? 1;
   const isRaw = settings['raw'] === true;
   const isPf = settings['pf'] === true;
+  const isUml = settings['uml'] === true;
   const variants = VARIANTS.filter((name) => (settings[name] ?? false) !== false);
   const [variant] = variants;
   if (isRaw && (isPf || variant !== undefined)) {
@@ -149,8 +156,9 @@ export function resolveServeConfig(options: Settings, file: string | null, fileS
       `${place('pf')}: transitional VFs need the PF's driver here; serve the PF, or leave ${term(variant)} out`,
     );
   }
+  if (isUml) checkUml(settings, vfs, place, term, problems);
   const names = Array.from({ length: Math.min(Math.max(vfs, 0), 1024) }, (_, i) => `vf${i + 1}`);
-  if (isRaw || isPf) names.unshift('pf');
+  if (isRaw || isPf || isUml) names.unshift('pf');
   for (const setting of variants) {
     const chosen = settings[setting];
     for (const name of Array.isArray(chosen) ? chosen : []) {
@@ -166,7 +174,9 @@ export function resolveServeConfig(options: Settings, file: string | null, fileS
       problems.push(`${where}: ${valueText(socket)}: ${path.needed}, say ${example}`);
     }
   }
-  const card = cardConfig(settings, vfs, !isRaw && !isPf, place, problems);
+  const hasPfDriver = !isRaw && !isPf && !isUml;
+  const routing = isUml ? UML_ROUTING : {};
+  const card = cardConfig({ ...settings, ...routing }, vfs, hasPfDriver, place, problems);
   if (problems.length > 0) throw new UsageError(problems.join('; '));
 
   const isAmong = (setting: (typeof VARIANTS)[number], name: string): boolean => {
@@ -175,6 +185,7 @@ export function resolveServeConfig(options: Settings, file: string | null, fileS
   };
   const kindOf = (name: string): FunctionKind => {
     if (isRaw) return 'raw';
+    if (isUml) return 'uml';
     if (name === 'pf') return 'pf';
     if (isAmong('legacyOnly', name)) return 'legacy';
     return isAmong('transitional', name) ? 'transitional' : 'modern';
@@ -188,9 +199,32 @@ export function resolveServeConfig(options: Settings, file: string | null, fileS
       kind: kindOf(name),
       path: (sockets[name] as string | undefined) ?? join(folder, `${name}.sock`),
     })),
-    hasPfDriver: !isRaw && !isPf,
+    hasPfDriver,
+    isUml,
     wire: readWire((settings['wire'] as string | undefined) ?? 'none') ?? null,
   };
+}
+
+/** Settings that a kernel which enumerates by itself, in slots of its own, leaves no room for. */
+const NOT_WITH_UML = ['raw', 'pf', ...VARIANTS, 'firstVfOffset', 'vfStride'];
+
+function checkUml(
+  settings: Settings,
+  vfs: number,
+  place: (name: string) => string,
+  term: (name: string) => string,
+  problems: string[],
+): void {
+  for (const name of NOT_WITH_UML) {
+    if ((settings[name] ?? false) === false) continue;
+    problems.push(
+      `${place('uml')}: the kernel finds PF and VFs as the hardware shows them, in slots; leave ${term(name)} out`,
+    );
+  }
+  if (vfs <= UML_VFS_MAX) return;
+  problems.push(
+    `${place('vfs')}: ${vfs}: User Mode Linux has 8 slots, one of them for the PF; take ${UML_VFS_MAX} or fewer`,
+  );
 }
 
 /** Settings that have another name than the option of the card that they become. */
@@ -208,7 +242,16 @@ function cardConfig(
   problems: string[],
 ): ServeConfig['card'] {
   const pairs = settings['queuePairs'] as number | undefined;
-  const copied = ['queueSize', 'mac', 'mtu', 'receiveHoldBytes', 'withoutFeatures', 'firstVfOffset', 'vfStride'];
+  const copied = [
+    'queueSize',
+    'mac',
+    'mtu',
+    'receiveHoldBytes',
+    'withoutFeatures',
+    'firstVfOffset',
+    'vfStride',
+    'routingId',
+  ];
   const card = {
     ...(pairs === undefined ? {} : { pfQueuePairs: pairs, vfQueuePairs: pairs }),
     ...(Object.fromEntries(copied.flatMap((name) => (name in settings ? [[name, settings[name]]] : []))) as NicConfig),

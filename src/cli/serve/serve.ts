@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `virtfn serve`: the functions of a card over vfio-user, one socket each, for QEMU and everything else that speaks it.
+// `virtfn serve`: the functions of a card, one socket each: over vfio-user, for QEMU and everything else that speaks it, or
+// for a User Mode Linux kernel.
 import { Command, Option } from 'commander';
 
 import { loadLibc } from '../../native/libc.ts';
@@ -18,7 +19,7 @@ const REFRESH_MS = 1000;
 /** The verb. */
 export function serveCommand(): Command {
   return new Command('serve')
-    .description('serve the functions of a card over vfio-user, for QEMU')
+    .description('serve the functions of a card over vfio-user, for QEMU, or to User Mode Linux')
     .option('--vfs <n>', 'VFs of the card (default: 1)', wholeNumber(1, 1024))
     .addOption(new Option('--mode <mode>', 'functional (the default), or timed: simulated time follows the clock'))
     .option('--socket-dir <folder>', 'where the sockets appear: vf1.sock, vf2.sock, ... (default: here)')
@@ -31,6 +32,7 @@ export function serveCommand(): Command {
       'the same without the modern interface: drivers that prefer it take the legacy one',
     )
     .option('--raw', 'PF and VFs as the hardware shows them, for simulators that enumerate by themselves')
+    .option('--uml', 'PF and up to 7 VFs for a User Mode Linux kernel, whose command line is printed')
     .option('--pairs <n>', 'queue pairs of each function', wholeNumber(1, 8))
     .option('--first-vf-offset <n>', 'routing id of VF 1, counted from the PF (default: 1)', wholeNumber(1, 0xffff))
     .option('--vf-stride <n>', 'routing ids from one VF to the next (default: 1)', wholeNumber(1, 0xffff))
@@ -52,6 +54,7 @@ Prints a line for each socket, then "ready". Ends with SIGINT or SIGTERM; the so
 
 Examples:
   virtfn serve --vfs 2 --wire tap:tap0
+  virtfn serve --uml --vfs 7 --socket-dir /tmp
   virtfn serve --transitional --socket-dir /run/card --json
   qemu-system-x86_64 ... -device '{"driver":"vfio-user-pci","socket":{"type":"unix","path":"vf1.sock"}}'`,
     )

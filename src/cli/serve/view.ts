@@ -32,7 +32,9 @@ export class JsonView implements ServeView {
 
   begin({ functions, card }: ServeConfig): void {
     const sockets = functions.map(({ name, kind, path }) => ({ name, kind, socket: path }));
-    this.output.report(line('ready', { mode: card.mode, set: card.profile, functions: sockets }));
+    const { commandLine } = this.card;
+    const kernel = commandLine === null ? {} : { commandLine };
+    this.output.report(line('ready', { mode: card.mode, set: card.profile, functions: sockets, ...kernel }));
   }
 
   refresh(): void {
@@ -82,6 +84,8 @@ export class TextView implements ServeView {
     const changes = changeTexts(card.profile ?? {});
     if (changes.length > 0) this.output.report(`changed: ${changes.join(', ')}`);
     for (const { name, kind, path } of functions) this.output.report(`${name}  ${kind}  ${path}`);
+    const { commandLine } = this.card;
+    if (commandLine !== null) this.output.report(`linux ${commandLine.join(' ')}`);
     this.output.report('ready');
   }
 
