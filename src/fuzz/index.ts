@@ -11,6 +11,7 @@ import { UsageError } from '../util/errors.ts';
 import { CARD_TARGETS, CardTarget, type CardTargetName } from './card_target.ts';
 import type { FuzzTarget } from './target.ts';
 import { DriverTarget } from './targets/driver.ts';
+import { UmlTarget } from './targets/uml.ts';
 import { VfioUserTarget } from './targets/vfio_user.ts';
 
 export { CARD_TARGETS, CardTarget } from './card_target.ts';
@@ -31,6 +32,7 @@ const TARGETS: Readonly<Record<string, (options: CreateOptions) => FuzzTarget>> 
   ...Object.fromEntries(CARD_TARGETS.map((name) => [name, (options: CreateOptions) => new CardTarget(name, options)])),
   driver: () => new DriverTarget(),
   'vfio-user': () => new VfioUserTarget(),
+  uml: () => new UmlTarget(),
 };
 
 /** Names that createFuzzTarget() takes. */

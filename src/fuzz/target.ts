@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the fuzzer drives: something that runs an input and says what it broke. The card is one target, the drivers and the
-// vfio-user server are others; a program that embeds the card can bring its own.
+// servers are others; a program that embeds the card can bring its own.
 
 /** What an execution broke: the oracle's id (docs/fuzzing.md, O1..O13) and one sentence. */
 export interface Violation {

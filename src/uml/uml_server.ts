@@ -3,9 +3,6 @@
 // kernel gives them. The functions are what the hardware shows after power-on; the kernel does all the rest.
 import { join, resolve } from 'node:path';
 
-import { CAP_EXP, CAP_PM } from '../../assembly/abi/config_layout.ts';
-import { PCI_EXP_DEVCTL, PCI_EXP_DEVCTL_BCR_FLR } from '../../assembly/abi/pci_express.ts';
-import { PCI_PM_CTRL, PCI_PM_CTRL_STATE_MASK } from '../../assembly/abi/pci_pm.ts';
 import type { Nic } from '../device/nic.ts';
 import type { Attachment, Say } from '../native/attachment.ts';
 import type { Libc } from '../native/libc.ts';
@@ -14,8 +11,9 @@ import { ServedPath } from '../native/served_path.ts';
 import { UnixSocket } from '../native/unix_socket.ts';
 import { NicError } from '../util/errors.ts';
 import { runAll } from '../util/run_all.ts';
-import { restoreState, saveState, type SavedState } from '../vfio/saved_state.ts';
+import { saveState } from '../vfio/saved_state.ts';
 import { FunctionSlot, type SlotEvent } from './function_slot.ts';
+import { powerOn } from './power_on.ts';
 import { SLOT_STRIDE, SLOTS, VIRTIO_DEVICE_ID } from './protocol.ts';
 
 /** VFs that a kernel has slots for, beside the PF's. */
@@ -98,19 +96,17 @@ export class UmlServer {
   /** The PF, then the VFs. */
   readonly functions: readonly UmlFunction[];
   private readonly nic: Nic;
-  /** Of the PF, before anybody enumerated it. */
-  private readonly atPowerOn: SavedState;
 
   /** Throws NicError CONFIG for a card that no kernel can use, SOCKET where a path is taken or impossible. */
   constructor(options: UmlServerOptions) {
     const { nic } = options;
     this.nic = nic;
     checkCard(nic);
-    this.atPowerOn = saveState(nic, 0, false);
+    const pfAtPowerOn = saveState(nic, 0, false);
     const functions: UmlFunction[] = [];
     try {
       for (const [fn, { name, path }] of socketsOf(options).entries()) {
-        functions.push(new UmlFunction(options, name, fn, path, () => this.reset(fn)));
+        functions.push(new UmlFunction(options, name, fn, path, () => powerOn(nic, fn, fn === 0 ? pfAtPowerOn : [])));
       }
     } catch (error) {
       for (const one of functions) one.close();
@@ -137,19 +133,6 @@ export class UmlServer {
     this.nic.onIntx(null);
     // VFs first: the reset of the PF takes them away
     runAll(...this.functions.toReversed().map((one) => () => one.close()));
-  }
-
-  /** A function as after power-on. A VF that is not there has nothing to reset. */
-  private reset(fn: number): void {
-    const { nic } = this;
-    if (!nic.isPresent(fn)) return;
-    const power = nic.configRead(fn, CAP_PM + PCI_PM_CTRL, 2);
-    if ((power & PCI_PM_CTRL_STATE_MASK) !== 0) {
-      nic.configWrite(fn, CAP_PM + PCI_PM_CTRL, 2, power & ~PCI_PM_CTRL_STATE_MASK);
-    }
-    const control = nic.configRead(fn, CAP_EXP + PCI_EXP_DEVCTL, 2);
-    nic.configWrite(fn, CAP_EXP + PCI_EXP_DEVCTL, 2, control | PCI_EXP_DEVCTL_BCR_FLR);
-    if (fn === 0) restoreState(nic, fn, this.atPowerOn);
   }
 }
 

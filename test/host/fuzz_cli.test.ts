@@ -113,7 +113,7 @@ describe('virtfn fuzz', () => {
     const { code, stderr } = program.run('fuzz', '--target', 'disk');
 
     expect(code).toBe(2);
-    expect(stderr).toMatch(/Allowed choices are regs, rings, admin, legacy, driver, vfio-user, all/);
+    expect(stderr).toMatch(/Allowed choices are regs, rings, admin, legacy, driver, vfio-user, uml, all/);
   });
 });
 

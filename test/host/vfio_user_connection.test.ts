@@ -2,7 +2,7 @@
 // Messages cut out of a stream, without a kernel below: what a size that cannot be does to the rest.
 import { describe, expect, it } from 'vitest';
 
-import { FakeSocket, FakeSystem } from '../../src/fuzz/targets/vfio_user_system.ts';
+import { FakeSocket, FakeSystem } from '../../src/fuzz/targets/fake_system.ts';
 import { Connection } from '../../src/vfio_user/connection.ts';
 import { SocketDma } from '../../src/vfio_user/dma_messages.ts';
 

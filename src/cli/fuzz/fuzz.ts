@@ -45,7 +45,7 @@ interface FuzzArguments {
 /** The verb. */
 export function fuzzCommand(): Command {
   return new Command('fuzz')
-    .description('fuzz the card, its drivers or the vfio-user server')
+    .description('fuzz the card, its drivers or its servers')
     .addOption(new Option('--target <name>', 'what to fuzz').choices([...FUZZ_TARGETS, 'all']).default('all'))
     .option('--seconds <n>', 'how long, in real time, all targets together', wholeNumber(1, LONGEST_SECONDS), 60)
     .addOption(
@@ -83,6 +83,7 @@ Targets:
   legacy     legacy accesses by administration commands
   driver     the project's own drivers against a malicious device
   vfio-user  the vfio-user server against a malicious client
+  uml        the server for User Mode Linux against a malicious kernel
 
 A finding is an input that broke a rule (an oracle, O1 to O13: docs/fuzzing.md). It is made as small as it goes, printed
 with the command that runs it again and, with --corpus, written as a file for --replay and as a test. The same seed and

@@ -15,7 +15,7 @@ import { Breach } from './breach.ts';
 import { Observer } from './observer.ts';
 import { decodeRecords, mutateRecords, record, shrinkRecords, type FuzzRecord } from './records.ts';
 import { HostileClient } from './vfio_user_client.ts';
-import { FakeSystem, type ClientFile } from './vfio_user_system.ts';
+import { FakeSystem, type ClientFile } from './fake_system.ts';
 import {
   describeRecord,
   KIND,

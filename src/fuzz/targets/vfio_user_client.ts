@@ -3,7 +3,7 @@
 // of bytes as the protocol says, and every reply has to be one of those that are due. Numbers are the protocol's, typed again.
 import { Breach } from './breach.ts';
 import type { Observer } from './observer.ts';
-import { ClientFile, FakeSocket, type FakeSystem, type Grant } from './vfio_user_system.ts';
+import { ClientFile, FakeSocket, type FakeSystem, type Grant } from './fake_system.ts';
 
 const HEADER = 16;
 const MOST_BYTES = HEADER + 16 + (1 << 20);

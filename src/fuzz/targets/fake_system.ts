@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The system below a vfio-user server under attack: file descriptors, mappings, readiness and sockets, all in this process
+// The system below a server under attack: file descriptors, mappings, readiness and sockets, all in this process
 // and all counted. A descriptor that is used after it was closed, a mapping behind the file that a client gave, or
 // anything that is left over at the end is the server's mistake.
 import { F_GET_SEALS, F_SEAL_SHRINK, PROT_WRITE, type FileCalls, type NativeBytes } from '../../native/libc.ts';
@@ -9,9 +9,9 @@ import type { MessageSocket } from '../../peer/message_input.ts';
 import { Breach } from './breach.ts';
 
 /** What a descriptor of a client leads to. */
-export type FileKind = 'sealed' | 'unsealed' | 'eventfd' | 'other';
+export type FileKind = 'sealed' | 'unsealed' | 'eventfd' | 'channel' | 'other';
 
-/** A part of a file that DMA_MAP gave to the server. */
+/** A part of a file that the client gave to the server. */
 export interface Grant {
   readonly offset: number;
   readonly size: number;
@@ -25,10 +25,17 @@ export class ClientFile {
   /** What the server may touch of it. */
   readonly grants: readonly Grant[];
   signals = 0;
+  /** Bytes that a file has, less than `bytes` where it was cut. */
+  size: number;
+  /** Messages that a channel takes before nobody reads it any more. */
+  room = Infinity;
+  /** What was sent into a channel. */
+  readonly sent: Uint8Array[] = [];
 
   constructor(kind: FileKind, bytes: Uint8Array, grants: readonly Grant[]) {
     this.kind = kind;
     this.bytes = bytes;
+    this.size = bytes.length;
     this.grants = grants;
   }
 }
@@ -79,6 +86,42 @@ export class FakeSystem implements FileCalls, DescriptorSet {
     }
   }
 
+  /** What a file holds, as the server has written it so far. */
+  look(file: ClientFile, offset: number, length: number): Uint8Array {
+    for (const { file: mapped, offset: base, view } of this.mappings.values()) {
+      const from = offset - base;
+      if (mapped === file && from >= 0 && from + length <= view.length) return view.slice(from, from + length);
+    }
+    return file.bytes.slice(offset, offset + length);
+  }
+
+  /** The client writes into a file of its own, mapped or not. */
+  share(file: ClientFile, offset: number, bytes: Uint8Array): void {
+    file.bytes.set(bytes, offset);
+    this.poke(offset, bytes);
+  }
+
+  /** A descriptor that the client sent, as a socket of which the server writes to the other end. */
+  channel(fd: number): MessageSocket {
+    const file = this.file(fd);
+    return {
+      fd,
+      received: [],
+      hasLostFds: false,
+      receive: () => CLOSED,
+      wait: () => false,
+      close: () => void this.close(fd),
+      send: (from, at, length) => {
+        this.count();
+        if (file.kind !== 'channel') return CLOSED; // ENOTSOCK
+        if (file.room === 0) return WOULD_BLOCK;
+        file.room--;
+        file.sent.push(from.u8.slice(at, at + length));
+        return length;
+      },
+    };
+  }
+
   /** A new run. */
   reset(): void {
     this.files.clear();
@@ -98,7 +141,7 @@ export class FakeSystem implements FileCalls, DescriptorSet {
       for (const [fd, { handler, events }] of this.handlers) {
         const file = this.files.get(fd);
         const ready =
-          file instanceof FakeSocket ? file.ready(events) : file !== undefined && file.signals > 0 ? EPOLLIN : 0;
+          file instanceof FakeSocket ? file.ready(events) : file === undefined ? 0 : readyFile(file, events);
         if (ready === 0) continue;
         isBusy = true;
         this.count();
@@ -146,7 +189,7 @@ export class FakeSystem implements FileCalls, DescriptorSet {
 
   fileSize(fd: number): number {
     const file = this.file(fd);
-    return file.kind === 'sealed' || file.kind === 'unsealed' ? file.bytes.length : -1;
+    return file.kind === 'sealed' || file.kind === 'unsealed' ? file.size : -1;
   }
 
   isEventfd(fd: number): boolean {
@@ -158,6 +201,9 @@ export class FakeSystem implements FileCalls, DescriptorSet {
     const isWritable = (protection & PROT_WRITE) !== 0;
     if (offset % 4096 !== 0 || length === 0) return 0xffff_ffff_ffff_ffffn;
     this.checkGrant(file, offset, length, isWritable);
+    for (const other of this.mappings.values()) {
+      if (other.file === file && other.isWritable) file.bytes.set(other.view, other.offset);
+    }
     const view = Uint8Array.from(file.bytes.subarray(offset, offset + length));
     const address = this.nextMapping * MAPPING_STRIDE;
     this.nextMapping++;
@@ -198,8 +244,9 @@ export class FakeSystem implements FileCalls, DescriptorSet {
   pread(fd: number, data: Uint8Array, length: number, offset: number): number {
     const file = this.file(fd);
     this.checkGrant(file, offset, length, false);
-    data.set(file.bytes.subarray(offset, offset + length));
-    return length;
+    const count = Math.max(0, Math.min(length, file.size - offset));
+    data.set(file.bytes.subarray(offset, offset + count));
+    return count;
   }
 
   pwrite(fd: number, data: Uint8Array, length: number, offset: number): number {
@@ -235,6 +282,11 @@ export class FakeSystem implements FileCalls, DescriptorSet {
     );
     if (!isGranted) throw new Breach(`${length} bytes at ${offset} of a file were not given to the server`, 'O4');
   }
+}
+
+/** Which of the events have happened to a file. */
+function readyFile({ signals, room }: ClientFile, events: number): number {
+  return events & ((signals > 0 ? EPOLLIN : 0) | (room > 0 ? EPOLLOUT : 0));
 }
 
 interface Chunk {
