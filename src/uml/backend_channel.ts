@@ -5,7 +5,7 @@ import type { FileCalls, NativeBytes } from '../native/libc.ts';
 import { EPOLLOUT, type DescriptorSet } from '../native/poller.ts';
 import { CLOSED, WOULD_BLOCK } from '../native/unix_socket.ts';
 import type { MessageSocket } from '../peer/message_input.ts';
-import { lie } from './peer_fault.ts';
+import { ChannelFault, lie } from './peer_fault.ts';
 import * as P from './protocol.ts';
 
 const CALL_BYTES = P.HEADER_BYTES + P.STATE_BYTES;
@@ -55,7 +55,7 @@ export class BackendChannel {
         this.waitForRoom(true);
         return;
       }
-      if (count === CLOSED) lie('the backend channel is closed, or no socket');
+      if (count === CLOSED) throw new ChannelFault('the backend channel is closed, or no socket');
       if (count < CALL_BYTES) lie('the backend channel takes parts of messages');
       this.waiting.delete(queue);
     }

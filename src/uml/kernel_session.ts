@@ -11,7 +11,7 @@ import { BackendChannel } from './backend_channel.ts';
 import { FunctionAccess, decodeAccess } from './function_access.ts';
 import { GuestMemory } from './guest_memory.ts';
 import { MessageQueue } from './message_queue.ts';
-import { lie, PeerFault } from './peer_fault.ts';
+import { ChannelFault, lie, PeerFault } from './peer_fault.ts';
 import * as P from './protocol.ts';
 import { SplitQueue } from './split_queue.ts';
 import { checkMessage, readRegions, readRings, type KernelMessage } from './vhost_messages.ts';
@@ -131,10 +131,15 @@ export class KernelSession {
     try {
       work();
     } catch (error) {
-      const isLie = error instanceof PeerFault;
-      this.verdict = isLie ? { reason: error.message } : { reason: 'an internal error', error };
+      this.verdict = error instanceof PeerFault ? { reason: error.message } : { reason: 'an internal error', error };
+      if (error instanceof ChannelFault && this.isDead()) this.verdict = { reason: null };
       this.options.poller.soon(() => this.settle());
     }
+  }
+
+  /** The kernel has closed its connection: it waits for a reply, so nothing lies before the end. */
+  private isDead(): boolean {
+    return !this.input.receive() && this.input.isClosed;
   }
 
   private settle(): void {

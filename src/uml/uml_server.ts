@@ -11,7 +11,7 @@ import { ServedPath } from '../native/served_path.ts';
 import { UnixSocket } from '../native/unix_socket.ts';
 import { NicError } from '../util/errors.ts';
 import { runAll } from '../util/run_all.ts';
-import { saveState } from '../vfio/saved_state.ts';
+import { saveAtPowerOn } from '../vfio/saved_state.ts';
 import { FunctionSlot, type SlotEvent } from './function_slot.ts';
 import { powerOn } from './power_on.ts';
 import { SLOT_STRIDE, SLOTS, VIRTIO_DEVICE_ID } from './protocol.ts';
@@ -102,7 +102,7 @@ export class UmlServer {
     const { nic } = options;
     this.nic = nic;
     checkCard(nic);
-    const pfAtPowerOn = saveState(nic, 0, false);
+    const pfAtPowerOn = saveAtPowerOn(nic);
     const functions: UmlFunction[] = [];
     try {
       for (const [fn, { name, path }] of socketsOf(options).entries()) {

@@ -51,6 +51,12 @@ export function saveState(nic: Nic, fn: number, withVfs: boolean): SavedState {
   return [...save(PF_REGISTERS), ...(withVfs && hasVfs(nic) ? save(SRIOV) : [])];
 }
 
+/** What a function level reset leaves alone of a PF that nobody has used, ARI Capable Hierarchy among it. */
+export function saveAtPowerOn(nic: Nic): SavedState {
+  const control = EXT_CAP_SRIOV + PCI_SRIOV_CTRL;
+  return [...saveState(nic, 0, false), [control, 2, nic.configRead(0, control, 2)]];
+}
+
 /** VF Enable of the PF is set. */
 export function hasVfs(nic: Nic): boolean {
   return (nic.configRead(0, EXT_CAP_SRIOV + PCI_SRIOV_CTRL, 2) & PCI_SRIOV_CTRL_VFE) !== 0;

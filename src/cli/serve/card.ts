@@ -19,7 +19,7 @@ import { Poller } from '../../native/poller.ts';
 import type { PfAdmin } from '../../variant/pf_admin.ts';
 import { VirtioVfioPci } from '../../variant/virtio_vfio_pci.ts';
 import { BareFunction } from '../../vfio/bare_function.ts';
-import { restoreState, saveState, type SavedState } from '../../vfio/saved_state.ts';
+import { restoreState, saveAtPowerOn, type SavedState } from '../../vfio/saved_state.ts';
 import type { VfioDevice } from '../../vfio/vfio_device.ts';
 import { VfioPci } from '../../vfio/vfio_pci.ts';
 import { runAll } from '../../util/run_all.ts';
@@ -73,7 +73,7 @@ export class ServedCard {
       this.admin = machine.pf.admin;
     } else {
       this.nic = createNic(config.card);
-      this.atPowerOn = saveState(this.nic, 0, false);
+      this.atPowerOn = saveAtPowerOn(this.nic);
       this.bus = config.isUml ? null : this.enumerate();
       this.admin = null;
     }

@@ -8,7 +8,7 @@ import { isTrap } from '../../core/trap.ts';
 import { FunctionSlot } from '../../uml/function_slot.ts';
 import { powerOn } from '../../uml/power_on.ts';
 import { UML_ROUTING } from '../../uml/uml_server.ts';
-import { saveState } from '../../vfio/saved_state.ts';
+import { saveAtPowerOn } from '../../vfio/saved_state.ts';
 import type { FuzzTarget, Violation } from '../target.ts';
 import { Breach } from './breach.ts';
 import { ClientFile, FakeSystem } from './fake_system.ts';
@@ -140,8 +140,8 @@ export class UmlTarget implements FuzzTarget {
 
   private serve(nic: Nic, fn: number): Served {
     const { system } = this;
-    const atPowerOn = saveState(nic, fn, false);
-    const reset = (): void => powerOn(nic, fn, fn === 0 ? atPowerOn : []);
+    const atPowerOn = fn === 0 ? saveAtPowerOn(nic) : [];
+    const reset = (): void => powerOn(nic, fn, atPowerOn);
     const openSocket = (fd: number): ReturnType<FakeSystem['channel']> => system.channel(fd);
     const slot = new FunctionSlot({ libc: system, poller: system, nic, fn, openSocket, reset }, (event) =>
       this.observer.text(1, event.kind === 'dropped' ? event.reason : event.kind),

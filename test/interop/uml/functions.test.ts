@@ -391,6 +391,8 @@ describe('when a kernel is gone', () => {
     const fresh = look(first);
     enablePf(first);
     enableVfs(first, 2);
+    const sriov = extendedCapability(first, 0x10);
+    first.configWrite(sriov + SRIOV_CTRL, 2, first.configRead(sriov + SRIOV_CTRL, 2) | 0x10); // ARI Capable Hierarchy
     startDriver(first);
     first.configWrite(capability(first, 1) + 4, 2, 3); // D3hot
     first.kill();

@@ -364,6 +364,21 @@ describe('a kernel that is killed', () => {
     expect(openFiles()).toEqual(before);
   });
 
+  it('while it is told of an interrupt is one that went by itself', () => {
+    const kernel = bench.kernel();
+    kernel.closeChannel();
+    const { poller } = bench;
+    const poll = poller.poll.bind(poller);
+    poller.poll = () => 0; // the server is busy elsewhere
+    kernel.kill();
+    bench.server.functions[0]!.slot.present!.msi({ fn: 0, vector: 0, address: 0xa_0000, data: 131, timeCycles: 0 });
+    poller.poll = poll;
+    bench.pump();
+
+    expect(bench.events.map(({ kind }) => kind)).toEqual(['connected', 'closed']);
+    kernel.release(false);
+  });
+
   it('with its memory mapped leaves no mapping', () => {
     const mappings = (): number => readFileSync('/proc/self/maps', 'utf8').split('memfd:uml').length - 1;
     const before = mappings();
@@ -376,7 +391,7 @@ describe('a kernel that is killed', () => {
 
   it('before its replies are read is no kernel any more', () => {
     const kernel = bench.kernel();
-    for (let i = 0; i < 4; i++) kernel.sendBytes(fields([4, REQUEST.GET_FEATURES], [4, VERSION], [4, 0]));
+    for (let i = 0; i < 4; i++) kernel.shout(fields([4, REQUEST.GET_FEATURES], [4, VERSION], [4, 0]));
     kernel.kill();
 
     expect(bench.events.at(-1)).toEqual({ kind: 'closed', name: 'pf', fn: 0 });

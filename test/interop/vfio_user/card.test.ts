@@ -178,6 +178,7 @@ describe('the hardware as it is, to who enumerates by himself', () => {
       to.write(CONFIG, 0x18, 4, 0xe0000000);
       to.write(CONFIG, 0x3c, 1, 11);
       to.write(CONFIG, 0x5c, 2, 0x5020);
+      to.write(CONFIG, 0x148, 2, 0x10); // ARI Capable Hierarchy, which a reset leaves alone
       to.write(CONFIG, 4, 2, 6);
     };
 

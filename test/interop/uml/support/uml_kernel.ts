@@ -93,6 +93,7 @@ export class UmlKernel {
   readonly view: DataView;
   readonly memoryFd: number;
   isGone = false;
+  private isDead = false;
   private readonly socket: UnixSocket;
   private readonly channel: UnixSocket;
   private readonly channelEnd: UnixSocket;
@@ -328,7 +329,8 @@ export class UmlKernel {
 
   /** The kernel dies. */
   kill(): void {
-    this.socket.close();
+    if (!this.isDead) this.socket.close();
+    this.isDead = true;
     this.pump();
   }
 
