@@ -43,12 +43,17 @@ export class FunctionSlot {
       this.onEvent({ kind: 'dropped', reason: 'another kernel has the function' });
       return;
     }
+    try {
+      this.session = new KernelSession(this.options, socket, (reason) => {
+        this.session = null;
+        this.onEvent(reason === null ? { kind: 'closed' } : { kind: 'dropped', reason });
+      });
+    } catch (error) {
+      socket.close(); // the card has no address space left
+      throw error;
+    }
     this.kernels++;
     this.onEvent({ kind: 'connected' });
-    this.session = new KernelSession(this.options, socket, (reason) => {
-      this.session = null;
-      this.onEvent(reason === null ? { kind: 'closed' } : { kind: 'dropped', reason });
-    });
   }
 
   /** Lets the kernel go. */

@@ -137,7 +137,13 @@ export class UmlServer {
 }
 
 function checkCard(nic: Nic): void {
-  const { totalVfs } = nic.config;
+  const { totalVfs, memory } = nic.config;
+  if (memory === 'outside') {
+    throw new NicError(
+      'CONFIG',
+      "memory 'outside': the kernel's memory is mapped into the card's address spaces; leave it out",
+    );
+  }
   if (totalVfs > UML_VFS_MAX) {
     throw new NicError(
       'CONFIG',
