@@ -10,10 +10,12 @@ import type { LinkTraffic } from './outputs.ts';
 /** Counter values by name; exact up to 2^53. */
 export type Counters = Readonly<Record<string, number>>;
 
+/** In the order of the card, not in that of a module's names, which depends on who loads it. */
 function named(prefix: string): [string, number][] {
   return Object.entries(K)
     .filter(([name]) => name.startsWith(prefix) && !name.endsWith('_COUNT'))
-    .map(([name, index]) => [name.slice(prefix.length).toLowerCase(), index]);
+    .map(([name, index]): [string, number] => [name.slice(prefix.length).toLowerCase(), index])
+    .sort(([, a], [, b]) => a - b);
 }
 
 const CARD = named('C_');
