@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Builds what is out of date: `node .ci/build.mjs [--force] [core] [fuzz] [coverage] [library] [cli] [bench]`.
+// Builds what is out of date: `node .ci/build.mjs [--force] [STEP...]`; without steps: core, library, cli.
 //   core     asc      assembly/                -> build/nic.debug.wasm, build/nic.wasm, build/nic.wat
 //   fuzz     asc      assembly/, instrumented  -> build/nic.fuzz.wasm, build/nic.fuzz.json (what its points stand for)
 //   coverage asc      assembly/, instrumented  -> build/nic.coverage.wasm, build/nic.coverage.json (for test coverage)
 //   library  tsc      src/ and assembly/abi/   -> dist/src, dist/assembly/abi (modules and declarations)
 //   cli      esbuild  src/cli/main.ts          -> dist/src/cli/virtfn.mjs (one file that needs no other package)
 //   bench    esbuild  bench/run.ts, ...        -> build/bench/run.mjs, build/bench/vfio_user_roundtrip.mjs
+//   judges   esbuild  test/mutation/           -> build/mutation/run.mjs, build/mutation/judge.mjs, build/mutation/build.mjs
+//   mutation asc      assembly/, all mutants   -> build/nic.mutation.wasm, build/nic.mutation.json (what its mutants are)
 // dist/ has the shape of the checkout (dist/src, dist/assembly/abi, dist/build), so `../../build/nic.wasm`, seen from
 // src/core, is right in the sources, in the library and in the bundle.
 import { spawnSync } from 'node:child_process';
@@ -23,7 +25,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 import { build as bundle } from 'esbuild';
 
@@ -132,6 +134,38 @@ const STEPS = {
         outExtension: { '.js': '.mjs' },
         // benchmark.js decompiles functions, its own among them.
         packages: 'external',
+      });
+    },
+  },
+  judges: {
+    inputs: ['test/mutation', 'src', 'assembly/abi'],
+    outputs: ['build/mutation/run.mjs', 'build/mutation/judge.mjs', 'build/mutation/build.mjs'],
+    async run() {
+      await bundle({
+        ...BUNDLE,
+        entryPoints: {
+          run: 'test/mutation/run.ts',
+          judge: 'test/mutation/judge/worker.ts',
+          build: 'test/mutation/build.ts',
+        },
+        outdir: 'build/mutation',
+        outExtension: { '.js': '.mjs' },
+        packages: 'external',
+      });
+    },
+  },
+  mutation: {
+    needs: ['core', 'fuzz', 'judges'],
+    inputs: ['assembly', 'asconfig.json', 'build/mutation/build.mjs'],
+    outputs: ['build/nic.mutation.wasm', 'build/nic.mutation.json'],
+    async run() {
+      const { mutateProject } = await import(pathToFileURL(resolve('build/mutation/build.mjs')).href);
+      intoBuild((folder) => {
+        const tree = join(folder, 'tree');
+        const mutants = mutateProject('assembly', tree);
+        runToolIn(tree, 'assemblyscript/bin/asc.js', '--target', 'release', '--outFile', '../nic.mutation.wasm');
+        rmSync(tree, { recursive: true });
+        writeFileSync(join(folder, 'nic.mutation.json'), mutants);
       });
     },
   },

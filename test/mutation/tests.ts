@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which tests judge mutants: those that ask the device in their own process. Tests of the project's text, and those that start
+// programs, see no mutant and would only take time.
+import { repoFiles } from '../support/repo.ts';
+
+const FOLDERS = [
+  'behaviour',
+  'conformance',
+  'embedding',
+  'host',
+  'iommufd',
+  'property',
+  'provisioning',
+  'reference',
+  'timing',
+  'villain',
+];
+
+/** They read the project, start programs, or need what only vitest's own processes give. */
+const NO_JUDGES =
+  /^test\/villain\/vfio_user\.|\/(?:browser|cli\w*|\w*_cli|\w*_cli_\w*|docs|docs_commands|examples|package|workflows|provision_parallel|output_file|terminal_width|timing_model_doc|lifecycle_docs|requirements)\.test\.ts$/;
+
+/** The guard of behaviour: it sees every change, right or wrong, so what it alone sees no test judges. */
+export const isDigest = (file: string): boolean => file.startsWith('test/behaviour/');
+
+export function judgingTests(): string[] {
+  return FOLDERS.flatMap((folder) => repoFiles(`test/${folder}`, '.test.ts')).filter((file) => !NO_JUDGES.test(file));
+}
