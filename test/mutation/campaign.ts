@@ -9,7 +9,7 @@ import { ReachMap, type ReachedFile, type TestGroup } from './judge/reach.ts';
 import { letJudgesWork } from './judges.ts';
 import type { Mutant } from './mutants.ts';
 import { startResults, type Result } from './results.ts';
-import { isDigest, judgingTests } from './tests.ts';
+import { isDigest } from './tests.ts';
 
 const REACH_FILE = repoPath('build/mutation/reach.jsonl');
 
@@ -26,9 +26,12 @@ export function readMutants(): Mutant[] {
 }
 
 /** Bundles the tests and runs once without a mutant those that were not, with this core and as they are now. */
-export async function prepare(workers: number, onFile: (done: number, all: number) => void): Promise<Ready> {
+export async function prepare(
+  tests: readonly string[],
+  workers: number,
+  onFile: (done: number, all: number) => void,
+): Promise<Ready> {
   const mutants = readMutants();
-  const tests = judgingTests();
   await bundleTests(tests, repoPath('build/mutation/tests'));
   const core = readFileSync(repoPath('build/nic.mutation.wasm'));
   const stamps = new Map(tests.map((file) => [file, stampOf(core, readFileSync(repoPath(bundleOf(file))))]));
@@ -51,8 +54,8 @@ export async function prepare(workers: number, onFile: (done: number, all: numbe
       onFile(done, tests.length);
     },
   );
+  writeFileSync(REACH_FILE, `${[...known.values()].map((line) => JSON.stringify(line)).join('\n')}\n`);
   const lines = tests.map((file) => known.get(file)!);
-  writeFileSync(REACH_FILE, `${lines.map((line) => JSON.stringify(line)).join('\n')}\n`);
   return {
     mutants,
     files: lines.map(({ reached }) => reached),

@@ -11,6 +11,7 @@ import { checkIds, choose, type Equivalent, type KilledKind } from './plan.ts';
 import { reportPage } from './report/page.ts';
 import { reportOf, reportText } from './report/report.ts';
 import { readResults, type Result } from './results.ts';
+import { judgingTests } from './tests.ts';
 
 const RESULTS = repoPath('build/mutation/results.jsonl');
 const HELP = `npm run mutation -- [options]
@@ -22,6 +23,7 @@ test/mutation/must_stay_killed.json survives; other survivors are reported.
   --seed N         which ones, and in which order; default 1
   --budget SECONDS judges for this time, and reports what is known then
   --files GLOB     those of these files, or of this folder: 'assembly/net'
+  --tests FOLDER   judged by these alone: test/conformance/net, say; several with commas
   --mutant ID      this one, with the test that fails; several with commas
   --survivors      those again that survived in the last run
   --resume         keeps the results of the last run, of the same core and the same tests
@@ -58,6 +60,7 @@ function options() {
         seed: text,
         budget: text,
         files: text,
+        tests: text,
         mutant: text,
         cost: text,
         workers: text,
@@ -140,7 +143,9 @@ const say = (text: string): void => {
     console.error(`mutation: ${text}`);
   }
 };
-const ready = await prepare(workers, (done, all) => say(`tests without a mutant: ${done} of ${all} files`));
+const tests = judgingTests(values.tests?.split(','));
+if (tests.length === 0) fail(`no tests in ${values.tests}; a folder below test/ has some`);
+const ready = await prepare(tests, workers, (done, all) => say(`tests without a mutant: ${done} of ${all} files`));
 for (const { file, failed } of ready.files) {
   if (failed !== undefined)
     console.error(`mutation: ${file} is no judge, it fails without a mutant: ${failed.split('\n')[0]}`);

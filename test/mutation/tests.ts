@@ -23,6 +23,9 @@ const NO_JUDGES =
 /** The guard of behaviour: it sees every change, right or wrong, so what it alone sees no test judges. */
 export const isDigest = (file: string): boolean => file.startsWith('test/behaviour/');
 
-export function judgingTests(): string[] {
-  return FOLDERS.flatMap((folder) => repoFiles(`test/${folder}`, '.test.ts')).filter((file) => !NO_JUDGES.test(file));
+/** All of them, or those in some folders. */
+export function judgingTests(folders: readonly string[] = ['test']): string[] {
+  return FOLDERS.flatMap((folder) => repoFiles(`test/${folder}`, '.test.ts')).filter(
+    (file) => !NO_JUDGES.test(file) && folders.some((folder) => file === folder || file.startsWith(`${folder}/`)),
+  );
 }

@@ -8,11 +8,9 @@ import vm from 'node:vm';
 import { startTests, type File, type Task, type Test, type VitestRunner } from '@vitest/runner';
 import { getTestName } from '@vitest/runner/utils';
 
+import { PATIENCE_MS } from '../../support/patience.ts';
 import { repoPath } from '../../support/repo.ts';
 import { startSnapshots, vitestApi } from './vitest_api.ts';
-
-/** A wait that does not end ends a test; nothing that a test does in simulated time comes near. */
-const PATIENCE_MS = 30_000;
 
 const require = createRequire(repoPath('package.json'));
 type Script = (require: (name: string) => unknown, module: object, exports: object, ...names: string[]) => void;
@@ -95,8 +93,8 @@ const CONFIG: VitestRunner['config'] = {
   sequence: { seed: 0, hooks: 'stack', setupFiles: 'list' },
   chaiConfig: undefined,
   maxConcurrency: 1,
-  testTimeout: PATIENCE_MS,
-  hookTimeout: PATIENCE_MS,
+  testTimeout: 2 * PATIENCE_MS,
+  hookTimeout: 2 * PATIENCE_MS,
   retry: 0,
   includeTaskLocation: false,
   // nobody reads how two values differ
