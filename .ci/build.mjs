@@ -156,7 +156,14 @@ const STEPS = {
   },
   mutation: {
     needs: ['core', 'fuzz', 'judges'],
-    inputs: ['assembly', 'asconfig.json', 'build/mutation/build.mjs'],
+    // what the mutants are made by, not what judges them
+    inputs: [
+      'assembly',
+      'asconfig.json',
+      ...['abi_fields', 'alternative', 'build', 'mutants', 'operators', 'schemata'].map(
+        (name) => `test/mutation/${name}.ts`,
+      ),
+    ],
     outputs: ['build/nic.mutation.wasm', 'build/nic.mutation.json'],
     async run() {
       const { mutateProject } = await import(pathToFileURL(resolve('build/mutation/build.mjs')).href);

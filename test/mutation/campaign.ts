@@ -54,7 +54,8 @@ export async function prepare(
       onFile(done, tests.length);
     },
   );
-  writeFileSync(REACH_FILE, `${[...known.values()].map((line) => JSON.stringify(line)).join('\n')}\n`);
+  const kept = [...known.values()].filter(({ reached }) => existsSync(repoPath(reached.file)));
+  writeFileSync(REACH_FILE, `${kept.map((line) => JSON.stringify(line)).join('\n')}\n`);
   const lines = tests.map((file) => known.get(file)!);
   return {
     mutants,
