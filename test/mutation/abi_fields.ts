@@ -3,15 +3,22 @@
 // next bit. A group is a run of declarations without an empty line; a field's type is the first word of its comment.
 import ts from 'typescript';
 
-/** Constants by name; which other one is taken for it by mistake. */
-export type Neighbours = ReadonlyMap<string, string>;
+/** Constants of a file by name. */
+export type Constants = ReadonlyMap<string, Constant>;
+
+export interface Constant {
+  /** As it is written. */
+  readonly value: string;
+  /** Which other one is taken for it by mistake. */
+  readonly neighbour?: string;
+}
 
 const DECLARATION = /^export const ([A-Z][A-Z0-9_]*) = ([^;]+);(?:\s*\/\/ (.*))?$/;
 const TYPE = /^(?:u|le)(8|16|32|64)\b(?!\[)/;
 
-/** Neighbours of the constants that the text of a file of assembly/abi declares. */
-export function neighboursIn(text: string): Neighbours {
-  const neighbours = new Map<string, string>();
+/** The constants that the text of a file of assembly/abi declares. */
+export function constantsIn(text: string): Constants {
+  const constants = new Map<string, Constant>();
   let group: { name: string; type: string }[] = [];
   const close = (): void => {
     for (const type of new Set(group.map((field) => field.type))) {
@@ -19,7 +26,7 @@ export function neighboursIn(text: string): Neighbours {
       // the last one has its neighbour before it
       alike.forEach((name, at) => {
         const neighbour = alike[at + 1] ?? alike[at - 1];
-        if (neighbour !== undefined) neighbours.set(name, neighbour);
+        if (neighbour !== undefined) constants.set(name, { ...constants.get(name)!, neighbour });
       });
     }
     group = [];
@@ -28,10 +35,11 @@ export function neighboursIn(text: string): Neighbours {
     if (line.trim() === '') close();
     const [, name, value, comment = ''] = DECLARATION.exec(line) ?? [];
     if (name === undefined || value!.startsWith('[')) continue;
+    constants.set(name, { value: value! });
     group.push({ name, type: TYPE.exec(comment)?.[1] ?? 'untyped' });
   }
   close();
-  return neighbours;
+  return constants;
 }
 
 /** Where the names of a file of the core come from: whole modules by their name, constants one by one. */

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 
 import ts from 'typescript';
 
-import { abiImports, type Neighbours } from './abi_fields.ts';
+import { abiImports, type Constants } from './abi_fields.ts';
 import { isAssignment, type Alternative, type MutantKind, type Shape } from './alternative.ts';
 import { alternativesOf } from './operators.ts';
 
@@ -75,11 +75,11 @@ function oneLine(text: string): string {
     .trim();
 }
 
-/** The mutated places of a file by their nodes. `abi` has the neighbours of each file of assembly/abi. */
+/** The mutated places of a file by their nodes. `abi` has the constants of each file of assembly/abi. */
 export function sitesOf(
   file: string,
   source: ts.SourceFile,
-  abi: ReadonlyMap<string, Neighbours>,
+  abi: ReadonlyMap<string, Constants>,
   register: Register,
 ): Map<ts.Node, Site> {
   const sites = new Map<ts.Node, Site>();

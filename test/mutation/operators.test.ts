@@ -2,7 +2,7 @@
 // What becomes of a piece of the core, operator by operator, and what the identity of a mutant depends on.
 import { describe, expect, it } from 'vitest';
 
-import { neighboursIn } from './abi_fields.ts';
+import { constantsIn } from './abi_fields.ts';
 import { Register, type Mutant } from './mutants.ts';
 import { mutateFile } from './schemata.ts';
 
@@ -16,7 +16,7 @@ export const WORDS = 0x4; // u32[2]
 export const FIRST = 1;
 export const SECOND = 2;
 `;
-const ABI = new Map([['block.ts', neighboursIn(BLOCK)]]);
+const ABI = new Map([['block.ts', constantsIn(BLOCK)]]);
 const IMPORTS = `import * as B from '../abi/block.ts';\nimport { FIRST } from '../abi/block.ts';\n`;
 
 function mutantsOf(text: string): Mutant[] {
@@ -100,6 +100,13 @@ describe('operators', () => {
     ]);
     expect(replacements('return load<u16>(a, B.INDEX);')).toEqual([]);
     expect(replacements('return FIRST;')).toEqual([['neighbour', 'SECOND']]);
+  });
+
+  it('make nothing of what changes nothing: a field at the beginning of a block, a flag that is more than set', () => {
+    expect(replacements('return g(a + B.READY);').map(([kind]) => kind)).toEqual(['neighbour']);
+    expect(replacements('store<u8>(a, 1, B.SEEN);')).toContainEqual(['constant', '0']);
+    expect(replacements('store<u8>(a, 1, B.SEEN);')).not.toContainEqual(['constant', '2']);
+    expect(replacements('store<u16>(a, 1, B.INDEX);')).toContainEqual(['constant', '2']);
   });
 
   it('return at once from a function, with what its type has', () => {

@@ -2,13 +2,13 @@
 // In which ways a place of the program can be wrong: the operators of the mutation, one rule for each kind of node.
 import ts from 'typescript';
 
-import type { Imports, Neighbours } from './abi_fields.ts';
+import type { Imports, Constants } from './abi_fields.ts';
 import { isAssignment, type Alternative, type MutantKind, type Shape } from './alternative.ts';
 
 /** What is known of constants. */
 export interface Names {
   readonly imports: Imports;
-  readonly abi: ReadonlyMap<string, Neighbours>;
+  readonly abi: ReadonlyMap<string, Constants>;
 }
 
 interface Alternatives {
@@ -65,7 +65,11 @@ function ofStatement(expression: ts.Expression, names: Names): Alternative[] {
   const [kind] = left.find(([, applies]) => applies)!;
   if (calleeOf(expression) === 'unreachable') return [];
   const alternatives: Alternative[] = [{ kind, replacement: '' }];
-  for (const one of [...otherOperators(expression), ...otherStep(expression), ...otherField(expression, names)]) {
+  for (const one of [
+    ...otherOperators(expression, names),
+    ...otherStep(expression),
+    ...otherField(expression, names),
+  ]) {
     alternatives.push({ kind: one.kind, replacement: `${one.replacement};` });
   }
   return alternatives;
@@ -76,7 +80,7 @@ function ofExpression(node: ts.Node, names: Names): Alternative[] {
   const alternatives: Alternative[] = [];
   // the statement around an assignment or a store has its mutants
   if (ts.isBinaryExpression(node) && !isAssignment(node.operatorToken.kind)) {
-    alternatives.push(...otherOperators(node), ...operands(node));
+    alternatives.push(...otherOperators(node, names), ...operands(node));
   }
   if (ts.isCallExpression(node) && !ts.isExpressionStatement(node.parent))
     alternatives.push(...otherField(node, names));
@@ -94,8 +98,9 @@ function calleeOf(node: ts.Node): string | undefined {
   return ts.isCallExpression(node) ? node.expression.getText() : undefined;
 }
 
-function otherOperators(node: ts.Node): Alternative[] {
+function otherOperators(node: ts.Node, names: Names): Alternative[] {
   if (!ts.isBinaryExpression(node)) return [];
+  if (node.operatorToken.kind === K.PlusToken && isZero(node.right, names)) return [];
   const [kind, others] = OPERATORS.get(node.operatorToken.kind) ?? ['comparison', []];
   const { left, right } = node;
   return others.map((other) => ({ kind, replacement: `${left.getText()} ${other} ${right.getText()}` }));
@@ -119,7 +124,7 @@ function otherField(node: ts.Node, names: Names): Alternative[] {
   const callee = node.expression.getText();
   const offset = node.arguments[callee === 'load' ? 1 : callee === 'store' ? 2 : Infinity];
   if (offset === undefined) return [];
-  const other = insteadOf(ts.isBinaryExpression(offset) ? offset.right : offset, names);
+  const other = constantOf(ts.isBinaryExpression(offset) ? offset.right : offset, names).instead;
   if (other === undefined) return [];
   const at = ts.isBinaryExpression(offset) ? offset.right : offset;
   const before = node.getText().slice(0, at.getStart() - node.getStart());
@@ -127,14 +132,35 @@ function otherField(node: ts.Node, names: Names): Alternative[] {
   return [{ kind: 'neighbour', replacement: `${before}${other}${after}` }];
 }
 
-/** The neighbour of a named constant, as it can be written in the same place. */
-function insteadOf(node: ts.Node, { imports, abi }: Names): string | undefined {
+/** What assembly/abi says of a named constant, and what its neighbour is called in the same place. */
+function constantOf(
+  node: ts.Node,
+  { imports, abi }: Names,
+): { value?: string | undefined; instead?: string | undefined } {
   if (ts.isPropertyAccessExpression(node) && ts.isIdentifier(node.expression)) {
-    const neighbour = abi.get(imports.modules.get(node.expression.text) ?? '')?.get(node.name.text);
-    return neighbour === undefined ? undefined : `${node.expression.text}.${neighbour}`;
+    const module = node.expression.text;
+    const { value, neighbour } = abi.get(imports.modules.get(module) ?? '')?.get(node.name.text) ?? {};
+    return { value, instead: neighbour === undefined ? undefined : `${module}.${neighbour}` };
   }
-  if (!ts.isIdentifier(node)) return undefined;
-  return abi.get(imports.constants.get(node.text) ?? '')?.get(node.text);
+  if (!ts.isIdentifier(node)) return {};
+  const { value, neighbour } = abi.get(imports.constants.get(node.text) ?? '')?.get(node.text) ?? {};
+  return { value, instead: neighbour };
+}
+
+/** Adding nothing is taking nothing away. */
+function isZero(node: ts.Node, names: Names): boolean {
+  return Number(constantOf(node, names).value ?? NaN) === 0;
+}
+
+/** The value of a flag: whoever reads it asks whether it is 0. */
+function isFlag(node: ts.Node): boolean {
+  const { parent } = node;
+  return (
+    node.getText() === '1' &&
+    ts.isCallExpression(parent) &&
+    parent.arguments[1] === node &&
+    parent.getText().startsWith('store<u8>(')
+  );
 }
 
 function otherConstant(node: ts.Node, names: Names): Alternative[] {
@@ -146,7 +172,7 @@ function otherConstant(node: ts.Node, names: Names): Alternative[] {
   if (ts.isNumericLiteral(node)) {
     const value = Number(node.text);
     if (!Number.isInteger(value) || value > 0xffffffff) return [];
-    const others = [value < MOST ? value + 1 : undefined, value > 0 ? value - 1 : undefined];
+    const others = [value < MOST && !isFlag(node) ? value + 1 : undefined, value > 0 ? value - 1 : undefined];
     return others
       .filter((other) => other !== undefined)
       .map((other) => ({
@@ -156,7 +182,7 @@ function otherConstant(node: ts.Node, names: Names): Alternative[] {
   }
   const isName = ts.isPropertyAccessExpression(node) || (ts.isIdentifier(node) && SCREAMING.test(node.text));
   if (!isName || node.getText() === 'DEBUG') return [];
-  const neighbour = insteadOf(node, names);
+  const neighbour = constantOf(node, names).instead;
   if (neighbour !== undefined) return [{ kind: 'neighbour', replacement: neighbour }];
   return SCREAMING.test(node.getText().split('.').at(-1)!)
     ? [{ kind: 'constant', replacement: `${node.getText()} + 1` }]

@@ -10,7 +10,7 @@ import { dirname, join, relative } from 'node:path';
 
 import ts from 'typescript';
 
-import { neighboursIn, type Neighbours } from './abi_fields.ts';
+import { constantsIn, type Constants } from './abi_fields.ts';
 import { Register, sitesOf, type Mutant, type Site } from './mutants.ts';
 
 /** Constants, and what watches a core, have no mutants. */
@@ -27,8 +27,8 @@ export interface MutatedCore {
 export function mutateCore(folder: string): MutatedCore {
   const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => /\.(ts|json)$/.test(name));
   const texts = new Map(names.sort().map((name) => [name, readFileSync(join(folder, name), 'utf8')]));
-  const abi = new Map<string, Neighbours>();
-  for (const [name, text] of texts) if (name.startsWith('abi/')) abi.set(name.slice('abi/'.length), neighboursIn(text));
+  const abi = new Map<string, Constants>();
+  for (const [name, text] of texts) if (name.startsWith('abi/')) abi.set(name.slice('abi/'.length), constantsIn(text));
   const register = new Register();
   for (const [name, text] of texts) {
     if (name.endsWith('.ts') && !LEFT_ALONE.test(name)) texts.set(name, mutateFile(name, text, abi, register));
@@ -40,7 +40,7 @@ export function mutateCore(folder: string): MutatedCore {
 export function mutateFile(
   name: string,
   text: string,
-  abi: ReadonlyMap<string, Neighbours>,
+  abi: ReadonlyMap<string, Constants>,
   register: Register,
 ): string {
   const source = ts.createSourceFile(name, text, ts.ScriptTarget.ESNext, true);

@@ -22,7 +22,7 @@ export interface Listener {
   onCollect?(): void;
   /** `test` runs next. Returning false leaves it out. */
   onTest?(test: string): boolean | void;
-  onResult?(test: string, state: TestState, ms: number): void;
+  onResult?(test: string, state: TestState): void;
 }
 
 export type TestState = 'passed' | 'failed' | 'skipped';
@@ -74,7 +74,7 @@ export async function runTestFile(file: string, listener: Listener = {}, only?: 
       const name = names.get(test)!;
       const state = stateOf(test);
       if (state === 'failed') fail(name, test);
-      listener.onResult?.(name, state, test.result?.duration ?? 0);
+      listener.onResult?.(name, state);
     },
   };
   const [root] = await startTests([repoPath(file)], runner);
