@@ -60,7 +60,28 @@ function checkBar(bar: number, size: number, offset: number): void {
   if (offset + size > OFFSET_END) lie(`an access at 0x${offset.toString(16)}, which no BAR reaches`);
 }
 
-/** Accesses of one function. */
+// ---- the register accesses of an access ---------------------------------------------------------------------------------------
+
+/** Bytes of the register access that comes when `done` bytes are through: 1, 2 or 4, aligned. */
+export function widthAt({ offset, size }: Access, done: number): number {
+  const at = offset + done;
+  const left = size - done;
+  return at % 4 === 0 && left >= 4 ? 4 : at % 2 === 0 && left >= 2 ? 2 : 1;
+}
+
+/** What it writes. */
+export function valueAt(data: Uint8Array, done: number, width: number): number {
+  let value = 0;
+  for (let i = 0; i < width; i++) value |= data[done + i]! << (8 * i);
+  return value >>> 0;
+}
+
+/** Keeps what it read. */
+export function keepValue(read: Uint8Array, done: number, width: number, value: number): void {
+  for (let i = 0; i < width; i++) read[done + i] = value >>> (8 * i);
+}
+
+/** Accesses of one function, each complete when its call returns. */
 export class FunctionAccess {
   private readonly nic: Nic;
   private readonly fn: number;
@@ -70,33 +91,23 @@ export class FunctionAccess {
     this.fn = fn;
   }
 
-  /** Makes an access; what was read, or nothing. The card has completed it when this returns. */
+  /** Makes an access; what was read, or nothing. */
   perform(access: Access): Uint8Array {
-    const { offset, size, data } = access;
+    const { nic, fn } = this;
+    const { isConfig, bar, offset, size, data } = access;
     const read = new Uint8Array(data === null ? size : 0);
     for (let done = 0; done < size;) {
       const at = offset + done;
-      const left = size - done;
-      const width = at % 4 === 0 && left >= 4 ? 4 : at % 2 === 0 && left >= 2 ? 2 : 1;
+      const width = widthAt(access, done);
       if (data === null) {
-        const value = this.read(access, at, width);
-        for (let i = 0; i < width; i++) read[done + i] = value >>> (8 * i);
+        keepValue(read, done, width, isConfig ? nic.configRead(fn, at, width) : nic.read(fn, bar, at, width));
       } else {
-        let value = 0;
-        for (let i = 0; i < width; i++) value |= data[done + i]! << (8 * i);
-        this.write(access, at, width, value >>> 0);
+        const value = valueAt(data, done, width);
+        if (isConfig) nic.configWrite(fn, at, width, value);
+        else nic.write(fn, bar, at, width, value);
       }
       done += width;
     }
     return read;
-  }
-
-  private read({ isConfig, bar }: Access, at: number, width: number): number {
-    return isConfig ? this.nic.configRead(this.fn, at, width) : this.nic.read(this.fn, bar, at, width);
-  }
-
-  private write({ isConfig, bar }: Access, at: number, width: number, value: number): void {
-    if (isConfig) this.nic.configWrite(this.fn, at, width, value);
-    else this.nic.write(this.fn, bar, at, width, value);
   }
 }

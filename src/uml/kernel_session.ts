@@ -8,12 +8,13 @@ import type { DescriptorSet } from '../native/poller.ts';
 import { MessageInput, type Framing, type MessageSocket, type RawMessage } from '../peer/message_input.ts';
 import { runAll } from '../util/run_all.ts';
 import { BackendChannel } from './backend_channel.ts';
-import { FunctionAccess, decodeAccess } from './function_access.ts';
+import type { Calendar } from './calendar.ts';
+import { decodeAccess, FunctionAccess } from './function_access.ts';
 import { GuestMemory } from './guest_memory.ts';
 import { MessageQueue } from './message_queue.ts';
 import { ChannelFault, lie, PeerFault } from './peer_fault.ts';
 import * as P from './protocol.ts';
-import { SplitQueue } from './split_queue.ts';
+import { SplitQueue, type Chain } from './split_queue.ts';
 import { checkMessage, readRegions, readRings, type KernelMessage } from './vhost_messages.ts';
 
 /** DMA addresses that the card can use; the kernel's memory table says what lies there. */
@@ -35,6 +36,8 @@ export interface KernelSessionOptions {
   readonly openSocket: (fd: number) => MessageSocket;
   /** Puts the function into the state that a new kernel is to find. */
   readonly reset: () => void;
+  /** Where the kernel's clock is the card's; without it the card's is its own. */
+  readonly calendar?: Calendar | null;
 }
 
 export class KernelSession {
@@ -70,8 +73,8 @@ export class KernelSession {
     this.memory = new GuestMemory(libc);
     this.commands = new SplitQueue(P.COMMAND_QUEUE, this.memory);
     this.messageQueue = new SplitQueue(P.MESSAGE_QUEUE, this.memory);
-    this.interrupts = new MessageQueue(this.messageQueue, () => this.call(P.MESSAGE_QUEUE));
     this.access = new FunctionAccess(nic, fn);
+    this.interrupts = new MessageQueue(this.messageQueue, () => this.call(P.MESSAGE_QUEUE));
     this.ioas = new Ioas(nic);
     this.ioas.map(0, ADDRESS_SPACE_BYTES, { foreign: this.memory });
     nic.attachIoas(fn, this.ioas.id);
@@ -232,14 +235,26 @@ export class KernelSession {
    */
   private serveCommands(): void {
     const { commands } = this;
+    const { fn, calendar = null } = this.options;
     const count = commands.available(); // what is added meanwhile has a kick of its own
     for (let i = 0; i < count; i++) {
       const chain = commands.take();
       const access = decodeAccess(commands, chain);
       this.accesses++;
-      commands.put(chain, this.access.perform(access));
+      if (calendar === null) commands.put(chain, this.access.perform(access));
+      else calendar.access(fn, access, (read) => this.guard(() => this.putLater(chain, read)));
     }
-    if (count > 0 && commands.wantsCall()) this.call(P.COMMAND_QUEUE);
+    if (count > 0) this.tellOfCommands();
+  }
+
+  /** The answer to an access has come when nobody waited for it here. */
+  private putLater(chain: Chain, read: Uint8Array): void {
+    this.commands.put(chain, read);
+    this.tellOfCommands();
+  }
+
+  private tellOfCommands(): void {
+    if (this.commands.wantsCall()) this.call(P.COMMAND_QUEUE);
   }
 
   private call(queue: number): void {
@@ -261,13 +276,13 @@ export class KernelSession {
   }
 
   private openChannel(fd: number): void {
-    const { libc, poller, openSocket } = this.options;
+    const { libc, poller, openSocket, calendar } = this.options;
     this.channel?.close();
-    this.channel = new BackendChannel(libc, poller, openSocket(fd), (error) => {
+    const onFault = (error: unknown): void =>
       this.guard(() => {
         throw error;
       });
-    });
+    this.channel = new BackendChannel(libc, poller, openSocket(fd), onFault, calendar);
   }
 
   /** A kernel waits for its reply before it says more, so there is always room for one. */

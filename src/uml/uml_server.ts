@@ -12,6 +12,7 @@ import { UnixSocket } from '../native/unix_socket.ts';
 import { NicError } from '../util/errors.ts';
 import { runAll } from '../util/run_all.ts';
 import { saveAtPowerOn } from '../vfio/saved_state.ts';
+import { Calendar, type CalendarOptions } from './calendar.ts';
 import { FunctionSlot, type SlotEvent } from './function_slot.ts';
 import { powerOn } from './power_on.ts';
 import { SLOT_STRIDE, SLOTS, VIRTIO_DEVICE_ID } from './protocol.ts';
@@ -35,10 +36,15 @@ export interface UmlServerOptions {
   readonly folder: string;
   /** Sockets that are to be elsewhere, by name of the function. */
   readonly sockets?: Readonly<Record<string, string>>;
+  /** One clock for the kernel and the card, which has to be a timed one; `path` is where the kernel finds it. */
+  readonly timeTravel?: TimeTravel;
   readonly onEvent?: (event: UmlEvent) => void;
   /** Told when a socket is taken away from its path, and when it is there again. */
   readonly say?: Say;
 }
+
+/** How the kernel's time goes; see CalendarOptions. */
+export type TimeTravel = Pick<CalendarOptions, 'path' | 'guestNs' | 'limitNs' | 'onLimit'>;
 
 /** A function as it is served. */
 export class UmlFunction {
@@ -49,13 +55,20 @@ export class UmlFunction {
   readonly slot: FunctionSlot;
   private readonly served: ServedPath;
 
-  constructor(options: UmlServerOptions, name: string, fn: number, path: string, reset: () => void) {
+  constructor(
+    options: UmlServerOptions,
+    calendar: Calendar | null,
+    name: string,
+    fn: number,
+    path: string,
+    reset: () => void,
+  ) {
     const { libc, poller, nic, onEvent = () => {}, say = () => {} } = options;
     this.name = name;
     this.fn = fn;
     this.path = path;
     const openSocket = (fd: number): UnixSocket => new UnixSocket(libc, fd);
-    this.slot = new FunctionSlot({ libc, poller, nic, fn, openSocket, reset }, (event) =>
+    this.slot = new FunctionSlot({ libc, poller, nic, fn, openSocket, reset, calendar }, (event) =>
       onEvent({ ...event, name, fn }),
     );
     this.served = new ServedPath({ libc, poller, path, say }, (socket) => this.slot.take(socket));
@@ -95,21 +108,31 @@ export class UmlFunction {
 export class UmlServer {
   /** The PF, then the VFs. */
   readonly functions: readonly UmlFunction[];
+  /** Null: kernels have clocks of their own. */
+  readonly calendar: Calendar | null;
   private readonly nic: Nic;
 
   /** Throws NicError CONFIG for a card that no kernel can use, SOCKET where a path is taken or impossible. */
   constructor(options: UmlServerOptions) {
-    const { nic } = options;
+    const { libc, poller, nic, timeTravel, say = () => {} } = options;
     this.nic = nic;
     checkCard(nic);
+    if (timeTravel !== undefined && nic.config.mode === 'functional') {
+      throw new NicError('CONFIG', 'mode: functional: nothing takes time there; one clock is for a timed card');
+    }
     const pfAtPowerOn = saveAtPowerOn(nic);
     const functions: UmlFunction[] = [];
+    const calendar = timeTravel === undefined ? null : new Calendar({ libc, poller, nic, say, ...timeTravel });
+    this.calendar = calendar;
     try {
       for (const [fn, { name, path }] of socketsOf(options).entries()) {
-        functions.push(new UmlFunction(options, name, fn, path, () => powerOn(nic, fn, fn === 0 ? pfAtPowerOn : [])));
+        functions.push(
+          new UmlFunction(options, calendar, name, fn, path, () => powerOn(nic, fn, fn === 0 ? pfAtPowerOn : [])),
+        );
       }
     } catch (error) {
       for (const one of functions) one.close();
+      calendar?.close();
       throw error;
     }
     this.functions = functions;
@@ -119,11 +142,13 @@ export class UmlServer {
 
   /** Arguments for the kernel's command line, in the order that it needs. */
   get commandLine(): readonly string[] {
-    return this.functions.map(({ path }) => `virtio_uml.device=${path}:${VIRTIO_DEVICE_ID}`);
+    const devices = this.functions.map(({ path }) => `virtio_uml.device=${path}:${VIRTIO_DEVICE_ID}`);
+    return this.calendar === null ? devices : [this.calendar.argument, ...devices];
   }
 
   /** Looks after the sockets; called a few times a second. */
   tend(nowMs: number): void {
+    this.calendar?.tend(nowMs);
     for (const one of this.functions) one.tend(nowMs);
   }
 
@@ -132,7 +157,7 @@ export class UmlServer {
     this.nic.onMessage(null);
     this.nic.onIntx(null);
     // VFs first: the reset of the PF takes them away
-    runAll(...this.functions.toReversed().map((one) => () => one.close()));
+    runAll(...this.functions.toReversed().map((one) => () => one.close()), () => this.calendar?.close());
   }
 }
 

@@ -58,7 +58,9 @@ export class ServedCard {
   /** Of the PF, before anybody enumerated it. */
   private readonly atPowerOn: SavedState = [];
   private readonly admin: PfAdmin | null;
-  private readonly clock: WallClock;
+  private uml: UmlServer | null = null;
+  /** Null: the card's time is a kernel's. */
+  private readonly clock: WallClock | null;
 
   /** `say` takes lines about what happens. Throws NicError CONFIG, SOCKET, WIRE; what was opened until then is closed again. */
   constructor(libc: Libc, config: ServeConfig, say: Say) {
@@ -77,7 +79,7 @@ export class ServedCard {
       this.bus = config.isUml ? null : this.enumerate();
       this.admin = null;
     }
-    this.clock = new WallClock(this.nic);
+    this.clock = config.timeTravel === null ? new WallClock(this.nic) : null;
     let wire: Wire | null = null;
     try {
       if (config.wire !== null) {
@@ -92,7 +94,7 @@ export class ServedCard {
     }
     this.wire = wire;
     this.poller.onFault = onFault;
-    this.poller.onWake = () => this.clock.keep();
+    this.poller.onWake = () => this.clock?.keep();
   }
 
   /** Serves until stop(). */
@@ -140,7 +142,10 @@ export class ServedCard {
     const onEvent = (event: UmlEvent): void => {
       if (event.kind === 'dropped') say(`${event.name}: the kernel is dropped: ${event.reason}`);
     };
-    const server = new UmlServer({ libc, poller, nic, folder: '.', sockets, onEvent, say });
+    const { timeTravel } = this.config;
+    const clock = timeTravel === null ? {} : { timeTravel };
+    const server = new UmlServer({ libc, poller, nic, folder: '.', sockets, onEvent, say, ...clock });
+    this.uml = server;
     server.functions.forEach((one, i) => this.functions.push({ ...functions[i]!, server: one }));
     return server.commandLine;
   }
@@ -170,7 +175,8 @@ export class ServedCard {
   work(): number {
     this.tend(performance.now());
     const isMore = this.wire?.bringIn() === true;
-    const waitMs = this.clock.keep(); // also while a frame waits: only time makes room for it
+    const waitMs = this.clock?.keep() ?? IDLE_MS; // also while a frame waits: only time makes room for it
+    this.uml?.calendar?.poke();
     return isMore ? 0 : Math.min(waitMs, Math.ceil(this.wire?.dueMs() ?? IDLE_MS));
   }
 

@@ -40,6 +40,8 @@ export interface ServeConfig {
   readonly hasPfDriver: boolean;
   /** The client is a User Mode Linux kernel. */
   readonly isUml: boolean;
+  /** The clock that this kernel shares with the card; null: each has its own. */
+  readonly timeTravel: { readonly path: string; readonly guestNs: number } | null;
   /** Null: frames that leave are counted. */
   readonly wire: WireChoice | null;
 }
@@ -101,6 +103,8 @@ const CHECKS: Readonly<Record<string, Check>> = {
   pf: flag,
   raw: flag,
   uml: flag,
+  timeTravel: flag,
+  guestNs: whole,
   transitional: allOrVfs,
   legacyOnly: allOrVfs,
 };
@@ -157,6 +161,11 @@ export function resolveServeConfig(options: Settings, file: string | null, fileS
     );
   }
   if (isUml) checkUml(settings, vfs, place, term, problems);
+  const hasOneClock = settings['timeTravel'] === true;
+  if (settings['guestNs'] !== undefined && !hasOneClock) {
+    problems.push(`${place('guestNs')}: only a kernel that shares the card's clock has one; add ${term('timeTravel')}`);
+  }
+  if (hasOneClock) checkOneClock(settings, isUml, place, term, problems);
   const names = Array.from({ length: Math.min(Math.max(vfs, 0), 1024) }, (_, i) => `vf${i + 1}`);
   if (isRaw || isPf || isUml) names.unshift('pf');
   for (const setting of variants) {
@@ -201,6 +210,9 @@ export function resolveServeConfig(options: Settings, file: string | null, fileS
     })),
     hasPfDriver,
     isUml,
+    timeTravel: hasOneClock
+      ? { path: join(folder, 'time.sock'), guestNs: (settings['guestNs'] as number | undefined) ?? 0 }
+      : null,
     wire: readWire((settings['wire'] as string | undefined) ?? 'none') ?? null,
   };
 }
@@ -224,6 +236,30 @@ function checkUml(
   if (vfs <= UML_VFS_MAX) return;
   problems.push(
     `${place('vfs')}: ${vfs}: User Mode Linux has 8 slots, one of them for the PF; take ${UML_VFS_MAX} or fewer`,
+  );
+}
+
+/** Wires that do nothing by the clock on the wall. */
+const TIMELESS_WIRES: ReadonlySet<string> = new Set(['none', 'loopback']);
+
+/** One clock for the kernel and the card: whatever has a clock of its own cannot take part. */
+function checkOneClock(
+  settings: Settings,
+  isUml: boolean,
+  place: (name: string) => string,
+  term: (name: string) => string,
+  problems: string[],
+): void {
+  const where = place('timeTravel');
+  if (!isUml) problems.push(`${where}: only a User Mode Linux kernel lends its clock; add ${term('uml')}`);
+  if (settings['mode'] !== 'timed') {
+    problems.push(`${where}: a functional card has no time; add ${term('mode')} timed`);
+  }
+  const wire = String(settings['wire'] ?? 'none');
+  const isTimeless = TIMELESS_WIRES.has(wire) || /^pcap:[^,]+$/.test(wire);
+  if (isTimeless) return;
+  problems.push(
+    `${place('wire')}: ${wire}: that has a clock of its own; none, loopback and pcap:FILE go with ${term('timeTravel')}`,
   );
 }
 

@@ -33,6 +33,12 @@ export function serveCommand(): Command {
     )
     .option('--raw', 'PF and VFs as the hardware shows them, for simulators that enumerate by themselves')
     .option('--uml', 'PF and up to 7 VFs for a User Mode Linux kernel, whose command line is printed')
+    .option('--time-travel', 'with --uml: one simulated time for kernel and card, the same in every run')
+    .option(
+      '--guest-ns <ns>',
+      "with --time-travel: what the kernel's own work takes, for each access (default: 0)",
+      wholeNumber(0, 1e9),
+    )
     .option('--pairs <n>', 'queue pairs of each function', wholeNumber(1, 8))
     .option('--first-vf-offset <n>', 'routing id of VF 1, counted from the PF (default: 1)', wholeNumber(1, 0xffff))
     .option('--vf-stride <n>', 'routing ids from one VF to the next (default: 1)', wholeNumber(1, 0xffff))

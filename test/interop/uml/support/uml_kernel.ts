@@ -84,6 +84,8 @@ export interface KernelOptions {
   readonly isSealed?: boolean;
   /** The server is another process: how long to wait for an answer that is due. */
   readonly waitMs?: number;
+  /** Waits instead until a socket of the kernel can be read, and hears meanwhile what else the server says. */
+  readonly listen?: (fd: number) => void;
 }
 
 export class UmlKernel {
@@ -95,11 +97,13 @@ export class UmlKernel {
   isGone = false;
   private isDead = false;
   private readonly socket: UnixSocket;
-  private readonly channel: UnixSocket;
+  /** The kernel's end of the backend channel. */
+  readonly channel: UnixSocket;
   private readonly channelEnd: UnixSocket;
   private readonly pump: () => void;
   private readonly userOffset: number;
   private readonly waitMs: number;
+  private readonly listen: ((fd: number) => void) | undefined;
   private readonly mapping: bigint;
   private readonly taken = [0, 0];
   private readonly made = [0, 0];
@@ -109,6 +113,7 @@ export class UmlKernel {
     this.pump = pump;
     this.userOffset = options.userOffset ?? 0;
     this.waitMs = options.waitMs ?? 0;
+    this.listen = options.listen;
     this.memoryFd = libc.memfd_create('uml', MFD_CLOEXEC | MFD_ALLOW_SEALING);
     libc.ftruncate(this.memoryFd, RAM + RAM_BYTES);
     if (options.isSealed === true) libc.fcntl(this.memoryFd, F_ADD_SEALS, F_SEAL_SHRINK);
@@ -140,7 +145,8 @@ export class UmlKernel {
     out.u8.set(bytes);
     if (bytes.length > 0) this.socket.send(out, 0, bytes.length, fds);
     this.pump();
-    if (isAnswered && this.waitMs > 0) this.socket.wait(this.waitMs);
+    if (isAnswered && this.listen !== undefined) this.listen(this.socket.fd);
+    else if (isAnswered && this.waitMs > 0) this.socket.wait(this.waitMs);
     return this.receive(bytes.length < 4 ? -1 : new DataView(bytes.buffer).getUint32(0, true));
   }
 
@@ -256,6 +262,14 @@ export class UmlKernel {
 
   /** Sends a command in one readable and, for an answer, one writable buffer; the answer. */
   command(op: number, bar: number, size: number, address: number | bigint, data?: Uint8Array): Uint8Array {
+    this.sendCommand(op, bar, size, address, data);
+    const answer = this.takeAnswer(data === undefined ? size : 0);
+    if (answer === null) throw new Error('the command is not used');
+    return answer;
+  }
+
+  /** The first half of it; the server has replied to the kick. */
+  sendCommand(op: number, bar: number, size: number, address: number | bigint, data?: Uint8Array): void {
     const isRead = data === undefined;
     const head = fields([1, op], [1, bar], [2, 0], [4, size], [8, address]);
     const bytes = Uint8Array.from([...head, ...(data ?? [])]);
@@ -266,11 +280,17 @@ export class UmlKernel {
     if (isRead) this.setDescriptor(0, 1, [answerAt, size, 2, 0]);
     this.offer(0, 0);
     if (!this.kick(0)) throw new Error('the server drops the kernel');
+  }
+
+  /** The answer to the command that was sent last, of so many bytes; null: it is not there yet. */
+  takeAnswer(bytes: number): Uint8Array | null {
+    const answerAt = RAM + COMMAND_AT + 0x1000;
     const used = this.takeUsed(0);
-    if (String(used.map(({ id, bytes: count }) => [id, count])) !== String([[0, isRead ? size : 0]])) {
+    if (used.length === 0) return null;
+    if (String(used.map(({ id, bytes: count }) => [id, count])) !== String([[0, bytes]])) {
       throw new Error(`used: ${JSON.stringify(used)}`);
     }
-    return this.ram.slice(answerAt, answerAt + (isRead ? size : 0));
+    return this.ram.slice(answerAt, answerAt + bytes);
   }
 
   configRead(offset: number, size: number): number {
