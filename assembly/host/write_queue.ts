@@ -28,8 +28,7 @@ function makeRoom(need: u32): u64 {
   if (isOutside()) return makeRoomOutside(need);
   deliverWrites();
   if (load<u32>(CTL.POSTED_HEAD) - load<u32>(CTL.POSTED_TAIL) + need <= <u32>POSTED_BYTES) return 0;
-  const first: usize = POSTED_RING + (load<u32>(CTL.POSTED_TAIL) & (POSTED_BYTES - 1));
-  return load<u64>(first, POSTED.EFFECT) - load<u64>(CTL.NOW);
+  return load<u64>(entryFrom(load<u32>(CTL.POSTED_TAIL)), POSTED.EFFECT) - load<u64>(CTL.NOW);
 }
 
 /**
@@ -55,11 +54,7 @@ export function keepWrite(f: usize, iova: u64, length: u32, source: usize, effec
   const room = POSTED_BYTES - (head & (POSTED_BYTES - 1));
   if (room < size) {
     const gap: usize = POSTED_RING + (head & (POSTED_BYTES - 1));
-    if (room >= POSTED.ENTRY_BYTES) {
-      store<u64>(gap, effect, POSTED.EFFECT);
-      store<u32>(gap, 0, POSTED.FN);
-      store<u32>(gap, room, POSTED.LENGTH);
-    }
+    if (room >= POSTED.ENTRY_BYTES) store<u32>(gap, 0, POSTED.FN); // for entryFrom()
     head += room;
   }
   if (head + size - load<u32>(CTL.POSTED_TAIL) > <u32>POSTED_BYTES) unreachable(); // callers ask writeWait first: a bug of the model
@@ -79,12 +74,17 @@ function entryFrom(at: u32): usize {
   return POSTED_RING + place;
 }
 
+/** The position behind `entry`, which entryFrom(at) found. */
+function behind(at: u32, entry: usize): u32 {
+  const skipped = (<u32>(entry - POSTED_RING) - at) & (POSTED_BYTES - 1);
+  return at + skipped + POSTED.ENTRY_BYTES + ((load<u32>(entry, POSTED.LENGTH) + 7) & ~7);
+}
+
 /** Takes the oldest entry that has not been passed on; its bytes stay until its record has been taken. */
 export function passEntry(): usize {
   const at = load<u32>(CTL.POSTED_PASSED);
   const entry = entryFrom(at);
-  const skipped = (<u32>(entry - POSTED_RING) - at) & (POSTED_BYTES - 1);
-  store<u32>(CTL.POSTED_PASSED, at + skipped + POSTED.ENTRY_BYTES + ((load<u32>(entry, POSTED.LENGTH) + 7) & ~7));
+  store<u32>(CTL.POSTED_PASSED, behind(at, entry));
   return entry;
 }
 
@@ -99,9 +99,7 @@ export function lastWriteEffect(): u64 {
 export function nextWriteEffect(): u64 {
   const tail = load<u32>(CTL.POSTED_TAIL);
   if (load<u32>(CTL.POSTED_HEAD) == tail) return NEVER;
-  const at = tail & (POSTED_BYTES - 1);
-  // in a gap at the end of the ring the oldest write is the first entry of the ring
-  return load<u64>(POSTED_RING + (<u32>(POSTED_BYTES - at) < <u32>POSTED.ENTRY_BYTES ? 0 : at), POSTED.EFFECT);
+  return load<u64>(entryFrom(tail), POSTED.EFFECT);
 }
 
 /** When the last write of function `f`, or with `f` 0 of those bound to `ioas`, takes effect; 0 if none is under way. */
@@ -110,20 +108,10 @@ export function lastWriteOf(f: usize, ioas: u32): u64 {
   let tail = load<u32>(CTL.POSTED_TAIL);
   let last: u64 = 0;
   while (tail != head) {
-    const room = POSTED_BYTES - (tail & (POSTED_BYTES - 1));
-    if (room < POSTED.ENTRY_BYTES) {
-      tail += room;
-      continue;
-    }
-    const entry: usize = POSTED_RING + (tail & (POSTED_BYTES - 1));
-    const length = load<u32>(entry, POSTED.LENGTH);
+    const entry = entryFrom(tail);
     const owner: usize = load<u32>(entry, POSTED.FN);
-    if (owner == 0) {
-      tail += length;
-      continue;
-    }
     if (f != 0 ? owner == f : load<u32>(owner, FN.IOAS) == ioas) last = load<u64>(entry, POSTED.EFFECT);
-    tail += POSTED.ENTRY_BYTES + ((length + 7) & ~7);
+    tail = behind(tail, entry);
   }
   return last;
 }
@@ -134,22 +122,12 @@ export function deliverWrites(): void {
   const head = load<u32>(CTL.POSTED_HEAD);
   let tail = load<u32>(CTL.POSTED_TAIL);
   while (tail != head) {
-    const room = POSTED_BYTES - (tail & (POSTED_BYTES - 1));
-    if (room < POSTED.ENTRY_BYTES) {
-      tail += room;
-      continue;
-    }
-    const entry: usize = POSTED_RING + (tail & (POSTED_BYTES - 1));
+    const entry = entryFrom(tail);
     const effect = load<u64>(entry, POSTED.EFFECT);
     if (effect > time) break;
-    const f: usize = load<u32>(entry, POSTED.FN);
     const length = load<u32>(entry, POSTED.LENGTH);
-    if (f == 0) {
-      tail += length;
-      continue;
-    }
-    writeMemory(f, load<u64>(entry, POSTED.IOVA), length, entry + POSTED.ENTRY_BYTES, effect);
-    tail += POSTED.ENTRY_BYTES + ((length + 7) & ~7);
+    writeMemory(load<u32>(entry, POSTED.FN), load<u64>(entry, POSTED.IOVA), length, entry + POSTED.ENTRY_BYTES, effect);
+    tail = behind(tail, entry);
   }
   store<u32>(CTL.POSTED_TAIL, tail);
 }
