@@ -14,6 +14,7 @@ import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   copyFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -92,6 +93,7 @@ const STEPS = {
       runTool('typescript/bin/tsc', '-p', 'tsconfig.build.json');
       plainTypes('dist/assembly/abi');
       shipCore();
+      shipLinux();
     },
   },
   cli: {
@@ -118,6 +120,7 @@ const STEPS = {
       chmodSync('dist/src/cli/virtfn.mjs', 0o755);
       writeFileSync('dist/third_party_licenses.txt', licencesOf(Object.keys(metafile.inputs)));
       shipCore();
+      shipLinux();
       mkdirSync(join('dist', dirname(SAMPLE_CAPTURE)), { recursive: true });
       copyFileSync(SAMPLE_CAPTURE, join('dist', SAMPLE_CAPTURE));
     },
@@ -257,6 +260,11 @@ function shipCore() {
   const declarations = readFileSync('build/nic.d.ts', 'utf8');
   const ofExports = declarations.slice(0, declarations.indexOf('/** Instantiates the compiled'));
   writeFileSync('dist/build/nic.d.ts', ofExports.replace(/^declare/, 'export declare'));
+}
+
+/** Fragments, the guest's programs: what `virtfn uml` hands on as it is. The program and the library look in the same place. */
+function shipLinux() {
+  cpSync('src/linux/shipped', 'dist/src/linux/shipped', { recursive: true });
 }
 
 /** Licence texts of the packages that a bundle contains, which their licences ask to go along. */

@@ -19,6 +19,7 @@ import { replayCommand } from './traffic/replay.ts';
 import { serveCommand } from './serve/serve.ts';
 import { startCommand } from './traffic/start.ts';
 import { traceCommand } from './traffic/trace.ts';
+import { umlCommand } from './uml/uml.ts';
 import { villainCommand } from './fuzz/villain.ts';
 
 /** The verbs with their options, not run yet. */
@@ -33,6 +34,7 @@ export function makeProgram(): Command {
     .addCommand(provisionCommand())
     .addCommand(traceCommand())
     .addCommand(serveCommand())
+    .addCommand(umlCommand())
     .addCommand(fuzzCommand())
     .addCommand(lifecycleCommand())
     .addCommand(lspciCommand())

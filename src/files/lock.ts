@@ -6,6 +6,7 @@
 import { existsSync, linkSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout as later } from 'node:timers/promises';
 
 import { NicError } from '../util/errors.ts';
 import { pause } from '../util/pause.ts';
@@ -18,8 +19,11 @@ const RETRY_MS = 20;
 const PATIENCE_MS = 30_000;
 /** What is shorter is not worth a word. */
 const SILENCE_MS = 500;
+/** Between two attempts at a lock whose holder may take as long as it likes. */
+const LONG_RETRY_MS = 200;
 
-interface Holder {
+/** The process that has a lock. */
+export interface Holder {
   readonly pid: number;
   readonly host: string;
 }
@@ -29,18 +33,57 @@ interface Holder {
  * LOCKED where one holder does not let go.
  */
 export function withLock<T>(path: string, work: () => T, onWait: (text: string) => void = () => {}): T {
-  const base = withFile(path, () => {
-    const place = realPlace(path);
-    makeFolder(dirname(place));
-    return `${place}.lock`;
-  });
+  const base = baseOf(path);
   const number = withFile(path, () => acquire(path, base, onWait));
   try {
     return work();
   } finally {
-    for (let i = 0; i <= number; i++) rmSync(nameOf(base, i), { force: true });
-    clearAway(base);
+    release(base, number);
   }
+}
+
+/**
+ * The same for work that may take minutes: its turn is waited for until `signal` is aborted, and `onWait` is told once whom it
+ * waits for, null where that is not known.
+ */
+export async function withLongLock<T>(
+  path: string,
+  signal: AbortSignal,
+  onWait: (holder: Holder | null) => void,
+  work: () => Promise<T>,
+): Promise<T> {
+  const base = baseOf(path);
+  const own = ownName(base);
+  for (let isWaiting = false; ; isWaiting = true) {
+    signal.throwIfAborted();
+    const taken = withFile(path, () => attempt(base, own));
+    if (typeof taken === 'number') {
+      try {
+        return await work();
+      } finally {
+        release(base, taken);
+      }
+    }
+    if (!isWaiting) onWait(taken);
+    await later(LONG_RETRY_MS);
+  }
+}
+
+function baseOf(path: string): string {
+  return withFile(path, () => {
+    const place = realPlace(path);
+    makeFolder(dirname(place));
+    return `${place}.lock`;
+  });
+}
+
+function ownName(base: string): string {
+  return `${base}.of.${process.pid}`;
+}
+
+function release(base: string, number: number): void {
+  for (let i = 0; i <= number; i++) rmSync(nameOf(base, i), { force: true });
+  clearAway(base);
 }
 
 /** Is `path` a name that the lock of `locked` may take? Nothing else can be kept there. */
@@ -64,7 +107,7 @@ function nameOf(base: string, number: number): string {
 
 /** Waits for its turn; the number of the file that is ours now. */
 function acquire(path: string, base: string, onWait: (text: string) => void): number {
-  const own = `${base}.of.${process.pid}`;
+  const own = ownName(base);
   const start = Date.now();
   let isSilent = true;
   let waitingFor = '';

@@ -138,6 +138,7 @@ describe('src/', () => {
       'fuzz',
       'villain',
       'measure',
+      'linux',
       'cli',
     ]);
     const lines = hostImports.filter((line) => isNodeModule(line) && !nodeFolders.has(line.from.split('/')[1] ?? ''));

@@ -30,7 +30,7 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['iommufd', 'vfio', 'trace', 'peer'],
     ['variant', 'guest', 'vfio_user', 'uml', 'wire'],
     ['machine'],
-    ['provisioning', 'fuzz', 'villain', 'measure'],
+    ['provisioning', 'fuzz', 'villain', 'measure', 'linux'],
     ['cli'],
     ['index.ts'],
   ],

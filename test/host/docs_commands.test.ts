@@ -47,6 +47,12 @@ const SKIPPED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     "sed -e '/mr_addr64_rsvd/d' -e 's/buffer(14,8):uint()/buffer(14,8):uint64():tonumber()/' wireshark-nettlp/plugins/nettlp.lua > nettlp.lua":
       WIRESHARK,
   },
+  'docs/uml.md': {
+    'virtfn uml kernel': LONG,
+    'virtfn uml kernel --debug': LONG,
+    'virtfn uml kernel --suite trixie-backports': LONG,
+    'virtfn uml kernel --source ~/linux': OWN,
+  },
   'docs/vfio_user.md': {
     'sudo ip tuntap add dev tap0 mode tap user $USER': ROOT,
     'sudo ip addr add 10.0.77.1/24 dev tap0': ROOT,

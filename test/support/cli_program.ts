@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The program as it ships: bundled into a folder of the package's shape, and run as a process of its own.
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
@@ -12,7 +12,7 @@ import { repoPath } from './repo.ts';
 
 const MAKE_REQUIRE = `import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);`;
 /** What has to lie where the bundle looks for it, as dist/ has it. */
-const SHIPPED = ['build/nic.wasm', 'build/nic.fuzz.wasm', 'test/fixtures/ping_http.pcap'];
+const SHIPPED = ['build/nic.wasm', 'build/nic.fuzz.wasm', 'test/fixtures/ping_http.pcap', 'src/linux/shipped'];
 
 /** How a run of the program ended. */
 export interface ProgramRun {
@@ -48,7 +48,7 @@ export class CliProgram {
     for (const path of SHIPPED) {
       const copy = join(this.root, 'dist', path);
       mkdirSync(dirname(copy), { recursive: true });
-      copyFileSync(repoPath(path), copy);
+      cpSync(repoPath(path), copy, { recursive: true });
     }
     const modules = join(this.root, 'node_modules');
     mkdirSync(modules);
@@ -56,8 +56,14 @@ export class CliProgram {
   }
 
   run(...args: readonly string[]): ProgramRun {
+    return this.runWith({}, ...args);
+  }
+
+  /** Runs it with changes of the environment. */
+  runWith(env: NodeJS.ProcessEnv, ...args: readonly string[]): ProgramRun {
     const { status, stdout, stderr } = spawnSync(process.execPath, [this.file, ...args], {
       cwd: this.folder,
+      env: { ...process.env, ...env },
       encoding: 'utf8',
       maxBuffer: 1 << 28,
       timeout: PATIENCE_MS,

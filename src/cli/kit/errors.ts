@@ -17,12 +17,26 @@ export const EXIT = {
   internal: 70,
 } as const;
 
+/** What ends a command with an exit code of its own. Whatever is to be said about it has been said where it is empty. */
+export class EndWith extends Error {
+  readonly exitCode: number;
+  constructor(exitCode: number, message = '') {
+    super(message);
+    this.name = 'EndWith';
+    this.exitCode = exitCode;
+  }
+}
+
 /** Codes of errors that name values which a person gave as options. */
 const OPTION_CODES = new Set(['USAGE', 'CONFIG', 'PROFILE']);
 
 /** Prints an error that ended a command and returns the exit code. */
 export function reportError(error: unknown, print: (line: string) => void): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage; // its text is out already
+  if (error instanceof EndWith) {
+    if (error.message !== '') print(`virtfn: ${oneLine(error.message)}`);
+    return error.exitCode;
+  }
   if (error instanceof NicError && error.code === READER_GONE) return EXIT.ok;
   if (error instanceof NicError) {
     print(`virtfn: ${oneLine(error.message)}`);
