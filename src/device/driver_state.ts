@@ -6,7 +6,7 @@ import * as CTL from '../../assembly/abi/control.ts';
 import * as FN from '../../assembly/abi/function.ts';
 import * as Q from '../../assembly/abi/queue.ts';
 import { NONE } from '../../assembly/abi/state_value.ts';
-import { COMMON_DEVICE_STATUS } from '../../assembly/abi/virtio_pci_common.ts';
+import { COMMON_ADMIN_QUEUE_INDEX, COMMON_DEVICE_STATUS } from '../../assembly/abi/virtio_pci_common.ts';
 import type { CoreInstance } from '../core/instance.ts';
 
 export interface DriverState {
@@ -33,6 +33,12 @@ export function driverState(core: CoreInstance, fn: number): DriverState {
   let queues = 0;
   for (let q = 0; q < total; q++) queues += u8[f + FN.QUEUES + q * Q.STRIDE + Q.ENABLED] === 0 ? 0 : 1;
   return { status: u8[f + FN.COMMON + COMMON_DEVICE_STATUS]!, features, queues, isLegacy: u8[f + FN.LEGACY] !== 0 };
+}
+
+/** Index of the PF's administration queue, -1 where it has none. */
+export function adminQueueIndex(core: CoreInstance): number {
+  if (core.u32[(FUNCTIONS + FN.ADMIN_QUEUE) >> 2] === NONE) return -1;
+  return core.view.getUint16(FUNCTIONS + FN.COMMON + COMMON_ADMIN_QUEUE_INDEX, true);
 }
 
 /** Opcodes that the PF's driver put on the list of the SR-IOV group with its LIST_USE (virtio 1.4 §2.13.1.2). */

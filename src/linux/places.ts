@@ -22,7 +22,7 @@ export function shippedPath(name: string): string {
   const places = SHIPPED_PLACES.map((place) => fileURLToPath(new URL(`${place}${name}`, import.meta.url)));
   const found = places.find((place) => existsSync(place));
   if (found === undefined) {
-    throw new NicError('SHIPPED', `${places[0]} is not there; install virtfn anew, or build it with npm run build`);
+    throw new NicError('SHIPPED', `${places[0]} is not there; install virtfn anew`);
   }
   return found;
 }

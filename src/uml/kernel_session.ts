@@ -38,6 +38,8 @@ export interface KernelSessionOptions {
   readonly reset: () => void;
   /** Where the kernel's clock is the card's; without it the card's is its own. */
   readonly calendar?: Calendar | null;
+  /** Called behind each access, before its answer goes out. */
+  readonly onAccess?: (() => void) | undefined;
 }
 
 export class KernelSession {
@@ -241,8 +243,11 @@ export class KernelSession {
       const chain = commands.take();
       const access = decodeAccess(commands, chain);
       this.accesses++;
-      if (calendar === null) commands.put(chain, this.access.perform(access));
-      else calendar.access(fn, access, (read) => this.guard(() => this.putLater(chain, read)));
+      if (calendar === null) {
+        const answer = this.access.perform(access);
+        this.options.onAccess?.();
+        commands.put(chain, answer);
+      } else calendar.access(fn, access, (read) => this.guard(() => this.putLater(chain, read)));
     }
     if (count > 0) this.tellOfCommands();
   }

@@ -39,6 +39,8 @@ export interface UmlServerOptions {
   /** One clock for the kernel and the card, which has to be a timed one; `path` is where the kernel finds it. */
   readonly timeTravel?: TimeTravel;
   readonly onEvent?: (event: UmlEvent) => void;
+  /** Called behind each access of a kernel with a clock of its own, before the kernel goes on. */
+  readonly onAccess?: (() => void) | undefined;
   /** Told when a socket is taken away from its path, and when it is there again. */
   readonly say?: Say;
 }
@@ -63,12 +65,12 @@ export class UmlFunction {
     path: string,
     reset: () => void,
   ) {
-    const { libc, poller, nic, onEvent = () => {}, say = () => {} } = options;
+    const { libc, poller, nic, onEvent = () => {}, onAccess, say = () => {} } = options;
     this.name = name;
     this.fn = fn;
     this.path = path;
     const openSocket = (fd: number): UnixSocket => new UnixSocket(libc, fd);
-    this.slot = new FunctionSlot({ libc, poller, nic, fn, openSocket, reset, calendar }, (event) =>
+    this.slot = new FunctionSlot({ libc, poller, nic, fn, openSocket, reset, calendar, onAccess }, (event) =>
       onEvent({ ...event, name, fn }),
     );
     this.served = new ServedPath({ libc, poller, path, say }, (socket) => this.slot.take(socket));

@@ -19,6 +19,7 @@ const DOCUMENTS = ['README.md', ...repoFiles('docs', '.md')].filter((name) => na
 const BUILDS = 'installs or builds this checkout, or runs its tests';
 const ROOT = 'needs root, or an interface of this machine';
 const GUEST = 'starts a guest, or runs in one';
+const KERNEL = 'needs a kernel that was built before; test/uml has such runs';
 const WIRESHARK = 'needs Wireshark and what is fetched for it';
 const LONG = 'takes minutes';
 const OWN = 'stands for something of the reader';
@@ -49,9 +50,16 @@ const SKIPPED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   'docs/uml.md': {
     'virtfn uml kernel': LONG,
+    'virtfn uml run test.sh --vfs 2': KERNEL,
+    "virtfn uml run test.sh --vfs 2 --kernel LINUX --fail-on 'WARN|BUG|Call Trace' --output results": OWN,
+    'set -e': GUEST,
+    "virtfn uml run test.sh --debug --expect 'received 3' --fail-on 'WARN|BUG|Call Trace' --output results --json=results/run.json":
+      KERNEL,
+    "virtfn uml run test.sh --debug --vfs 2 --fail-on 'WARN|BUG|Call Trace' --without-feature 28": KERNEL,
     'virtfn uml kernel --debug': LONG,
     'virtfn uml kernel --suite trixie-backports': LONG,
     'virtfn uml kernel --source ~/linux': OWN,
+    'virtfn uml kernel --source linux-7.3.tar.xz': OWN,
   },
   'docs/vfio_user.md': {
     'sudo ip tuntap add dev tap0 mode tap user $USER': ROOT,

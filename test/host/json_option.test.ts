@@ -34,8 +34,8 @@ const RUNS: Readonly<Record<string, string>> = {
   regs: 'pf',
   villain: '--filter Q01 --path direct --mode functional',
 };
-/** What has no report of its own, and what prints records as long as it serves. */
-const OTHERS = ['start', 'serve'];
+/** What has no report of its own, what prints records as long as it serves, and what needs a kernel (test/uml). */
+const OTHERS = ['start', 'serve', 'uml kernel', 'uml run'];
 
 function verbsOf(command: Command, name = ''): string[] {
   return command.commands.flatMap((verb) => {

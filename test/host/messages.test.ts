@@ -12,8 +12,9 @@ import { importsBelow } from '../architecture/layers.ts';
 import { readRepoFile, repoFiles } from '../support/repo.ts';
 
 const OPTION = /(?<![\w-])--[a-z][a-z-]*/g;
-/** Options of npm, tcpdump and others that are named with their program, not with ours. */
-const OTHER_PROGRAMS = /\b(?:npm|tcpdump|ethtool|editcap|text2pcap|tshark|qemu-system-x86_64|lspci -F)\b/;
+/** Options of npm, tcpdump and others that are named with their program, not with ours, or handed to it alone. */
+const OTHER_PROGRAMS =
+  /\b(?:npm|tcpdump|ethtool|editcap|text2pcap|tshark|qemu-system-x86_64|lspci -F)\b|^--(?:names-only|pdeathsig|strip-components)\b/;
 
 const program = makeProgram();
 const imports = importsBelow('src');

@@ -78,7 +78,12 @@ export class CliProgram {
 
   /** Runs it beside the caller. */
   start(...args: readonly string[]): ChildProcess {
-    return spawn(process.execPath, [this.file, ...args], { cwd: this.folder, stdio: ['ignore', 'pipe', 'pipe'] });
+    return this.startWith({}, ...args);
+  }
+
+  startWith(env: NodeJS.ProcessEnv, ...args: readonly string[]): ChildProcess {
+    const options = { cwd: this.folder, env: { ...process.env, ...env } };
+    return spawn(process.execPath, [this.file, ...args], { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
   }
 
   remove(): void {

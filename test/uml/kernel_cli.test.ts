@@ -8,6 +8,8 @@ import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
 import { CliProgram } from '../support/cli_program.ts';
+import { PATIENCE_MS } from '../support/patience.ts';
+import { ServeProcess } from '../support/serve_process.ts';
 
 interface KernelReport {
   readonly schema: string;
@@ -28,6 +30,7 @@ case " $* " in
 *" x86_64_defconfig "*) echo CONFIG_64BIT=y >"$out/.config" ;;
 *" olddefconfig "*) [ -z "$FAKE_DROP" ] || sed -i "/$FAKE_DROP=/d" "$out/.config" ;;
 *" linux "*)
+  while [ -n "$FAKE_WAIT" ] && [ ! -e "$FAKE_WAIT" ]; do sleep 0.1; done
   if [ -n "$FAKE_ERROR" ]; then echo "a.c:1: error: $FAKE_ERROR"; echo '  CC b.o'; exit 2; fi
   echo '  LINK linux'
   echo "built by $KBUILD_BUILD_USER, ARCH=$ARCH" >"$out/linux" ;;
@@ -65,16 +68,17 @@ function write(name: string, text: string): void {
   if (name.startsWith('bin/')) chmodSync(path, 0o755);
 }
 
+function environment(): NodeJS.ProcessEnv {
+  return { PATH: `${join(program.folder, 'bin')}:${process.env['PATH']}`, CALLS: calls, ARCH: 'arm64' };
+}
+
+async function until(isSo: () => boolean): Promise<void> {
+  const late = Date.now() + PATIENCE_MS;
+  while (!isSo() && Date.now() < late) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
 function kernel(env: NodeJS.ProcessEnv, ...args: string[]): ReturnType<CliProgram['run']> {
-  const path = `${join(program.folder, 'bin')}:${process.env['PATH']}`;
-  return program.runWith(
-    { PATH: path, CALLS: calls, ARCH: 'arm64', ...env },
-    'uml',
-    'kernel',
-    '--cache',
-    cache,
-    ...args,
-  );
+  return program.runWith({ ...environment(), ...env }, 'uml', 'kernel', '--cache', cache, ...args);
 }
 
 function reportOf(...args: string[]): KernelReport {
@@ -137,6 +141,25 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('virtfn 
     expect(paths[0]![1]).toBe('built');
     expect(called()).toHaveLength(6);
     expect(readdirSync(join(program.folder, 'linux'))).toEqual(before);
+  });
+
+  it('waits for another that builds, and takes what that has built', async () => {
+    const go = join(program.folder, 'go');
+    const start = (): ServeProcess => {
+      const args = ['uml', 'kernel', '--cache', cache, '--source', 'linux-7.3.tar.gz', '--json'];
+      return new ServeProcess(program.startWith({ ...environment(), FAKE_WAIT: go }, ...args));
+    };
+    const two = [start(), start()];
+    const waiting = `waiting for process (?:${two.map(({ pid }) => pid).join('|')}), which builds a kernel`;
+    await until(() => two.some(({ stderr }) => new RegExp(waiting).test(stderr)));
+    writeFileSync(go, '');
+    const ends = await Promise.all(two.map(({ ended }) => ended));
+
+    expect(ends.map(({ code }) => code)).toEqual([0, 0]);
+    const results = two.map(({ stdout }) => (JSON.parse(stdout) as KernelReport).result);
+    expect(results.toSorted()).toEqual(['built', 'cached']);
+    expect(called()).toHaveLength(3);
+    expect(readdirSync(cache).toSorted()).toEqual(['build.log', 'kernels']);
   });
 
   it('names the options that the kernel refuses', () => {

@@ -166,9 +166,13 @@ export class AdminTally {
   private readonly nic: Nic;
   private readonly tallies = new Map<number, Tally>();
 
-  constructor(nic: Nic) {
+  /** `onRecord` takes each command with the name of its opcode, too. */
+  constructor(nic: Nic, onRecord: (record: AdminRecord, name: string) => void = () => {}) {
     this.nic = nic;
-    nic.onAdminCommand((record) => this.count(record));
+    nic.onAdminCommand((record) => {
+      this.count(record);
+      onRecord(record, opcodeName(record.opcode));
+    });
   }
 
   rows(): AdminRow[] {
@@ -177,7 +181,7 @@ export class AdminTally {
       .sort(([a], [b]) => a - b)
       .map(([opcode, { commands, errors, min, sum, max, first }]) => ({
         opcode,
-        name: OPCODES.get(opcode) ?? `opcode ${opcode}`,
+        name: opcodeName(opcode),
         commands,
         errors,
         minNs: ns(min),
@@ -207,8 +211,12 @@ export class AdminTally {
   }
 }
 
+function opcodeName(opcode: number): string {
+  return OPCODES.get(opcode) ?? `opcode ${opcode}`;
+}
+
 /** The rows as a table. */
-export function adminTable(rows: readonly AdminRow[]): string {
+export function adminTable(rows: readonly AdminRow[], width?: number): string {
   return tableText(
     rows.map((row) => ({
       'admin command': row.name,
@@ -218,5 +226,7 @@ export function adminTable(rows: readonly AdminRow[]): string {
       mean: duration(Math.round(row.meanNs)),
       most: duration(row.maxNs),
     })),
+    1,
+    width,
   );
 }

@@ -3,11 +3,13 @@
 import { Command } from 'commander';
 
 import { umlKernelCommand } from './kernel.ts';
+import { umlRunCommand } from './run.ts';
 
 /** The verb. */
 export function umlCommand(): Command {
   return new Command('uml')
-    .description("Linux's own drivers on the card, without root or KVM: uml kernel")
+    .description("Linux's own drivers on the card, without root or KVM: uml kernel, uml run")
     .addCommand(umlKernelCommand())
-    .addHelpText('after', '\nExample:\n  virtfn uml kernel');
+    .addCommand(umlRunCommand())
+    .addHelpText('after', '\nExamples:\n  virtfn uml kernel\n  virtfn uml run test.sh --vfs 2');
 }
