@@ -38,11 +38,10 @@ import {
 import * as P from '../abi/timing_param.ts';
 import { bytesInPlace } from '../host/root_complex.ts';
 import { count, countFn, param } from '../mem/arena.ts';
-import { VIRTQ_DESC_SIZE } from '../abi/virtio_ring.ts';
 import { postedWait } from '../pcie/posted.ts';
 import { isFunctional } from '../sim/time.ts';
 import { delayJob, occupyJob, retryJob } from '../virtio/job_delay.ts';
-import { complete, onlySegment } from '../virtio/ring/ring.ts';
+import { complete, countOnlySegment, onlySegment } from '../virtio/ring/ring.ts';
 import { charge } from './rate.ts';
 import { ADDRESS_BYTES, ETHERNET_HEADER, isOversize, macOf, parse } from './packet.ts';
 import { forward } from './switch.ts';
@@ -114,8 +113,9 @@ export function transmitDirect(q: usize, f: usize, id: u32): bool {
   if (isForMany || refusal(f, buffer, length) >= 0) return false;
   const progress = forward(PACKET, FORWARD_BEGIN); // refusal() has read it
   if (progress == <u32>FORWARD_BEGIN) return false;
-  count(C_DMA_READS, 2);
-  count(C_DMA_READ_BYTES, VIRTQ_DESC_SIZE + length);
+  countOnlySegment(q);
+  count(C_DMA_READS);
+  count(C_DMA_READ_BYTES, length);
   countFn(f, FC_CHAINS);
   if (progress == <u32>FORWARD_DONE) {
     countFn(f, FC_TX_FRAMES);

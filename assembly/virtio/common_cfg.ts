@@ -25,11 +25,11 @@ import {
   COMMON_SIZE,
   VIRTIO_MSI_NO_VECTOR,
 } from '../abi/virtio_pci_common.ts';
-import { VIRTQ_AVAIL_ALIGN, VIRTQ_DESC_ALIGN, VIRTQ_USED_ALIGN } from '../abi/virtio_ring.ts';
 import { countFn, loadSized } from '../mem/arena.ts';
 import { resetQueue, writeDeviceStatus } from './device_status.ts';
 import { hasFeature } from './features.ts';
 import { refreshQueueWindow, selectedQueue } from './queue_window.ts';
+import { isAligned, isRingSize } from './ring/ring.ts';
 
 // for each byte of the structure: where its field begins, and how wide that is (64-bit fields are two halves)
 const FIELD_START: StaticArray<u8> = [
@@ -134,15 +134,10 @@ function writeQueueField(f: usize, field: u32, value: u32): u32 {
   } else if (isEnabled) {
     return ignore(f);
   } else if (field == COMMON_QUEUE_SIZE) {
-    const isValid = value >= 1 && value <= load<u16>(q, Q.MAX_SIZE) && popcnt(value) == 1;
-    if (!isValid) return ignore(f);
+    if (value > load<u16>(q, Q.MAX_SIZE) || !isRingSize(f, value)) return ignore(f);
     store<u16>(q, <u16>value, Q.SIZE);
   } else if (field == COMMON_QUEUE_ENABLE) {
-    const isAligned =
-      (load<u32>(q, Q.DESC) & (VIRTQ_DESC_ALIGN - 1)) == 0 &&
-      (load<u32>(q, Q.DRIVER) & (VIRTQ_AVAIL_ALIGN - 1)) == 0 &&
-      (load<u32>(q, Q.DEVICE) & (VIRTQ_USED_ALIGN - 1)) == 0;
-    if (value != 1 || !isAligned) return ignore(f);
+    if (value != 1 || !isAligned(q)) return ignore(f);
     store<u8>(q, 1, Q.ENABLED);
   } else if (field >= <u32>COMMON_QUEUE_DESC && field <= <u32>COMMON_QUEUE_DEVICE_HI) {
     store<u32>(q + Q.DESC + (field - COMMON_QUEUE_DESC), value);

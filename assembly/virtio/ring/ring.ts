@@ -10,6 +10,16 @@ export function resetRing(q: usize): void {
   format.reset(q);
 }
 
+/** May a queue of function `f` have `size` entries, which is no more than it has at most? */
+export function isRingSize(f: usize, size: u32): bool {
+  return format.isRingSize(f, size);
+}
+
+/** Do the areas of the queue lie where a ring can be? */
+export function isAligned(q: usize): bool {
+  return format.isAligned(q);
+}
+
 /** Where the buffer stands that take() gives next. */
 export function nextPosition(q: usize): u16 {
   return format.nextPosition(q);
@@ -54,6 +64,11 @@ export function walk(job: usize): i32 {
  */
 export function onlySegment(q: usize, f: usize, id: u32): usize {
   return format.onlySegment(q, f, id);
+}
+
+/** The buffer of onlySegment() goes on from there: what it cost to read its descriptor is counted. */
+export function countOnlySegment(q: usize): void {
+  format.countOnlySegment(q);
 }
 
 /** Buffer `id`, which took `descriptors` of the ring, is used, with `length` bytes written; publish() shows it. */

@@ -4,7 +4,7 @@
 // one index for all of them; the driver's suppression words (§2.7.7, §2.7.10) are read together with the available index.
 // Walks of its descriptor table are in split_table.ts.
 import * as CTL from '../../abi/control.ts';
-import { FC_BAD_AVAIL_IDX, FC_BAD_DMA } from '../../abi/counter.ts';
+import { C_DMA_READ_BYTES, C_DMA_READS, FC_BAD_AVAIL_IDX, FC_BAD_DMA } from '../../abi/counter.ts';
 import * as DMA from '../../abi/dma_context.ts';
 import * as FN from '../../abi/function.ts';
 import * as CFG from '../../abi/nic_config.ts';
@@ -14,18 +14,21 @@ import { FETCH_IDLE, FETCH_IDX, FETCH_RING } from '../../abi/state_value.ts';
 import * as P from '../../abi/timing_param.ts';
 import * as TRACE from '../../abi/trace_kind.ts';
 import {
+  VIRTQ_AVAIL_ALIGN,
   VIRTQ_AVAIL_F_NO_INTERRUPT,
   VIRTQ_AVAIL_FLAGS,
   VIRTQ_AVAIL_IDX,
   VIRTQ_AVAIL_RING,
+  VIRTQ_DESC_ALIGN,
   VIRTQ_DESC_FLAGS,
   VIRTQ_DESC_SIZE,
+  VIRTQ_USED_ALIGN,
   VIRTQ_USED_ELEM_SIZE,
   VIRTQ_USED_IDX,
   VIRTQ_USED_RING,
 } from '../../abi/virtio_ring.ts';
 import { bytesInPlace } from '../../host/root_complex.ts';
-import { DEBUG, config, param } from '../../mem/arena.ts';
+import { DEBUG, config, count, param } from '../../mem/arena.ts';
 import { postWrite } from '../../pcie/posted.ts';
 import { appendRead, prepareRead, readInto, startRead } from '../../pcie/requester.ts';
 import { isTracing } from '../../sim/trace.ts';
@@ -45,6 +48,18 @@ export function reset(q: usize): void {
   store<u16>(q, 0, Q.HEADS);
   store<u16>(q, 0, Q.AVAIL_FLAGS);
   store<u16>(q, 0, Q.USED_EVENT);
+}
+
+export function isRingSize(_f: usize, size: u32): bool {
+  return size != 0 && popcnt(size) == 1;
+}
+
+export function isAligned(q: usize): bool {
+  return (
+    (load<u32>(q, Q.DESC) & (VIRTQ_DESC_ALIGN - 1)) == 0 &&
+    (load<u32>(q, Q.DRIVER) & (VIRTQ_AVAIL_ALIGN - 1)) == 0 &&
+    (load<u32>(q, Q.DEVICE) & (VIRTQ_USED_ALIGN - 1)) == 0
+  );
 }
 
 export function nextPosition(q: usize): u16 {
@@ -204,6 +219,11 @@ export function onlySegment(q: usize, f: usize, id: u32): usize {
   if (id >= <u32>load<u16>(q, Q.SIZE) || load<u32>(CTL.READ_FAULTS) != 0) return 0;
   const desc = bytesInPlace(f, load<u64>(q, Q.DESC) + <u64>(id * VIRTQ_DESC_SIZE), VIRTQ_DESC_SIZE);
   return desc != 0 && load<u16>(desc, VIRTQ_DESC_FLAGS) == 0 ? desc : 0;
+}
+
+export function countOnlySegment(_q: usize): void {
+  count(C_DMA_READS);
+  count(C_DMA_READ_BYTES, VIRTQ_DESC_SIZE);
 }
 
 export function complete(q: usize, context: usize, id: u32, _descriptors: u32, length: u32): void {
