@@ -233,7 +233,7 @@ function inlineCalls(folder, name) {
   const limits = [
     '--always-inline-max-function-size=80',
     '--flexible-inline-max-function-size=500',
-    '--one-caller-inline-max-function-size=1000',
+    '--one-caller-inline-max-function-size=2000',
     '--inline-functions-with-loops',
   ];
   runTool('binaryen/bin/wasm-opt', ...FEATURES, '-O4', ...limits, file, '-o', file);

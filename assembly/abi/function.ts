@@ -5,7 +5,7 @@
 export const QUEUES_MAX = 18; // 8 pairs, control, admin
 export const MSIX_VECTORS_MAX = 32;
 export const FAULTS_MAX = 8;
-export const STRIDE = 0x3bc0;
+export const STRIDE = 0x4a40;
 export const CONFIG = 0x0; // u8[CONFIG_SPACE_BYTES]: configuration space image
 export const STATE = 0x1000; // function_state: hot scalars
 export const COMMON = 0x1100; // u8[64]: image of virtio_pci_common_cfg, kept up to date by writes
@@ -14,11 +14,11 @@ export const DEVICE_CFG = 0x1160; // u8[28]: image of virtio_net_config
 export const COUNTER = 0x1200; // u64[32]: indices in counter.ts
 export const FILTER = 0x1300; // u64[32]: MAC filter: unicast, then multicast
 export const QUEUES = 0x1400; // queue[QUEUES_MAX]
-export const MSIX_TABLE = 0x3770; // u32[4 * MSIX_VECTORS_MAX]: MSI-X table
-export const MSIX_PBA = 0x3970; // u64[2]: pending bits, the rest zero
-export const MSIX_SENT = 0x3980; // u64[MSIX_VECTORS_MAX]: address of the message that was sent last
-export const PROFILE = 0x3a80; // profile: what the function is provisioned as
-export const FAULTS = 0x3ac0; // dma_fault[FAULTS_MAX]: DMA faults that the host has not taken, oldest first
+export const MSIX_TABLE = 0x4610; // u32[4 * MSIX_VECTORS_MAX]: MSI-X table
+export const MSIX_PBA = 0x4810; // u64[2]: pending bits, the rest zero
+export const MSIX_SENT = 0x4820; // u64[MSIX_VECTORS_MAX]: address of the message that was sent last
+export const PROFILE = 0x4920; // profile: what the function is provisioned as
+export const FAULTS = 0x4960; // dma_fault[FAULTS_MAX]: DMA faults that the host has not taken, oldest first
 
 // Hot scalars of a function
 export const INDEX = 0x1000; // u32: 0 = PF, then VFs, then functions on demand

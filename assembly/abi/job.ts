@@ -50,6 +50,7 @@ export const QUEUE_TIMES = 1544; // u64[5]: the queue's five times, from Q_KICK_
 export const LIVES = 1584; // life[4]: admin: index, ring, descriptors, data; see DMA_LIFE
 export const QUALIFIER = 1792; // u32: status | qualifier << 16
 export const ENGINE_WAIT = 1796; // u32: admin: cycles until an engine took it
+export const PLACE = 1800; // u16: packed: of its first descriptor, where these are read once more
 
 // A buffer of a mergeable receive
 export const MERGED_BYTES = 8;

@@ -25,4 +25,5 @@ export const IDENTITY_DMA = 20; // 1: new address spaces map the whole window at
 export const VF_VECTOR_POOL = 22; // MSI-X vectors that all VFs have together
 export const ON_DEMAND_FUNCTIONS = 21; // functions behind the VFs that the host brings into being one by one
 export const RECEIVE_HOLD_BYTES = 23; // of each function, for frames that find no buffer; 0: they are dropped
+export const PACKED = 25; // 1: VIRTIO_F_RING_PACKED is offered
 export const MEMORY_OUTSIDE = 24; // 1: requests of the card are outputs, and whoever takes them answers

@@ -38,6 +38,10 @@ export const QUEUE_CTRL = 2;
 export const QUEUE_ADMIN = 3;
 export const QUEUE_UNUSED = 4; // beyond what was negotiated
 
+// ---- Q_FORMAT -------------------------------------------------------------------------------------------------------
+export const RING_SPLIT = 0;
+export const RING_PACKED = 1;
+
 // ---- Q_FETCH --------------------------------------------------------------------------------------------------------
 export const FETCH_IDLE = 0;
 export const FETCH_IDX = 1;

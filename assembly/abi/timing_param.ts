@@ -88,6 +88,7 @@ export const WIRE_LATENCY = 69; // wire port: last bit out to frame seen
 export const QUEUE_JOBS = 70; // chains of one queue in work at a time
 export const DESCRIPTOR_BLOCK = 71; // descriptors fetched at a time: 1, 2, 4, 8 or 16
 export const FETCH_LINE = 72; // 1: the read of the available index takes the rest of its 64-byte line along
+export const FETCH_PACKED_LINES = 80; // 64-byte lines of a packed ring read at a time: 1 to 4
 export const ADMIN_ENGINES = 73;
 export const TX_ENGINES = 74;
 export const RX_ENGINES = 75;

@@ -29,7 +29,7 @@ import { countFn, loadSized } from '../mem/arena.ts';
 import { resetQueue, writeDeviceStatus } from './device_status.ts';
 import { hasFeature } from './features.ts';
 import { refreshQueueWindow, selectedQueue } from './queue_window.ts';
-import { isAligned, isRingSize } from './ring/ring.ts';
+import { beginRing, isAligned, isRingSize } from './ring/ring.ts';
 
 // for each byte of the structure: where its field begins, and how wide that is (64-bit fields are two halves)
 const FIELD_START: StaticArray<u8> = [
@@ -137,7 +137,8 @@ function writeQueueField(f: usize, field: u32, value: u32): u32 {
     if (value > load<u16>(q, Q.MAX_SIZE) || !isRingSize(f, value)) return ignore(f);
     store<u16>(q, <u16>value, Q.SIZE);
   } else if (field == COMMON_QUEUE_ENABLE) {
-    if (value != 1 || !isAligned(q)) return ignore(f);
+    if (value != 1 || !isAligned(q, f)) return ignore(f);
+    beginRing(q, f);
     store<u8>(q, 1, Q.ENABLED);
   } else if (field >= <u32>COMMON_QUEUE_DESC && field <= <u32>COMMON_QUEUE_DEVICE_HI) {
     store<u32>(q + Q.DESC + (field - COMMON_QUEUE_DESC), value);

@@ -14,6 +14,7 @@ import {
   VIRTIO_F_EVENT_IDX,
   VIRTIO_F_INDIRECT_DESC,
   VIRTIO_F_ORDER_PLATFORM,
+  VIRTIO_F_RING_PACKED,
   VIRTIO_F_RING_RESET,
   VIRTIO_F_SR_IOV,
   VIRTIO_F_VERSION_1,
@@ -31,6 +32,7 @@ export function initOfferedFeatures(f: usize, ofDevice: u32): void {
     (1 << (VIRTIO_F_ACCESS_PLATFORM - WORD_1)) |
     (1 << (VIRTIO_F_ORDER_PLATFORM - WORD_1)) |
     (1 << (VIRTIO_F_RING_RESET - WORD_1));
+  if (config(CFG.PACKED) != 0) word1 |= 1 << (VIRTIO_F_RING_PACKED - WORD_1);
   if (load<u32>(f, FN.INDEX) == 0) {
     word1 |= (1 << (VIRTIO_F_SR_IOV - WORD_1)) | (1 << (VIRTIO_F_ADMIN_VQ - WORD_1));
   }

@@ -59,6 +59,8 @@ export interface NicConfig {
   readonly mac?: string;
   /** Feature bits that are not offered, by number. */
   readonly withoutFeatures?: readonly number[];
+  /** Offer VIRTIO_F_RING_PACKED, so that drivers may choose packed rings. Default false. */
+  readonly packed?: boolean;
   /** Offer the legacy access commands. Default true. */
   readonly legacy?: boolean;
   /** `host`: frames that leave on the wire come to onFrame. `discard`: they are counted. Default host. */
@@ -165,6 +167,7 @@ export const CARD_OPTIONS: OptionRows<CardOptions> = {
     byDefault: 'host',
     wordsOf: (wire) => [[CFG.WIRE_MODE, wire === 'host' ? 1 : 0]],
   }),
+  packed: flag({ what: 'Offer VIRTIO_F_RING_PACKED', byDefault: false, word: CFG.PACKED }),
   legacy: flag({ what: 'Offer the legacy access commands', byDefault: true, word: CFG.LEGACY }),
   identityDma: flag({
     what: 'Whole window at iova 0 for every function, without any mapping by the caller',

@@ -161,6 +161,7 @@ export const PROFILE_ROWS: readonly ProfileRow[] = [
   row(P.SCHEDULER, 'scheduler.pick_ns', 'ns', 8, CYCLES(2)),
   row(P.QUEUE_JOBS, 'queue.jobs', 'count', 4, 'ASSUMPTION: chains of one queue in work', { min: 1, max: 32 }),
   row(P.FETCH_LINE, 'fetch.line', 'switch', 0, 'the index is read alone'),
+  row(P.FETCH_PACKED_LINES, 'fetch.packed_lines', 'count', 1, 'ASSUMPTION: a line at a time', { min: 1, max: 4 }),
   row(P.DESCRIPTOR_BLOCK, 'descriptor.block', 'count', 4, 'four descriptors fill 64 bytes', {
     ...TABLE_SIZE,
     min: 1,

@@ -22,6 +22,8 @@ export type { PfDriverOptions } from './pf_driver.ts';
 export type { Clock, DmaMemory } from './platform.ts';
 export { makeRing } from './ring_formats.ts';
 export type { RingFactory, RingRequest } from './ring_formats.ts';
+export { PackedRing } from './packed_ring.ts';
+export type { PackedRingOptions } from './packed_ring.ts';
 export { SplitRing } from './split_ring.ts';
 export type { SplitRingOptions } from './split_ring.ts';
 export { Sriov } from './sriov.ts';

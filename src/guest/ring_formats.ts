@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which ring a queue gets: the one place that knows the formats there are. A transport says what it negotiated and what its
 // queue needs; a program may bring a factory of its own, and its rings then carry the same drivers.
-import { VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC } from '../../assembly/abi/virtio_features.ts';
+import {
+  VIRTIO_F_EVENT_IDX,
+  VIRTIO_F_INDIRECT_DESC,
+  VIRTIO_F_RING_PACKED,
+} from '../../assembly/abi/virtio_features.ts';
 import type { DriverRing } from './driver_ring.ts';
+import { PackedRing } from './packed_ring.ts';
 import type { DmaMemory } from './platform.ts';
 import { SplitRing } from './split_ring.ts';
 
 /** Feature bits that say what a ring looks like: taken whenever they are offered. */
-export const RING_FEATURES: readonly number[] = [VIRTIO_F_INDIRECT_DESC, VIRTIO_F_EVENT_IDX];
+export const RING_FEATURES: readonly number[] = [VIRTIO_F_INDIRECT_DESC, VIRTIO_F_EVENT_IDX, VIRTIO_F_RING_PACKED];
 
 /** What a transport wants of a ring. */
 export interface RingRequest {
@@ -30,16 +35,18 @@ export type RingFactory = (memory: DmaMemory, request: RingRequest) => DriverRin
 
 /** The ring that the negotiated features ask for. */
 export function makeRing(memory: DmaMemory, request: RingRequest): DriverRing {
-  const { features, ...rest } = request;
-  return new SplitRing(memory, {
+  const { features, layout, ...rest } = request;
+  const options = {
     ...rest,
     hasEventIdx: features.includes(VIRTIO_F_EVENT_IDX),
     hasIndirect: features.includes(VIRTIO_F_INDIRECT_DESC),
-  });
+  };
+  if (features.includes(VIRTIO_F_RING_PACKED)) return new PackedRing(memory, options);
+  return new SplitRing(memory, { ...options, layout });
 }
 
 const PAGE = 4096;
-/** Descriptors, available and used ring of a split ring: 16 + 2 + 8 bytes an entry. */
+/** Descriptors, available and used ring of a split ring: 16 + 2 + 8 bytes an entry; a packed ring takes less. */
 const ENTRY_BYTES = 26;
 /** The first part lies on a page of its own; the heads of the others, and their alignment. */
 const FIXED_BYTES = PAGE + 192;

@@ -308,7 +308,11 @@ export class CommonModel {
 
   private putQueueSize(bank: Bits, value: number): void {
     const most = this.about.maxQueueSize(this.one.value[COMMON.queueSelect]!);
-    const isGood = value > 0 && value <= most && (value & (value - 1)) === 0;
+    // Any size with packed rings (§2.8.10.1), a power of two without (§2.7).
+    const isPacked = this.isPacked();
+    const isSize = value > 0 && value <= most;
+    if (isSize && (value & (value - 1)) !== 0 && isPacked === undefined) return bank.maybe(COMMON.queueSize, value);
+    const isGood = isSize && (isPacked === true || (value & (value - 1)) === 0);
     if (isGood || !bank.isKnown(COMMON.queueSize, 0xffff)) {
       this.putWhileDisabled(bank, COMMON.queueSize, value, bank.isKnown(COMMON.queueSize, 0xffff));
     }
@@ -316,18 +320,32 @@ export class CommonModel {
 
   private putQueueEnable(bank: Bits, value: number, isWhole: boolean): void {
     if (value === 0 && isWhole) return; // AMB-39
-    // §4.1.4.3: descriptor table on 16 bytes, available ring on 2, used ring on 4; else ignored, AMB-39.
+    // §4.1.4.3: descriptor table on 16 bytes, available ring on 2, used ring on 4; of a packed ring the driver area on 4
+    // (§2.8.10.1); else ignored, AMB-39.
+    const isPacked = this.isPacked();
+    const surely = isPacked === true ? 3 : 1;
+    const perhaps = isPacked === false ? 1 : 3;
     if (bank.isSet(COMMON.queueEnable, 1)) return;
     const isMisaligned =
       (bank.value[COMMON.queueDesc]! & bank.known[COMMON.queueDesc]! & 15) !== 0 ||
-      (bank.value[COMMON.queueDriver]! & bank.known[COMMON.queueDriver]! & 1) !== 0 ||
+      (bank.value[COMMON.queueDriver]! & bank.known[COMMON.queueDriver]! & surely) !== 0 ||
       (bank.value[COMMON.queueDevice]! & bank.known[COMMON.queueDevice]! & 3) !== 0;
     if (isMisaligned) return;
     const isAligned =
-      bank.isKnown(COMMON.queueDesc, 15) && bank.isKnown(COMMON.queueDriver, 1) && bank.isKnown(COMMON.queueDevice, 3);
+      bank.isKnown(COMMON.queueDesc, 15) &&
+      bank.isKnown(COMMON.queueDriver, perhaps) &&
+      (bank.value[COMMON.queueDriver]! & perhaps) === 0 &&
+      bank.isKnown(COMMON.queueDevice, 3);
     // Nothing is said about values above 1, and about queues that are enabled before FEATURES_OK.
     if (value === 1 && isWhole && isAligned && this.featuresOk() === true) bank.set(COMMON.queueEnable, 1);
     else bank.maybe(COMMON.queueEnable, 1);
+  }
+
+  /** What a queue that is set up now looks like; undefined where that is open. */
+  private isPacked(): boolean | undefined {
+    if (((this.about.offeredFeatures >> BigInt(FEATURE.ringPacked)) & 1n) === 0n) return false;
+    const isSettled = this.featuresOk();
+    return isSettled === true ? this.negotiated(FEATURE.ringPacked) : undefined;
   }
 
   private putQueueReset(value: number): void {

@@ -54,6 +54,7 @@ export const FEATURE = {
   version1: 32,
   accessPlatform: 33,
   orderPlatform: 36,
+  ringPacked: 34,
   ringReset: 40,
   adminVq: 41,
   rss: 60,

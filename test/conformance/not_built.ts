@@ -63,7 +63,6 @@ export const NOT_BUILT: readonly NotBuilt[] = [
     reason: 'VIRTIO_NET_F_HASH_REPORT is not offered',
   },
   { ids: ['NET-TEXT-11'], reason: 'not followed: steering is a hash of the flow and learns nothing from transmission' },
-  { ids: ['PACKED-*'], reason: 'VIRTIO_F_RING_PACKED is not offered' },
   {
     ids: ['PCI-CAP-02', 'PCI-TEXT-02', 'PCI-TEXT-03', 'PCI-TEXT-04'],
     reason: 'option not taken: structures have their exact length and there is one of each type',

@@ -18,8 +18,12 @@ const SEVEN = 0x42;
 const RING: Growth = {
   files: { 'assembly/virtio/ring/plain.ts': 'test/growth/core/plain_ring.txt' },
   places: [
-    { file: 'assembly/virtio/ring/ring.ts', find: "format from './split.ts'", replace: "format from './plain.ts'" },
-    { file: 'assembly/virtio/ring/ring.ts', find: "table from './split_table.ts'", replace: "table from './plain.ts'" },
+    { file: 'assembly/virtio/ring/ring.ts', find: "split from './split.ts'", replace: "split from './plain.ts'" },
+    {
+      file: 'assembly/virtio/ring/ring.ts',
+      find: "splitTable from './split_table.ts'",
+      replace: "splitTable from './plain.ts'",
+    },
   ],
 };
 

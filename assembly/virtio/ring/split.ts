@@ -7,7 +7,6 @@ import * as CTL from '../../abi/control.ts';
 import { C_DMA_READ_BYTES, C_DMA_READS, FC_BAD_AVAIL_IDX, FC_BAD_DMA } from '../../abi/counter.ts';
 import * as DMA from '../../abi/dma_context.ts';
 import * as FN from '../../abi/function.ts';
-import * as CFG from '../../abi/nic_config.ts';
 import * as Q from '../../abi/queue.ts';
 import { ADMIN_INDEX_LIFE, ADMIN_RING_LIFE } from '../../abi/state_map.ts';
 import { FETCH_IDLE, FETCH_IDX, FETCH_RING } from '../../abi/state_value.ts';
@@ -28,14 +27,14 @@ import {
   VIRTQ_USED_RING,
 } from '../../abi/virtio_ring.ts';
 import { bytesInPlace } from '../../host/root_complex.ts';
-import { DEBUG, config, count, param } from '../../mem/arena.ts';
+import { DEBUG, count, param } from '../../mem/arena.ts';
 import { postWrite } from '../../pcie/posted.ts';
 import { appendRead, prepareRead, readInto, startRead } from '../../pcie/requester.ts';
 import { isTracing } from '../../sim/trace.ts';
-import { KIND_COMMANDS, kindOf } from '../queue_kind.ts';
 import { breakQueue } from '../needs_reset.ts';
 import { traceQueue } from '../state_trace.ts';
 import { TAKE_BROKEN, TAKE_NONE, TAKE_PENDING } from './contract.ts';
+import { keepLife } from './fetch_life.ts';
 
 const LINE = 64;
 
@@ -126,13 +125,6 @@ function fetchIdx(q: usize): bool {
   if (!startRead(q + Q.CONTEXT)) return false;
   finishTake(q);
   return true;
-}
-
-/** The life of the next fetch is kept for the commands that come with it, if it is the admin queue's. */
-function keepLife(q: usize, life: usize): void {
-  if (config(CFG.TRACE_ADMIN) == 0 || (kindOf(q) & KIND_COMMANDS) == 0) return;
-  memory.fill(life, 0, DMA.LIFE_BYTES);
-  store<u32>(q, <u32>life, Q.CONTEXT + DMA.LIFE);
 }
 
 /**
