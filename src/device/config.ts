@@ -88,11 +88,11 @@ export interface NicConfig {
   readonly traceBytes?: number;
 }
 
-/** The options that say how long things take. */
-export type TimingChoice = Pick<NicConfig, 'profileName' | 'profile'>;
+/** The options that say how long things take: the timing profile, and the format of the rings. */
+export type TimingChoice = Pick<NicConfig, 'profileName' | 'profile' | 'packed'>;
 
 /** The options of the card itself. */
-export type CardOptions = Omit<NicConfig, keyof TimingChoice>;
+export type CardOptions = Omit<NicConfig, 'profileName' | 'profile'>;
 
 /** A configuration with every value filled in. */
 export interface ResolvedConfig extends Required<CardOptions> {
@@ -280,7 +280,7 @@ const CARD_RULES: OptionRules<CardOptions> = {
 };
 
 /** Checked by resolveProfile(). */
-const TIMING_OPTIONS: OptionNames<TimingChoice> = { profileName: true, profile: true };
+const TIMING_OPTIONS: OptionNames<Pick<NicConfig, 'profileName' | 'profile'>> = { profileName: true, profile: true };
 
 /** A configuration that no card can have; `problems` has every bad option. */
 export class ConfigError extends NicError {

@@ -51,6 +51,7 @@ const OPTIONS: OptionChecks<ReplayOptions> = {
   onStart: HANDLER,
   profileName: ANYTHING,
   profile: ANYTHING,
+  packed: ANYTHING,
 };
 
 /** What came of a replay; times are simulated. */

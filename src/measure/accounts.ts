@@ -112,7 +112,7 @@ interface Ahead {
 
 const NOTHING_AHEAD: Ahead = { up: 0, down: 0 };
 const DWORD = 4;
-/** The available index with its flags, or with fetch.line up to a whole line. */
+/** The available index with its flags, or with fetch.line up to a whole line; descriptors of a packed ring up to some lines. */
 const INDEX_BYTES = 4;
 const LINE_BYTES = 64;
 interface CommandCost {
@@ -138,9 +138,12 @@ function costOf(opcode: number): CommandCost {
 /** Takes accesses of one card apart. Drivers and BARs of a machine lie above 4 GiB: requests to them have 4 DW headers. */
 export class Accountant {
   private readonly words: ResolvedProfile['words'];
+  private readonly isPacked: boolean;
 
-  constructor({ words }: ResolvedProfile) {
+  /** `isPacked`: the commands come over a packed ring. */
+  constructor({ words }: ResolvedProfile, isPacked: boolean) {
     this.words = words;
+    this.isPacked = isPacked;
   }
 
   /** Accounts of a command's phases. */
@@ -195,7 +198,12 @@ export class Accountant {
         this.bookRead(ledger, lives.index, lives.index.setup, this.ahead(this.indexBytes));
         break;
       case 'ring':
-        this.bookRead(ledger, lives.ring, lives.ring.setup);
+        this.bookRead(
+          ledger,
+          lives.ring,
+          lives.ring.setup,
+          this.isPacked ? this.ahead(this.indexBytes) : NOTHING_AHEAD,
+        );
         break;
       case 'descriptors':
         this.bookRead(ledger, lives.descriptors, lives.descriptors.setup);
@@ -264,7 +272,7 @@ export class Accountant {
 
   /** From the first write of an answer until the handler of its message runs. */
   private bookAnswer(ledger: Ledger, resultBytes: number): void {
-    const { delays, wire } = answerOnIdleWire(this.words, resultBytes);
+    const { delays, wire } = answerOnIdleWire(this.words, resultBytes, this.isPacked);
     for (const { parameter, cycles } of delays) ledger.book(parameter, cycles);
     ledger
       .book('link bytes up', wire)
@@ -274,7 +282,9 @@ export class Accountant {
       .book('iommu.walk_ns', this.walk(Infinity)); // the message, not translated itself, does not overtake the writes
   }
 
+  /** What is read before the words by which a driver asks for notifications, at most. */
   private get indexBytes(): number {
+    if (this.isPacked) return this.cycles(P.FETCH_PACKED_LINES) * LINE_BYTES;
     return this.cycles(P.FETCH_LINE) === 0 ? INDEX_BYTES : LINE_BYTES;
   }
 

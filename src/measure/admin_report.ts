@@ -38,6 +38,8 @@ export interface AdminBenchOptions {
   readonly profileName?: string;
   /** Changes of the timing profile. */
   readonly profile?: ProfileOverrides;
+  /** Packed rings, on every queue. Default false: split ones. */
+  readonly packed?: boolean;
   /** Fewer samples and points, for a quick look and for tests. */
   readonly quick?: boolean;
 }
@@ -89,6 +91,7 @@ export interface AdminBenchReport extends SingleResult {
   readonly schema: typeof ADMIN_SCHEMA;
   readonly seed: number;
   readonly isQuick: boolean;
+  readonly packed: boolean;
   readonly profile: { readonly name: string; readonly clockPs: number; readonly set: ProfileOverrides };
   readonly phases: readonly PhaseInfo[];
   readonly headline: Headline;
@@ -102,7 +105,7 @@ export interface AdminBenchReport extends SingleResult {
 
 /** Runs the benchmark. Throws UsageError for options and NicError PROFILE for a profile that cannot be. */
 export function runAdminBench(options: AdminBenchOptions = {}, onStep: StepHandler = () => {}): AdminBenchReport {
-  const { seed = 1, profile = {}, quick = false } = options;
+  const { seed = 1, profile = {}, packed = false, quick = false } = options;
   const effort = quick ? QUICK : FULL;
   const vfs = options.vfs ?? effort.vfs;
   const inFlight = options.inFlight ?? effort.inFlight;
@@ -112,7 +115,7 @@ export function runAdminBench(options: AdminBenchOptions = {}, onStep: StepHandl
     throw new UsageError(`seed ${seed}: give a whole number from 0 to ${0xffffffff}`);
   }
   const { name, clockPs } = resolveProfile('timed', profile, options.profileName);
-  const card = { profileName: name, profile };
+  const card = { profileName: name, profile, packed };
 
   const sizes = sizesOf(effort);
   const sum =
@@ -152,6 +155,7 @@ export function runAdminBench(options: AdminBenchOptions = {}, onStep: StepHandl
     schema: ADMIN_SCHEMA,
     seed,
     isQuick: quick,
+    packed,
     profile: { name, clockPs, set: profile },
     phases: PHASES,
     headline: headlineOf(single, notify, boots, clockPs),

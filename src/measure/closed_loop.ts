@@ -133,7 +133,7 @@ export function measureLoop(machine: Machine, plan: LoopPlan): LoopResult {
   const loop = new ClosedLoop(machine, plan.nextMember, plan.read);
   const latencies: number[] = [];
   const phaseTotals: Partial<Record<PhaseKey, number>> = {};
-  const accountant = new Accountant(nic.profile);
+  const accountant = new Accountant(nic.profile, nic.config.packed);
   const accountTotals = new AccountTotals();
   let warmUp = 4 * inFlight + 16;
   let start = { time: 0, link: nic.linkTraffic(), frames: 0 };

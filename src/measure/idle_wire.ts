@@ -19,10 +19,10 @@ const DWORD = 4;
 const USED_INDEX_BYTES = 2;
 
 /**
- * An answer with `resultBytes` of result: status, result, used element and used index, each a write that waits for its
- * engine and its copy, and the message behind them. Whatever is ready before the wire is free adds its bytes alone.
+ * An answer with `resultBytes` of result: status, result, used element and used index (of a packed ring a used descriptor in
+ * place of both), each a write that waits for its engine and its copy, and the message behind them. Whatever is ready before the wire is free adds its bytes alone.
  */
-export function answerOnIdleWire(words: Words, resultBytes: number): IdleAnswer {
+export function answerOnIdleWire(words: Words, resultBytes: number, isPacked: boolean): IdleAnswer {
   const word = (index: number): number => words.get(index)!;
   const bytePays = word(P.DLLP_BYTE) * DLLP_BYTES;
   let delays: IdleAnswer['delays'] = [];
@@ -43,7 +43,9 @@ export function answerOnIdleWire(words: Words, resultBytes: number): IdleAnswer 
     bytes += size + due * DLLP_BYTES;
   };
 
-  const writes = [ADMIN_RESULT_HEADER_SIZE, resultBytes, VIRTQ_USED_ELEM_SIZE, USED_INDEX_BYTES];
+  // length, id and flags of a used descriptor are as many bytes as a used element
+  const used = isPacked ? [VIRTQ_USED_ELEM_SIZE] : [VIRTQ_USED_ELEM_SIZE, USED_INDEX_BYTES];
+  const writes = [ADMIN_RESULT_HEADER_SIZE, resultBytes, ...used];
   const sent = writes.filter((length) => length > 0);
   for (const [turn, length] of sent.entries()) {
     const before = Math.floor(turn / word(P.DMA_WRITE_ENGINES));

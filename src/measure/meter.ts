@@ -28,7 +28,7 @@ export class Meter {
 
   constructor(machine: Machine, random: Random) {
     this.machine = machine;
-    this.accountant = new Accountant(machine.nic.profile);
+    this.accountant = new Accountant(machine.nic.profile, machine.nic.config.packed);
     this.random = random;
     machine.nic.onAdminCommand((record) => {
       this.record = record;

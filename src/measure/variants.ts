@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The same command in the ways in which a driver and a card may hand it over: descriptors in the ring or in an indirect
-// table, ring entries read by themselves or along with the available index. The admin queue has 16 entries, so that all of
+// table, ring entries read by themselves or along with the available index, or a packed ring. The admin queue has 16 entries, so that all of
 // its available ring lies in the index's line. Every variant is measured alone on an idle card, and with others in flight.
 import {
   VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ,
@@ -24,6 +24,7 @@ export interface VariantRow {
   readonly layout: ChainLayout;
   /** The read of the available index takes the rest of its line along (`fetch.line`). */
   readonly readsLine: boolean;
+  readonly packed: boolean;
   readonly alone: Summary;
   readonly together: LoopResult;
 }
@@ -38,11 +39,13 @@ const DATA = Uint8Array.of(LEGACY_DEVICE_STATUS);
 const RESULT_BYTES = 1;
 
 /** What the variants are. */
-export const VARIANTS: readonly Pick<VariantRow, 'name' | 'layout' | 'readsLine'>[] = [
-  { name: 'direct', layout: 'direct', readsLine: false },
-  { name: 'indirect', layout: 'indirect', readsLine: false },
-  { name: 'indirect, ring entries with the index', layout: 'indirect', readsLine: true },
-  { name: 'direct, ring entries with the index', layout: 'direct', readsLine: true },
+export const VARIANTS: readonly Pick<VariantRow, 'name' | 'layout' | 'readsLine' | 'packed'>[] = [
+  { name: 'direct', layout: 'direct', readsLine: false, packed: false },
+  { name: 'indirect', layout: 'indirect', readsLine: false, packed: false },
+  { name: 'indirect, ring entries with the index', layout: 'indirect', readsLine: true, packed: false },
+  { name: 'direct, ring entries with the index', layout: 'direct', readsLine: true, packed: false },
+  { name: 'packed, indirect', layout: 'indirect', readsLine: false, packed: true },
+  { name: 'packed, direct', layout: 'direct', readsLine: false, packed: true },
 ];
 
 /** Measures one variant: `samples` times alone, `commands` commands of a closed loop. */
@@ -59,6 +62,7 @@ export function measureVariant(
       totalVfs: VF,
       adminQueueSize: VARIANTS_QUEUE_SIZE,
       ...card,
+      packed: variant.packed,
       profile: { ...card.profile, 'fetch.line': variant.readsLine ? 1 : 0 },
       withoutFeatures: variant.layout === 'direct' ? [VIRTIO_F_INDIRECT_DESC] : [],
     });

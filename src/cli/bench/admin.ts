@@ -14,7 +14,7 @@ import type { ProfileOverrides } from '../../device/profile.ts';
 import { DEFAULT_PROFILE } from '../../device/profiles.ts';
 import { adminBenchText } from './admin_text.ts';
 import { jsonOption } from '../kit/json_option.ts';
-import { numberList, parameterList, setOption, wholeNumber } from '../kit/options.ts';
+import { numberList, packedOption, parameterList, setOption, wholeNumber } from '../kit/options.ts';
 import { CommandFiles } from '../kit/command_files.ts';
 import { withSteps } from '../kit/output.ts';
 import { changesOf, profileOption, type ProfileChoice } from '../kit/profile_file.ts';
@@ -28,6 +28,7 @@ interface BenchAdminArguments {
   readonly seed: number;
   readonly profile: ProfileChoice;
   readonly set: ProfileOverrides;
+  readonly packed: boolean;
   readonly quick?: boolean;
   readonly json?: string;
   readonly html?: string;
@@ -42,6 +43,7 @@ export function benchAdminCommand(): Command {
     .option('--seed <n>', 'order of accesses, gaps, bursts', wholeNumber(0, LARGEST_SEED), 1)
     .addOption(profileOption(DEFAULT_PROFILE))
     .addOption(setOption())
+    .addOption(packedOption())
     .option('--quick', 'fewer samples and points')
     .addOption(jsonOption(ADMIN_SCHEMA))
     .option('--html <file>', 'write the report as one page with charts')
@@ -50,7 +52,7 @@ export function benchAdminCommand(): Command {
       `
 Measures each administration command, each legacy register through the BAR0 that the variant driver invents, the same
 registers directly, and a notification by either path, with what each parameter of the profile accounts for; one register
-read with direct and indirect descriptors, without and with ring entries read along with the index; then latency over commands in flight, VFs and other load, and the
+read with direct and indirect descriptors, without and with ring entries read along with the index, and over packed rings; then latency over commands in flight, VFs and other load, and the
 bring-up of a legacy driver. Equal seeds and profiles give equal numbers on every machine.
 
 Lists are numbers with commas between: --vfs 1 to ${MOST_VFS}, --in-flight 1 to ${MOST_IN_FLIGHT}.
@@ -77,10 +79,11 @@ Examples:
 }
 
 /** What makes the same report again. The files are left out: the page does not depend on where it is written. */
-function commandLine({ vfs, inFlight, seed, profile, set, quick }: BenchAdminArguments): string {
+function commandLine({ vfs, inFlight, seed, profile, set, packed, quick }: BenchAdminArguments): string {
   return [
     `virtfn bench admin --profile ${shellWord(profile.file ?? profile.name)}`,
     ...Object.entries(set).map(([name, value]) => `--set ${name}=${value}`),
+    ...(packed ? ['--packed'] : []),
     ...(vfs === undefined ? [] : [`--vfs ${vfs.join(',')}`]),
     ...(inFlight === undefined ? [] : [`--in-flight ${inFlight.join(',')}`]),
     `--seed ${seed}`,
@@ -93,11 +96,12 @@ function shellWord(text: string): string {
 }
 
 /** Runs the benchmark; on a terminal a bar shows how far it is, once it takes long. */
-function measure({ vfs, inFlight, seed, profile, set, quick }: BenchAdminArguments): AdminBenchReport {
+function measure({ vfs, inFlight, seed, profile, set, packed, quick }: BenchAdminArguments): AdminBenchReport {
   const options: AdminBenchOptions = {
     seed,
     profileName: profile.name,
     profile: changesOf(profile, set),
+    packed,
     quick: quick ?? false,
     ...(vfs === undefined ? {} : { vfs }),
     ...(inFlight === undefined ? {} : { inFlight }),

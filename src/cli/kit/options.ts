@@ -48,6 +48,11 @@ export function modeOption(): Option {
     .default('timed');
 }
 
+/** --packed: drivers and card use packed rings. */
+export function packedOption(): Option {
+  return new Option('--packed', 'packed rings (VIRTIO_F_RING_PACKED) in place of split ones').default(false);
+}
+
 /** --set: a change to the timing profile. */
 export function setOption(): Option {
   return new Option('--set <name=value>', 'change a parameter of the timing profile; may come again')

@@ -87,6 +87,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   mac: text('an address is needed'),
   mtu: whole,
   receiveHoldBytes: whole,
+  packed: flag,
   withoutFeatures: {
     isGood: (value) => isArrayOf(value, Number.isInteger),
     needed: 'an array of whole numbers is needed',
@@ -283,6 +284,7 @@ function cardConfig(
     'mac',
     'mtu',
     'receiveHoldBytes',
+    'packed',
     'withoutFeatures',
     'firstVfOffset',
     'vfStride',

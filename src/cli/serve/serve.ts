@@ -49,6 +49,7 @@ export function serveCommand(): Command {
       'of each function, for frames that find no buffer (default: 0, dropped)',
       wholeNumber(0, 1 << 20),
     )
+    .option('--packed', 'offer VIRTIO_F_RING_PACKED')
     .option('--without-feature <bit>', 'a feature that is not offered; may come again', addNumber)
     .option('--set <name=value>', 'change a parameter of the timing profile; may come again', addOverride)
     .option('--config <file>', 'the same settings as JSON; options go first')

@@ -10,7 +10,7 @@ import { linkTypeName, linkTypeRemedy } from '../../wire/link_type.ts';
 import { pcapPieces } from '../../wire/pcap.ts';
 import { CommandFiles } from '../kit/command_files.ts';
 import { jsonOption } from '../kit/json_option.ts';
-import { modeOption, wholeNumber } from '../kit/options.ts';
+import { modeOption, packedOption, wholeNumber } from '../kit/options.ts';
 import { columns, counted, duration, grouped, withProgress } from '../kit/output.ts';
 
 const SCHEMA = 'virtfn.replay/1';
@@ -22,6 +22,7 @@ interface ReplayArguments {
   readonly to: ReplayTarget;
   readonly mode: NicMode;
   readonly mtu: number;
+  readonly packed: boolean;
   readonly json?: string;
 }
 
@@ -36,6 +37,7 @@ export function replayCommand(): Command {
     .requiredOption('--out <file>', 'pcap file to write: the frames as they were received; - is standard output')
     .addOption(new Option('--to <where>', "VF 2's driver, or the wire port").choices(['vf', 'wire']).default('vf'))
     .addOption(modeOption())
+    .addOption(packedOption())
     .option('--mtu <n>', 'MTU of the card, 68 to 9000 (legacy: to 1500)', wholeNumber(68, MAX_MTU), 1500)
     .addOption(jsonOption(SCHEMA))
     .addHelpText(

@@ -65,6 +65,7 @@ function replayBoth(capture: string, out: string): ReplayReport[] {
       via,
       to: 'vf',
       mode: 'timed',
+      packed: false,
       mtu: 1500,
     }),
   );

@@ -15,7 +15,7 @@ import { openCapture } from '../../wire/capture.ts';
 import { bundledCapture } from '../kit/capture.ts';
 import { CommandFiles } from '../kit/command_files.ts';
 import { jsonOption } from '../kit/json_option.ts';
-import { parameterList, setOption, wholeNumber } from '../kit/options.ts';
+import { packedOption, parameterList, setOption, wholeNumber } from '../kit/options.ts';
 import { changeTexts, columns, duration, grouped, withProgress } from '../kit/output.ts';
 import { changesOf, profileOption, type ProfileChoice } from '../kit/profile_file.ts';
 import { TRACE_FORMATS, writeTrace, type TraceFormat, type TraceFormatName } from '../kit/trace_files.ts';
@@ -32,6 +32,7 @@ type TraceArguments = { readonly [format in TraceFormatName]?: string } & {
   readonly vfs: number;
   readonly profile: ProfileChoice;
   readonly set: ProfileOverrides;
+  readonly packed: boolean;
   readonly json?: string;
 };
 
@@ -45,6 +46,7 @@ export function traceCommand(): Command {
     .option('--vfs <n>', 'VFs of the card; 2 or more for traffic', wholeNumber(1, 1024), FEWEST_VFS_FOR_TRAFFIC)
     .addOption(profileOption(DEFAULT_PROFILE))
     .addOption(setOption())
+    .addOption(packedOption())
     .addOption(jsonOption(SCHEMA))
     .addHelpText(
       'after',
@@ -102,7 +104,7 @@ Examples:
 
 function record(
   scenario: ScenarioName,
-  { vfs, profile, set }: TraceArguments,
+  { vfs, profile, set, packed }: TraceArguments,
   wanted: readonly TraceFormat[],
 ): RecordedRun {
   if (scenario === 'traffic' && vfs < FEWEST_VFS_FOR_TRAFFIC) {
@@ -111,7 +113,7 @@ function record(
   const mask = wanted.length === 0 ? SUMMARY_MASK : wanted.reduce((bits, format) => bits | format.mask, 0);
   return runScenario(scenario, {
     vfs,
-    timing: { profileName: profile.name, profile: changesOf(profile, set) },
+    timing: { profileName: profile.name, profile: changesOf(profile, set), packed },
     mask,
     capture: () => {
       const file = bundledCapture();

@@ -233,6 +233,7 @@ export function allRuns(profiles: readonly string[], corpora: ReadonlyMap<CardTa
       for (const seed of SEEDS) runs.set(`work ${mode} ${name} ${seed}`, work(seed, features, { mode }));
     }
     for (const totalVfs of [1, 4, 1024]) runs.set(`drivers ${mode} ${totalVfs} VFs`, drivers({ mode, totalVfs }));
+    runs.set(`drivers ${mode} packed`, drivers({ mode, totalVfs: 4, packed: true }));
     runs.set(`on demand ${mode}`, onDemand(mode));
     runs.set(`foreign memory ${mode}`, foreignMemory(mode));
     for (const [target, corpus] of corpora) runs.set(`programs ${target} ${mode}`, programs(target, mode, corpus));
@@ -241,6 +242,7 @@ export function allRuns(profiles: readonly string[], corpora: ReadonlyMap<CardTa
     const config = { profileName, traceBytes: TRACE_RING_BYTES };
     runs.set(`traced work ${profileName}`, work(4, [F.EVENT_IDX], config));
     runs.set(`traced drivers ${profileName}`, drivers({ totalVfs: 4, ...config }));
+    runs.set(`traced drivers ${profileName} packed`, drivers({ totalVfs: 4, packed: true, ...config }));
   }
   return runs;
 }
