@@ -226,6 +226,20 @@ describe.each(MODES)('%s', (mode) => {
     }
   });
 
+  it('ports count where nothing follows them', () => {
+    const { mac, queues } = started();
+    const flows = Array.from({ length: 40 }, (_, i): Flow => ({ ...flow, ports: [i * 7, 53] }));
+    /** The datagram without its payload, and the length that says so at `lengthAt`. */
+    const cut = (bytes: Uint8Array, lengthAt: number): Uint8Array => {
+      const view = new DataView(bytes.buffer);
+      view.setUint16(lengthAt, view.getUint16(lengthAt) - 20);
+      return bytes.slice(0, Math.max(60, bytes.length - 20));
+    };
+
+    expect(queues(flows.map((one) => cut(ipv4(mac, one), 14 + 2))).length).toBeGreaterThan(2);
+    expect(queues(flows.map((one) => cut(ipv6(mac, one), 14 + 4))).length).toBeGreaterThan(2);
+  });
+
   it('a flow is a flow, whatever stands around it', () => {
     const byte = fc.nat(255);
     const flows = fc.record<Flow>({

@@ -8,7 +8,7 @@ import { readable, submit, writable } from './support/buffers.ts';
 import { frame, packet, STRANGER } from './support/frames.ts';
 import { MODES, RawCard } from '../../support/raw_card.ts';
 import type { RawFunction } from '../../support/raw_function.ts';
-import { F, RX, TX } from '../../support/registers.ts';
+import { F, R, RX, TX } from '../../support/registers.ts';
 
 /** The rule by which a driver with EVENT_IDX decides: has the index passed `event` on its way from `old` to `now`? */
 function needsEvent(event: number, now: number, old: number): boolean {
@@ -90,6 +90,27 @@ describe.each(MODES)('%s, with EVENT_IDX', (mode) => {
         expect(ring.usedIdx).toBe(ring.availIdx);
       }
     });
+
+    it.each(['the device', 'the queue'])(
+      'after a reset of %s, avail_event is written before the queue rests',
+      (which) => {
+        const { fn } = started(mode, [F.EVENT_IDX, F.RING_RESET]);
+        fn.kick(TX); // nothing is there: the card asks for the first buffer
+
+        if (which === 'the device') {
+          fn.start({ features: [F.EVENT_IDX, F.RING_RESET] });
+        } else {
+          fn.setQueue(TX, R.QUEUE_RESET, 1);
+          fn.addQueue(TX, { size: 16 });
+        }
+        const ring = fn.ring(TX);
+        const word = (ring.places.used + 4 + 8 * ring.size) >> 1;
+        fn.memory.u16[word] = 0x5a5a; // what the driver's memory held before
+        fn.kick(TX);
+
+        expect(ring.availEvent).toBe(0);
+      },
+    );
 
     it('a driver that rings only when avail_event says so has every buffer used', () => {
       const { card, fn, ring } = started(mode, [F.EVENT_IDX]);
