@@ -58,6 +58,16 @@ eachMode((mode) => {
         expect(status(one)).toBe(0);
       });
 
+      it('of a link that came back is up after a reset', () => {
+        const one = withMsix();
+        link(one, false);
+        link(one, true);
+
+        one.reset();
+
+        expect(status(one)).toBe(1);
+      });
+
       it('of every function changes', () => {
         const one = target();
 
