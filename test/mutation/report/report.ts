@@ -141,8 +141,12 @@ export const WORDS: Readonly<Record<Status, string>> = {
   equivalent: 'equivalent',
 };
 
+/** Of a statement that holds others, the beginning tells which one it is. */
+const TEXT_MAX = 160;
+
 export function changeText({ text, replacement }: { text: string; replacement: string }): string {
-  return `${text} -> ${replacement === '' ? '(left out)' : replacement}`;
+  const short = (one: string): string => (one.length <= TEXT_MAX ? one : `${one.slice(0, TEXT_MAX)} ...`);
+  return `${short(text)} -> ${replacement === '' ? '(left out)' : short(replacement)}`;
 }
 
 export function reportText(report: Report): string {
