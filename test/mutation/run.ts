@@ -148,7 +148,7 @@ if (tests.length === 0) fail(`no tests in ${values.tests}; a folder below test/ 
 const ready = await prepare(tests, workers, (done, all) => say(`tests without a mutant: ${done} of ${all} files`));
 for (const { file, failed } of ready.files) {
   if (failed !== undefined)
-    console.error(`mutation: ${file} is no judge, it fails without a mutant: ${failed.split('\n')[0]}`);
+    console.error(`mutation: no judge, since it fails without a mutant: ${file}: ${failed.split('\n')[0]}`);
 }
 let done = 0;
 const judging = performance.now();
