@@ -38,8 +38,11 @@ export interface BootOptions {
   readonly signal: AbortSignal;
 }
 
-/** `inf-cpu`: time passes only where the guest waits. `off`: it is that of the clock on the wall. */
-export type TimeTravel = 'inf-cpu' | 'off';
+/**
+ * `ext`: guest and card have one time, which the card keeps. `inf-cpu`: the guest's passes only where it waits, and the card
+ * has its own. `off`: both follow the clock on the wall.
+ */
+export type TimeTravel = 'ext' | 'inf-cpu' | 'off';
 
 /** How a run ended. */
 export type BootEnd =
@@ -120,7 +123,8 @@ function start(options: BootOptions, screen: string, report: string): ReturnType
     'panic=-1',
     'norandmaps', // where pages lie decides what addresses the card is given
     'vfio.enable_unsafe_noiommu_mode=1',
-    ...(timeTravel === 'off' ? [] : [`time-travel=${timeTravel}`, `time-travel-start=${START_NS}`]),
+    ...(timeTravel === 'inf-cpu' ? ['time-travel=inf-cpu'] : []), // for ext it comes with the card's
+    ...(timeTravel === 'off' ? [] : [`time-travel-start=${START_NS}`]),
     ...commandLine,
   ];
   // Where this process is killed nobody would be left to end the kernel.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A run of Linux on a card: the card's functions behind sockets, a kernel on them, a script in it. The card is served by the
 // thread that waits for the kernel; kernel, sockets and files are gone when it returns.
+import { join } from 'node:path';
+
 import { createNic, type Nic } from '../device/nic.ts';
 import type { NicConfig } from '../device/config.ts';
 import { WallClock } from '../device/wall_clock.ts';
@@ -14,6 +16,8 @@ export interface LinuxRunOptions extends Omit<BootOptions, 'root' | 'commandLine
   /** Options of the card; where its functions lie is the kernel's. */
   readonly card: NicConfig;
   readonly root: RootContent;
+  /** With `ext`: what the guest's own work takes, ns for each access that it makes. */
+  readonly guestNs: number;
   /** Further words for the kernel. */
   readonly kernelWords: readonly string[];
   /** Takes the card before the kernel begins. */
@@ -30,6 +34,7 @@ const TEND_MS = 100;
 
 /** Runs until the kernel is gone. Throws NicError CONFIG, SOCKET, and what `signal` was aborted with. */
 export async function runLinux(options: LinuxRunOptions): Promise<BootEnd> {
+  const { timeTravel } = options;
   const libc = await loadLibc();
   return inRunFolder(async (folder) => {
     const nic = createNic({ ...options.card, ...UML_ROUTING });
@@ -37,14 +42,15 @@ export async function runLinux(options: LinuxRunOptions): Promise<BootEnd> {
     const failed = new AbortController();
     poller.onFault = (error) => failed.abort(error);
     try {
-      const keepTime = timeOf(nic, options.timeTravel);
+      const keepTime = timeOf(nic, timeTravel);
       poller.onWake = keepTime;
       const server = new UmlServer({
         libc,
         poller,
         nic,
         folder,
-        onAccess: options.timeTravel === 'off' ? undefined : () => nic.runToIdle(),
+        ...(timeTravel === 'inf-cpu' ? { onAccess: () => nic.runToIdle() } : {}),
+        ...(timeTravel === 'ext' ? { timeTravel: { path: join(folder, 'time.sock'), guestNs: options.guestNs } } : {}),
         onEvent: (event) => {
           if (event.kind === 'dropped') options.say(`${event.name}: the kernel was dropped: ${event.reason}`);
         },
@@ -81,8 +87,8 @@ export async function runLinux(options: LinuxRunOptions): Promise<BootEnd> {
 }
 
 /**
- * The card's time in a guest that has one of its own: none passes but for what the guest asks of the card, and that is done
- * before the guest goes on. Otherwise both follow the clock on the wall.
+ * The card's time. With `ext` the guest's calendar lets it pass; with `inf-cpu` none passes but for what the guest asks of the
+ * card, and that is done before the guest goes on. Otherwise both follow the clock on the wall.
  */
 function timeOf(nic: Nic, timeTravel: TimeTravel): () => number {
   if (timeTravel !== 'off') return () => IDLE_MS;

@@ -53,6 +53,15 @@ describe.skipIf(kernel === null)(orWhyNot('virtfn uml run', 'plain'), () => {
     expect(report.guestSeconds).toBe(1000);
   });
 
+  it('is refused one clock with a card that has no time', () => {
+    const program = guest.program.run('uml', 'run', '1.sh', '--mode', 'functional', '--time-travel', 'ext');
+
+    expect({ code: program.code, stderr: program.stderr }).toEqual({
+      code: 2,
+      stderr: expect.stringMatching(/--time-travel: a functional card has no time; add --mode timed/),
+    });
+  });
+
   it('ends with 124 where a limit is reached', () => {
     const late = guest.run('sleep 1000; echo too late', '--time-limit', '10');
     expect({ code: late.code, result: late.report.result }).toEqual({ code: 124, result: 'time-limit' });
@@ -78,26 +87,29 @@ describe.skipIf(kernel === null)(orWhyNot('virtfn uml run', 'plain'), () => {
     expect(guest.run('echo two; exit 3', ...patterns).code).toBe(3);
   });
 
-  it('is the same to the byte each time: console, commands and traces', () => {
-    const script = 'enable_vfs 2; bind $(vf 2) virtio_vfio_pci; vfio $(vf 2) legacy 2 0; sleep 3; date';
-    const files = [
-      'console.log',
-      'admin.json',
-      'admin.txt',
-      'card.vcd',
-      'card.perfetto-trace',
-      'frames.pcapng',
-      'tlps.pcapng',
-    ];
-    const contents = ['one', 'other'].map((folder) => {
-      expect(guest.run(script, '--vfs', '2', '--output', folder).code).toBe(0);
-      return files.map((name) => readFileSync(join(guest.program.folder, folder, name)));
-    });
+  it.each(['inf-cpu', 'ext'])(
+    'is the same to the byte each time with %s: console, commands and traces',
+    (timeTravel) => {
+      const script = 'enable_vfs 2; bind $(vf 2) virtio_vfio_pci; vfio $(vf 2) legacy 2 0; sleep 3; date';
+      const files = [
+        'console.log',
+        'admin.json',
+        'admin.txt',
+        'card.vcd',
+        'card.perfetto-trace',
+        'frames.pcapng',
+        'tlps.pcapng',
+      ];
+      const contents = [`one-${timeTravel}`, `other-${timeTravel}`].map((folder) => {
+        expect(guest.run(script, '--vfs', '2', '--time-travel', timeTravel, '--output', folder).code).toBe(0);
+        return files.map((name) => readFileSync(join(guest.program.folder, folder, name)));
+      });
 
-    const [one, other] = contents.map((content) => new Map(files.map((name, i) => [name, content[i]!])));
-    expect(files.filter((name) => one!.get(name)!.length === 0)).toEqual([]);
-    expect(files.filter((name) => !one!.get(name)!.equals(other!.get(name)!))).toEqual([]);
-  });
+      const [one, other] = contents.map((content) => new Map(files.map((name, i) => [name, content[i]!])));
+      expect(files.filter((name) => one!.get(name)!.length === 0)).toEqual([]);
+      expect(files.filter((name) => !one!.get(name)!.equals(other!.get(name)!))).toEqual([]);
+    },
+  );
 
   it('takes away what a run left that was killed', async () => {
     guest.program.write('long.sh', 'echo waiting; sleep 100000');

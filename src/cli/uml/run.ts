@@ -58,6 +58,7 @@ interface RunArguments {
   readonly set?: Readonly<Record<string, number>>;
   readonly memory: number;
   readonly timeTravel: TimeTravel;
+  readonly guestNs?: number;
   readonly timeLimit: number;
   readonly wallLimit: number;
   readonly kernelWord?: readonly string[];
@@ -87,9 +88,17 @@ export function umlRunCommand(): Command {
     .option('--set <name=value>', 'change a parameter of the timing profile; may come again', addOverride)
     .option('--memory <mb>', 'memory of the guest', wholeNumber(64, 2048), 128)
     .addOption(
-      new Option('--time-travel <mode>', "the guest's time: inf-cpu passes only where it waits, off follows the clock")
-        .choices(['inf-cpu', 'off'])
+      new Option(
+        '--time-travel <mode>',
+        "the guest's time: inf-cpu passes only where it waits, ext is the card's as well, off follows the clock",
+      )
+        .choices(['inf-cpu', 'ext', 'off'])
         .default('inf-cpu'),
+    )
+    .option(
+      '--guest-ns <ns>',
+      "with ext: what the guest's own work takes, for each access (default: 0)",
+      wholeNumber(0, 1e9),
     )
     .option('--time-limit <s>', "seconds of the guest's time for the script", wholeNumber(1, 1e9), 600)
     .option('--wall-limit <s>', 'seconds on the clock for the whole run', wholeNumber(1, 1e6), 300)
@@ -146,6 +155,7 @@ async function run(path: string, words: readonly string[], options: RunArguments
       kernelWords: options.kernelWord ?? [],
       memoryMb: options.memory,
       timeTravel,
+      guestNs: options.guestNs ?? 0,
       wallLimitMs: wallLimit * MS_PER_S,
       signal,
       onConsole: (text) => {
@@ -188,7 +198,8 @@ async function run(path: string, words: readonly string[], options: RunArguments
 }
 
 /** The card as its options say. Throws UsageError. */
-function cardOf({ vfs, mode, pairs, mac, mtu, receiveHoldBytes, withoutFeature, set }: RunArguments): NicConfig {
+function cardOf(options: RunArguments): NicConfig {
+  const { vfs, mode, pairs, mac, mtu, receiveHoldBytes, withoutFeature, set, timeTravel, guestNs } = options;
   const settings: Settings = Object.fromEntries(
     Object.entries({
       vfs,
@@ -199,6 +210,8 @@ function cardOf({ vfs, mode, pairs, mac, mtu, receiveHoldBytes, withoutFeature, 
       receiveHoldBytes,
       withoutFeatures: withoutFeature,
       profile: set,
+      timeTravel: timeTravel === 'ext' ? true : undefined,
+      guestNs,
     }).filter(([, value]) => value !== undefined),
   );
   return resolveServeConfig({ ...settings, uml: true }, null, {}).card;

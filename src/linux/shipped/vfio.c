@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 // Younger than the headers of some machines that this is compiled on.
@@ -32,6 +33,7 @@ static const char USAGE[] =
     "  write REGION OFFSET SIZE VALUE    the same; `write config 4 2 7` lets BARs answer and the device reach memory\n"
     "  reset                             VFIO_DEVICE_RESET\n"
     "  hold SECONDS                      nothing\n"
+    "  time COMMAND...                   the same as COMMAND, and what it took, in ns of the guest's time\n"
     "  legacy SEND RECEIVE               a legacy virtio-net driver through BAR0: comes up with MSI-X, sends frames to\n"
     "                                    everybody, waits for frames, resets the device\n"
     "ADDRESS is 0000:00:01.0 or what `vf 1` prints. Exit code 0: all of it was done. 1: the rest was not. 2: usage.\n";
@@ -184,9 +186,22 @@ static size_t size_of(const char *text) {
     return (size_t)size;
 }
 
+static unsigned long long now_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return 1000000000ULL * (unsigned long long)now.tv_sec + (unsigned long long)now.tv_nsec;
+}
+
 // One command with its values; how many words it took.
 static int run(int device, int count, char **words) {
     const char *name = words[0];
+    if (strcmp(name, "time") == 0) {
+        if (count < 2) usage("a command is missing", name);
+        unsigned long long begin = now_ns();
+        int taken = run(device, count - 1, words + 1);
+        printf("%llu ns\n", now_ns() - begin);
+        return 1 + taken;
+    }
     static const struct { const char *name; int values; } COMMANDS[] = {
         {"info", 0}, {"read", 3}, {"write", 4}, {"reset", 0}, {"hold", 1}, {"legacy", 2},
     };
