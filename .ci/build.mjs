@@ -231,8 +231,8 @@ const FEATURES = ['simd', 'bulk-memory', 'sign-ext', 'mutable-globals', 'nontrap
 function inlineCalls(folder, name) {
   const file = join(folder, `${name}.wasm`);
   const limits = [
-    '--always-inline-max-function-size=80',
-    '--flexible-inline-max-function-size=500',
+    '--always-inline-max-function-size=100',
+    '--flexible-inline-max-function-size=700',
     '--one-caller-inline-max-function-size=2000',
     '--inline-functions-with-loops',
   ];
