@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 
 import { readRepoFile, repoPath } from '../support/repo.ts';
-import { judgeAll, type Campaign } from './campaign.ts';
+import { judgeAll, kinship, type Campaign } from './campaign.ts';
 import { packSites, ReachMap, type ReachedFile } from './judge/reach.ts';
 import type { Mutant } from './mutants.ts';
 import { checkIds, choose, type Equivalent, type KilledKind } from './plan.ts';
@@ -146,6 +146,18 @@ describe('the map of what tests reach', () => {
     ]);
     expect(map.groupsOf(1)).toEqual([{ file: 'slow', tests: ['a'], ms: 105, fuel: 1000 }]);
     expect(map.groupsOf(2)).toEqual([]);
+  });
+});
+
+describe('the order of tests', () => {
+  it('prefers those that are named after the source', () => {
+    const of = (test: string): number => kinship('assembly/virtio/ring/split.ts', test);
+
+    expect(of('test/conformance/ring/kick_suppression.test.ts')).toBeGreaterThan(
+      of('test/conformance/net/mtu.test.ts'),
+    );
+    expect(kinship('assembly/host/iommu.ts', 'test/iommufd/ioas.test.ts')).toBeGreaterThan(0);
+    expect(kinship('assembly/virtio/job.ts', 'test/conformance/pci/virtio_structures.test.ts')).toBe(0);
   });
 });
 

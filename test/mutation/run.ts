@@ -145,7 +145,9 @@ const say = (text: string): void => {
 };
 const tests = judgingTests(values.tests?.split(','));
 if (tests.length === 0) fail(`no tests in ${values.tests}; a folder below test/ has some`);
-const ready = await prepare(tests, workers, (done, all) => say(`tests without a mutant: ${done} of ${all} files`));
+const ready = await prepare(tests, workers, (done, all) =>
+  say(`tests without a mutant: ${done} of ${all} files`),
+).catch((error: Error) => fail(error.message));
 for (const { file, failed } of ready.files) {
   if (failed !== undefined)
     console.error(`mutation: no judge, since it fails without a mutant: ${file}: ${failed.split('\n')[0]}`);
