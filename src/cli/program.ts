@@ -6,6 +6,7 @@ import manifest from '../../package.json' with { type: 'json' };
 import { benchAdminCommand } from './bench/admin.ts';
 import { EXIT, reportError, usageText } from './kit/errors.ts';
 import { benchDmaCommand } from './bench/dma.ts';
+import { benchLinuxCommand } from './bench/linux.ts';
 import { benchPcieCommand } from './bench/pcie.ts';
 import { fuzzCommand } from './fuzz/fuzz.ts';
 import { optionTerm, withJsonInOneWord } from './kit/json_option.ts';
@@ -69,10 +70,11 @@ Exit codes: 0 done, 1 what was asked about failed, 2 wrong usage or input, 70 a 
 
 function benchCommand(): Command {
   return new Command('bench')
-    .description('measure in simulated time: bench admin, bench pcie, bench dma')
+    .description('measure in simulated time: bench admin, bench pcie, bench dma, bench linux')
     .addCommand(benchAdminCommand())
     .addCommand(benchPcieCommand())
     .addCommand(benchDmaCommand())
+    .addCommand(benchLinuxCommand())
     .addHelpText('after', '\nExample:\n  virtfn bench admin --html admin.html --json=admin.json');
 }
 

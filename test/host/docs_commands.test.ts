@@ -52,6 +52,7 @@ const SKIPPED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'virtfn uml kernel': LONG,
     'virtfn uml run test.sh --vfs 2': KERNEL,
     'virtfn uml run time.sh --time-travel ext': KERNEL,
+    'virtfn bench linux': KERNEL,
     "virtfn uml run test.sh --vfs 2 --kernel LINUX --fail-on 'WARN|BUG|Call Trace' --output results": OWN,
     'set -e': GUEST,
     "virtfn uml run test.sh --debug --expect 'received 3' --fail-on 'WARN|BUG|Call Trace' --output results --json=results/run.json":

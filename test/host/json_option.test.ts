@@ -35,7 +35,7 @@ const RUNS: Readonly<Record<string, string>> = {
   villain: '--filter Q01 --path direct --mode functional',
 };
 /** What has no report of its own, what prints records as long as it serves, and what needs a kernel (test/uml). */
-const OTHERS = ['start', 'serve', 'uml kernel', 'uml run'];
+const OTHERS = ['start', 'serve', 'uml kernel', 'uml run', 'bench linux'];
 
 function verbsOf(command: Command, name = ''): string[] {
   return command.commands.flatMap((verb) => {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `virtfn uml run`: a script in a Linux whose drivers have the card. The running is done by src/linux; here are the options,
 // what a person sees of it, and what it leaves.
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
 import { Command, Option } from 'commander';
@@ -12,11 +12,9 @@ import { withFile } from '../../files/errors.ts';
 import { writeFile } from '../../files/output_file.ts';
 import type { BootEnd, TimeTravel } from '../../linux/boot.ts';
 import { provideGuestPrograms } from '../../linux/guest_programs.ts';
-import { cachedKernel, kernelOptions, type Flavour } from '../../linux/kernel.ts';
 import { cacheFolder } from '../../linux/places.ts';
 import { runLinux } from '../../linux/run.ts';
 import { UML_VFS_MAX } from '../../uml/uml_server.ts';
-import { NicError, UsageError } from '../../util/errors.ts';
 import { CommandFiles } from '../kit/command_files.ts';
 import { EndWith } from '../kit/errors.ts';
 import { jsonOption } from '../kit/json_option.ts';
@@ -26,12 +24,12 @@ import type { TraceFormatName } from '../kit/trace_files.ts';
 import { resolveServeConfig, type Settings } from '../serve/config.ts';
 import { adminTable, type AdminRow } from '../serve/report.ts';
 import { interruptible } from './interrupt.ts';
+import { KERNEL_VARIABLE, kernelOf } from './kernel_choice.ts';
 import { RunRecords, TRACE_BYTES } from './records.ts';
 import { patternsOf, RUN_EXIT, verdictOf, type Verdict } from './verdict.ts';
 
 const SCHEMA = 'virtfn.uml-run/1';
 const ADMIN_SCHEMA = 'virtfn.uml-admin/1';
-const KERNEL_VARIABLE = 'VIRTFN_UML_KERNEL';
 const MS_PER_S = 1000;
 /** Columns of a table in a file, however wide the terminal is. */
 const FILE_WIDTH = 80;
@@ -181,6 +179,7 @@ async function run(path: string, words: readonly string[], options: RunArguments
     kernel,
     vfs: options.vfs,
     mode: options.mode,
+    set: options.set ?? {},
     timeTravel,
     result: verdict.result,
     exitCode: verdict.exitCode,
@@ -215,22 +214,6 @@ function cardOf(options: RunArguments): NicConfig {
     }).filter(([, value]) => value !== undefined),
   );
   return resolveServeConfig({ ...settings, uml: true }, null, {}).card;
-}
-
-/** Path of the kernel. Throws UsageError, NicError KERNEL where none has been built. */
-function kernelOf({ kernel, debug, cache }: RunArguments): string {
-  if (kernel !== undefined && debug) throw new UsageError('--debug: --kernel says which kernel it is; leave one out');
-  const named = kernel ?? (debug ? undefined : process.env[KERNEL_VARIABLE]);
-  if (named !== undefined && named !== '') {
-    if (!existsSync(named)) throw new UsageError(`${named}: no such file or folder; check the path of the kernel`);
-    return named;
-  }
-  const flavour: Flavour = debug ? 'debug' : 'plain';
-  const folder = cacheFolder(cache);
-  const found = cachedKernel(folder, flavour, kernelOptions(flavour, []));
-  if (found !== null) return found.path;
-  const command = `virtfn uml kernel${debug ? ' --debug' : ''}`;
-  throw new NicError('KERNEL', `no kernel is in ${folder}; build one with ${command}, or name one with --kernel`);
 }
 
 function read(path: string): Uint8Array {

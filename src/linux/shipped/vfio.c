@@ -36,6 +36,7 @@ static const char USAGE[] =
     "  time COMMAND...                   the same as COMMAND, and what it took, in ns of the guest's time\n"
     "  legacy SEND RECEIVE               a legacy virtio-net driver through BAR0: comes up with MSI-X, sends frames to\n"
     "                                    everybody, waits for frames, resets the device\n"
+    "vfio --clock prints the guest's time in ns, which goes in steps of 256.\n"
     "ADDRESS is 0000:00:01.0 or what `vf 1` prints. Exit code 0: all of it was done. 1: the rest was not. 2: usage.\n";
 
 void fail(const char *format, ...) {
@@ -231,6 +232,7 @@ int main(int count, char **words) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     int at = 1, by_cdev = 0;
     if (at < count && strcmp(words[at], "--help") == 0) return fputs(USAGE, stdout) < 0;
+    if (at < count && strcmp(words[at], "--clock") == 0) return printf("%llu\n", now_ns()) < 0;
     if (at < count && strcmp(words[at], "--cdev") == 0) by_cdev = at++;
     if (at + 2 > count) usage("an address and a command are needed", "vfio");
     int device = by_cdev ? open_by_cdev(words[at]) : open_by_group(words[at]);
