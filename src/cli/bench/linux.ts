@@ -24,7 +24,7 @@ import { interruptible } from '../uml/interrupt.ts';
 import { KERNEL_VARIABLE, kernelOf, type KernelArguments } from '../uml/kernel_choice.ts';
 import { RunRecords, type AdminLine } from '../uml/records.ts';
 
-const SCHEMA = 'virtfn.bench-linux/1';
+const SCHEMA = 'virtfn.bench.linux/1';
 /** Steps of the guest's clock (TIMER_MULTIPLIER of arch/um). */
 const GUEST_STEP_NS = 256;
 const MEMORY_MB = 128;

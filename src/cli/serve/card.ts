@@ -120,6 +120,7 @@ export class ServedCard {
           () =>
             server.close(),
       ),
+      () => this.uml?.calendar?.close(),
       () => this.wire?.close(),
       () => this.poller.close(),
     );

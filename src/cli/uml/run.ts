@@ -15,6 +15,7 @@ import { provideGuestPrograms } from '../../linux/guest_programs.ts';
 import { cacheFolder } from '../../linux/places.ts';
 import { runLinux } from '../../linux/run.ts';
 import { UML_VFS_MAX } from '../../uml/uml_server.ts';
+import { UsageError } from '../../util/errors.ts';
 import { CommandFiles } from '../kit/command_files.ts';
 import { EndWith } from '../kit/errors.ts';
 import { jsonOption } from '../kit/json_option.ts';
@@ -28,8 +29,8 @@ import { KERNEL_VARIABLE, kernelOf } from './kernel_choice.ts';
 import { RunRecords, TRACE_BYTES } from './records.ts';
 import { patternsOf, RUN_EXIT, verdictOf, type Verdict } from './verdict.ts';
 
-const SCHEMA = 'virtfn.uml-run/1';
-const ADMIN_SCHEMA = 'virtfn.uml-admin/1';
+const SCHEMA = 'virtfn.uml.run/1';
+const ADMIN_SCHEMA = 'virtfn.uml.admin/1';
 const MS_PER_S = 1000;
 /** Columns of a table in a file, however wide the terminal is. */
 const FILE_WIDTH = 80;
@@ -199,6 +200,11 @@ async function run(path: string, words: readonly string[], options: RunArguments
 /** The card as its options say. Throws UsageError. */
 function cardOf(options: RunArguments): NicConfig {
   const { vfs, mode, pairs, mac, mtu, receiveHoldBytes, withoutFeature, set, timeTravel, guestNs } = options;
+  if (guestNs !== undefined && timeTravel !== 'ext') {
+    throw new UsageError(
+      `--guest-ns: a guest with --time-travel ${timeTravel} has a time of its own; add --time-travel ext`,
+    );
+  }
   const settings: Settings = Object.fromEntries(
     Object.entries({
       vfs,

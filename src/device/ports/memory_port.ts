@@ -4,6 +4,7 @@ import { TAGS, TAGS_MAX } from '../../../assembly/abi/state_map.ts';
 import * as TAG from '../../../assembly/abi/tag.ts';
 import { IOMMU_FOREIGN, IOMMU_READ, IOMMU_WRITE, NONE } from '../../../assembly/abi/state_value.ts';
 import { NicError } from '../../util/errors.ts';
+import { valueText } from '../../util/names.ts';
 import { checkWhole } from '../../util/options.ts';
 import { readFaultCode, type ReadFault } from '../injection.ts';
 import { IommuState } from '../iommu.ts';
@@ -80,7 +81,10 @@ export abstract class MemoryPort extends FunctionPort {
     const target = this.targetOf(tag);
     const { u8, u32 } = this.core;
     const length = u32[(TAGS + tag * TAG.BYTES + TAG.LENGTH) >> 2]!;
-    if (!(at >= 0 && at + length <= source.length)) {
+    if (!(source instanceof Uint8Array)) {
+      throw new NicError('OPTION', `answerDmaRead: ${valueText(source)}: the bytes are needed as a Uint8Array`);
+    }
+    if (!(Number.isInteger(at) && at >= 0 && at + length <= source.length)) {
       throw new NicError('LENGTH', `${length} bytes from byte ${at} on are needed, of ${source.length}`);
     }
     if (target !== 0) copy(source, at, u8, target, length);

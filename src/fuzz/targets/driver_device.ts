@@ -6,6 +6,7 @@ import {
   VIRTIO_F_ADMIN_VQ,
   VIRTIO_F_EVENT_IDX,
   VIRTIO_F_INDIRECT_DESC,
+  VIRTIO_F_RING_PACKED,
   VIRTIO_F_RING_RESET,
   VIRTIO_F_SR_IOV,
   VIRTIO_F_VERSION_1,
@@ -443,10 +444,14 @@ export class HostileFunction implements VfioDevice {
   ): void {
     const { memory, queues } = this.world;
     const isInside = (at: number, bytes: number): boolean => memory.find(at + IOVA_BASE, bytes) >= 0;
-    const isWhole = isInside(desc, 16 * size) && isInside(avail, 6 + 2 * size) && isInside(used, 6 + 8 * size);
+    // virtio 1.4 §2.7.2, §2.8.10: of a packed ring the other two parts are event suppression structures
+    const isPacked = this.hasAccepted(VIRTIO_F_RING_PACKED);
+    const [availBytes, usedBytes] = isPacked ? [4, 4] : [6 + 2 * size, 6 + 8 * size];
+    const isWhole = isInside(desc, 16 * size) && isInside(avail, availBytes) && isInside(used, usedBytes);
     if (!isWhole && (this.world.isProgramWriting || this.hasMoved())) return;
     if (!isWhole) throw new Breach(`queue ${index} with ${size} descriptors is not in the driver's memory`);
     this.dropRing(queue);
+    if (isPacked) return; // offered by a lie: this device has no packed rings, and never uses a buffer
     // what the last ring in this place returned is gone with it
     const last = queues.findIndex((other) => other.place.desc === desc);
     if (last >= 0) queues.splice(last, 1);

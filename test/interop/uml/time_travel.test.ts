@@ -200,6 +200,7 @@ describe("the kernel's clock", () => {
       clocks = [];
       expect(await server.end('SIGTERM')).toEqual({ code: 0, signal: null });
       expect(server.stderr).toBe('');
+      expect(readdirSync(program.folder)).toEqual([]);
     }
 
     expect(runs[1]).toEqual(runs[0]);
