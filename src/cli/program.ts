@@ -70,7 +70,7 @@ Exit codes: 0 done, 1 what was asked about failed, 2 wrong usage or input, 70 a 
 
 function benchCommand(): Command {
   return new Command('bench')
-    .description('measure in simulated time: bench admin, bench pcie, bench dma, bench linux')
+    .description('measure in simulated time: admin, pcie, dma, linux')
     .addCommand(benchAdminCommand())
     .addCommand(benchPcieCommand())
     .addCommand(benchDmaCommand())

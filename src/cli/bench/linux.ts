@@ -112,7 +112,7 @@ export function benchLinuxCommand(): Command {
     .addHelpText(
       'after',
       `
-Boots User Mode Linux with the card as its calendar (--time-travel ext of uml run): the guest's own work takes no time but
+Boots User Mode Linux with the card as its calendar: the guest's own work takes no time but
 --guest-ns, what it waits for takes what it takes on the card. Equal kernels, profiles and options give equal numbers on
 every machine. The guest's clock goes in steps of ${GUEST_STEP_NS} ns; doorbell to interrupt is exact.
 
@@ -179,8 +179,7 @@ const TIMED = /^(\d+) ns$/gm;
 
 /** What the guest does. Each step prints its name and the times between which it was done. */
 function script(vfs: number): string {
-  const lap = (step: string, work: string): string =>
-    `from=$(vfio --clock); ${work}; echo "lap ${step}: $from $(vfio --clock)"`;
+  const lap = (step: string, work: string): string => `from=$(clock); ${work}; echo "lap ${step}: $from $(clock)"`;
   const access = ({ offset, isWrite }: LegacyAccess): string => {
     const words = isWrite ? `write bar0 ${offset} 1 0` : `read bar0 ${offset} 1`;
     return `vfio $(vf 1) write config 4 2 ${DECODE_AND_MASTER} time ${words}`;
