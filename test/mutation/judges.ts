@@ -26,7 +26,8 @@ export async function letJudgesWork<Task>(
     let judge: ChildProcess | undefined;
     let tasks = 0;
     for (let task = next(); task !== undefined; task = next()) {
-      judge ??= startJudge();
+      // one that ended between two tasks, too, has a successor
+      if (judge?.connected !== true) judge = startJudge();
       const { answer, at } = await askJudge(judge, ask(task));
       take(task, answer, at);
       tasks += 1;
@@ -60,6 +61,7 @@ function askJudge(
       clearTimeout(timer);
       judge.off('message', hear);
       judge.off('exit', lose);
+      judge.off('error', lose);
       done({ answer, at });
     };
     const wait = (ms: number): void => {
@@ -74,6 +76,7 @@ function askJudge(
     };
     judge.on('message', hear);
     judge.once('exit', lose);
+    judge.once('error', lose);
     wait(10 * PATIENCE_MS);
     judge.send(question);
   });
