@@ -16,9 +16,9 @@ const FOLDERS = [
   'villain',
 ];
 
-/** They read the project, start programs, take minutes of measurements, or need what only vitest processes give. */
+/** They read the project, start programs, take minutes of measurements, compare with a core that has no mutants, or need vitest. */
 const NO_JUDGES =
-  /^test\/(?:villain\/vfio_user|timing\/acceptance)\.|\/(?:browser|bench_\w+|figures|cli\w*|\w*_cli|\w*_cli_\w*|docs|docs_commands|examples|package|workflows|provision_parallel|output_file|terminal_width|timing_model_doc|lifecycle_docs|requirements)\.test\.ts$/;
+  /^test\/(?:villain\/vfio_user|timing\/acceptance|property\/instrumented)\.|\/(?:browser|bench_\w+|figures|cli\w*|\w*_cli|\w*_cli_\w*|docs|docs_commands|examples|package|workflows|provision_parallel|output_file|terminal_width|timing_model_doc|lifecycle_docs|requirements)\.test\.ts$/;
 
 /** The guard of behaviour: it sees every change, right or wrong, so what it alone sees no test judges. */
 export const isDigest = (file: string): boolean => file.startsWith('test/behaviour/');
