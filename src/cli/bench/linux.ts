@@ -132,7 +132,7 @@ async function measure(options: BenchLinuxArguments): Promise<LinuxBenchReport> 
   const { vfs, guestNs, profile, set } = options;
   const kernel = kernelOf(options);
   const card = { totalVfs: vfs, mode: 'timed', profileName: profile.name, profile: changesOf(profile, set) } as const;
-  let console = '';
+  let printed = '';
   let records!: RunRecords;
   const end = await interruptible(async (signal) =>
     runLinux({
@@ -151,7 +151,7 @@ async function measure(options: BenchLinuxArguments): Promise<LinuxBenchReport> 
       timeTravel: 'ext',
       wallLimitMs: WALL_LIMIT_MS,
       signal,
-      onConsole: (more) => (console += more),
+      onConsole: (more) => (printed += more),
       onCard: (nic: Nic) => (records = new RunRecords(nic, false)),
       onTick: () => records.take(),
       say: warn,
@@ -159,7 +159,7 @@ async function measure(options: BenchLinuxArguments): Promise<LinuxBenchReport> 
   );
   if (end.kind !== 'exit' || end.code !== 0) {
     const what = end.kind === 'exit' ? `its script ended with ${end.code}` : end.kind;
-    throw new NicError('LINUX', `the guest did not do it, ${what}: ${console.trim().split('\n').at(-1)}`);
+    throw new NicError('LINUX', `the guest did not do it, ${what}: ${printed.trim().split('\n').at(-1)}`);
   }
   return {
     schema: SCHEMA,
@@ -168,8 +168,8 @@ async function measure(options: BenchLinuxArguments): Promise<LinuxBenchReport> 
     set: changesOf(profile, set),
     guestNs,
     clockStepNs: GUEST_STEP_NS,
-    accesses: accessRows(console, records.commands, ownFigures(card)),
-    steps: [...console.matchAll(LAP)].map(([, step, from, to]) => ({ step: step!, ns: Number(to) - Number(from) })),
+    accesses: accessRows(printed, records.commands, ownFigures(card)),
+    steps: [...printed.matchAll(LAP)].map(([, step, from, to]) => ({ step: step!, ns: Number(to) - Number(from) })),
   };
 }
 
@@ -230,8 +230,8 @@ function ownFigures(card: {
 }
 
 /** Throws NicError LINUX where the guest sent other commands than the accesses are. */
-function accessRows(console: string, commands: readonly AdminLine[], own: readonly OwnFigure[]): AccessRow[] {
-  const seen = [...console.matchAll(TIMED)].map(([, ns]) => Number(ns));
+function accessRows(printed: string, commands: readonly AdminLine[], own: readonly OwnFigure[]): AccessRow[] {
+  const seen = [...printed.matchAll(TIMED)].map(([, ns]) => Number(ns));
   return ACCESSES.map(({ name, command }, i) => {
     const sent = commands.find((line) => line.name === command);
     const linuxNs = seen[i];
