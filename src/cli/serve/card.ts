@@ -23,6 +23,7 @@ import { restoreState, saveAtPowerOn, type SavedState } from '../../vfio/saved_s
 import type { VfioDevice } from '../../vfio/vfio_device.ts';
 import { VfioPci } from '../../vfio/vfio_pci.ts';
 import { runAll } from '../../util/run_all.ts';
+import type { Calendar } from '../../uml/calendar.ts';
 import { UmlServer, type UmlEvent } from '../../uml/uml_server.ts';
 import { FunctionServer } from '../../vfio_user/function_server.ts';
 import { openWirePort } from './wire.ts';
@@ -58,7 +59,10 @@ export class ServedCard {
   /** Of the PF, before anybody enumerated it. */
   private readonly atPowerOn: SavedState = [];
   private readonly admin: PfAdmin | null;
-  private uml: UmlServer | null = null;
+  /** Who looks after the sockets: a server for each function over vfio-user, one for all that a kernel gets. */
+  private readonly servers: (FunctionServer | UmlServer)[] = [];
+  /** The calendar of a kernel, where the card has its time from there. */
+  private calendar: Calendar | null = null;
   /** Null: the card's time is a kernel's. */
   private readonly clock: WallClock | null;
 
@@ -88,7 +92,7 @@ export class ServedCard {
       this.commandLine = config.isUml ? this.serveUml(libc, say) : null;
       if (!config.isUml) this.serveVfioUser(libc, say);
     } catch (error) {
-      for (const { server } of this.functions) server.close();
+      for (const server of this.servers) server.close();
       wire?.close();
       throw error;
     }
@@ -115,12 +119,7 @@ export class ServedCard {
   /** Drops all clients; sockets and wire are gone when it returns. */
   close(): void {
     runAll(
-      ...this.functions.map(
-        ({ server }) =>
-          () =>
-            server.close(),
-      ),
-      () => this.uml?.calendar?.close(),
+      ...this.servers.map((server) => () => server.close()),
       () => this.wire?.close(),
       () => this.poller.close(),
     );
@@ -131,7 +130,9 @@ export class ServedCard {
     for (const planned of this.config.functions) {
       const { fn, kind, path } = planned;
       const openDevice = (): VfioDevice => this.device(fn, kind);
-      this.functions.push({ ...planned, server: new FunctionServer({ libc, poller, nic, path, openDevice, say }) });
+      const server = new FunctionServer({ libc, poller, nic, path, openDevice, say });
+      this.servers.push(server);
+      this.functions.push({ ...planned, server });
     }
   }
 
@@ -146,7 +147,8 @@ export class ServedCard {
     const { timeTravel } = this.config;
     const clock = timeTravel === null ? {} : { timeTravel };
     const server = new UmlServer({ libc, poller, nic, folder: '.', sockets, onEvent, say, ...clock });
-    this.uml = server;
+    this.servers.push(server);
+    this.calendar = server.calendar;
     server.functions.forEach((one, i) => this.functions.push({ ...functions[i]!, server: one }));
     return server.commandLine;
   }
@@ -177,7 +179,7 @@ export class ServedCard {
     this.tend(performance.now());
     const isMore = this.wire?.bringIn() === true;
     const waitMs = this.clock?.keep() ?? IDLE_MS; // also while a frame waits: only time makes room for it
-    this.uml?.calendar?.poke();
+    this.calendar?.poke();
     return isMore ? 0 : Math.min(waitMs, Math.ceil(this.wire?.dueMs() ?? IDLE_MS));
   }
 
@@ -185,6 +187,6 @@ export class ServedCard {
     if (nowMs < this.tendAtMs) return;
     this.tendAtMs = nowMs + TEND_MS;
     this.wire?.tend(nowMs);
-    for (const { server } of this.functions) server.tend(nowMs);
+    for (const server of this.servers) server.tend(nowMs);
   }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `virtfn serve --uml --time-travel`: one clock for a kernel and the card. The kernel here is a protocol and no Linux;
 // what takes how long comes from a card in this process, with calls that wait.
-import { readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -269,6 +269,17 @@ describe('the program', () => {
       `linux time-travel=ext:${join(program.folder, 'time.sock')} virtio_uml.device=${join(program.folder, 'pf.sock')}:1234 `,
     );
     expect(readdirSync(program.folder).toSorted()).toEqual(['pf.sock', 'time.sock', 'vf1.sock']);
+  });
+
+  it("puts the calendar's socket back where somebody takes it away", async () => {
+    const server = await serve();
+    rmSync(join(program.folder, 'time.sock'));
+    while (!existsSync(join(program.folder, 'time.sock'))) await new Promise((resolve) => setTimeout(resolve, 20));
+
+    expect(startClock().sleepUntil(50)).toBe(50);
+    expect(await server.end('SIGTERM')).toEqual({ code: 0, signal: null });
+    expect(server.stderr).toContain('time.sock: the socket was taken away');
+    expect(readdirSync(program.folder)).toEqual([]);
   });
 
   it.each([
