@@ -37,9 +37,6 @@ export interface CalendarOptions {
   readonly say: Say;
   /** What the kernel's own instructions take, ns for each access that it makes: what runs between two of them. 0 by default. */
   readonly guestNs?: number;
-  /** Simulated time after which the kernel gets no more, ns; onLimit is told. */
-  readonly limitNs?: number;
-  readonly onLimit?: () => void;
 }
 
 /** An access that the kernel waits for. */
@@ -51,8 +48,6 @@ interface Pending {
 }
 
 export class Calendar {
-  /** Accesses that came while a timer of the kernel was due within them: what of its wait is rounded up, it polls for. */
-  polled = 0;
   private readonly options: CalendarOptions;
   private readonly served: ServedPath;
   private readonly message: NativeBytes;
@@ -67,7 +62,6 @@ export class Calendar {
   private timeNs = 0;
   private requestNs = NEVER;
   private isWaiting = false;
-  private isBusy = false;
 
   /** Throws NicError SOCKET where the path is taken. */
   constructor(options: CalendarOptions) {
@@ -84,11 +78,6 @@ export class Calendar {
     return `time-travel=ext:${resolve(this.options.path)}`;
   }
 
-  /** The kernel's time in ns since its start. */
-  get nowNs(): number {
-    return this.timeNs;
-  }
-
   /** Looks after the socket; called a few times a second. */
   tend(nowMs: number): void {
     this.served.tend(nowMs);
@@ -96,7 +85,7 @@ export class Calendar {
 
   /** Something may have come to the card from outside: a kernel that waits gets its share of it. */
   poke(): void {
-    if (!this.isBusy) this.work(() => this.grant());
+    this.work(() => this.grant());
   }
 
   /** Lets the kernel go and takes the path away. */
@@ -126,7 +115,6 @@ export class Calendar {
         this.show(one.doneNs);
         one.finish(one.run.read);
       } else {
-        this.polled++;
         this.pending.push(one);
       }
     });
@@ -177,18 +165,16 @@ export class Calendar {
 
   /** The kernel waits: the card's events run up to the time that it asked for, or until it has an interrupt. */
   private grant(): void {
-    const { limitNs = NEVER, onLimit = () => {} } = this.options;
     while (this.isWaiting) {
       this.finishDone();
       this.tell();
       if (this.requestNs <= this.timeNs) return this.go();
-      const until = Math.min(this.requestNs, this.firstDone(), limitNs);
+      const until = Math.min(this.requestNs, this.firstDone());
       const hasMore = this.step(until);
       this.timeNs = Math.max(this.timeNs, Math.min(until, this.cardNs()));
       if (hasMore) continue;
       if (until === NEVER) return; // nothing will happen but from outside
       this.timeNs = Math.max(this.timeNs, until);
-      if (this.timeNs >= limitNs) return onLimit();
     }
   }
 
@@ -326,16 +312,12 @@ export class Calendar {
 
   /** Does something during which the kernel may go, or say what cannot be; it is then dropped. */
   private work(what: () => void): void {
-    const wasBusy = this.isBusy;
-    this.isBusy = true;
     try {
       what();
     } catch (error) {
       if (error instanceof KernelGone) this.drop(null);
       else if (error instanceof PeerFault) this.drop(error.message);
       else throw error;
-    } finally {
-      this.isBusy = wasBusy;
     }
   }
 

@@ -46,7 +46,7 @@ export interface UmlServerOptions {
 }
 
 /** How the kernel's time goes; see CalendarOptions. */
-export type TimeTravel = Pick<CalendarOptions, 'path' | 'guestNs' | 'limitNs' | 'onLimit'>;
+export type TimeTravel = Pick<CalendarOptions, 'path' | 'guestNs'>;
 
 /** A function as it is served. */
 export class UmlFunction {
